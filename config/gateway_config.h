@@ -1,0 +1,168 @@
+// The configuration as typed values, exactly what the files say (design 9), each with the place it was written.
+// No defaults of policy here beyond what the schema documents; no file is read here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/value/address.h"
+#include "config/value/ids.h"
+#include "config/value/instant.h"
+#include "config/value/port.h"
+
+namespace config {
+
+using value::FacilityName;
+using value::IpAddress;
+using value::OfferName;
+using value::Prefix;
+using value::ServiceName;
+using value::ServicePort;
+using value::SocketAddress;
+using value::WallTime;
+
+// Where something stands. `file` indexes GatewayConfig::files; line and column count from 1, column in bytes.
+struct Position {
+  std::uint32_t file = 0;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  friend bool operator==(const Position&, const Position&) = default;
+};
+
+enum class CryptoProfile : std::uint8_t { kIpsecStrict, kIpsecCompat };
+
+struct Outside {
+  std::string interface;             // <= 15 characters
+  std::vector<IpAddress> addresses;  // where tunnels are answered; at least one
+};
+
+struct Inside {
+  std::string interface;
+  std::vector<IpAddress> next_hops;  // router towards the services, at most one per family; empty: services are on-link
+};
+
+struct WireguardListener {
+  std::string private_key_file = "keys/gateway.key";  // relative to the directory of the main file
+  std::uint16_t port = 51820;
+};
+
+struct Gateway {
+  std::string name;
+  Outside outside;
+  Inside inside;
+  CryptoProfile crypto_profile = CryptoProfile::kIpsecStrict;
+  WireguardListener wireguard;
+  std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
+  Position at;
+};
+
+struct Service {
+  ServiceName name;
+  std::string title;  // for people, often Japanese
+  std::vector<IpAddress> addresses;
+  std::vector<ServicePort> ports;
+  Position at;
+};
+
+enum class Role : std::uint8_t { kDisclosing, kViewing };
+
+struct Network {
+  Prefix real;     // as the facility itself numbers it
+  Prefix seen_as;  // as everybody else sees it; the same prefix when there is no collision. One length.
+  Position at;
+};
+
+struct Offer {
+  OfferName name;
+  std::string title;
+  std::vector<IpAddress> addresses;  // real addresses, inside the facility's `real` networks
+  std::vector<ServicePort> ports;
+  Position at;
+};
+
+// Why a tunnel outside the accepted line types is allowed (requirements 0.4).
+struct Exception {
+  std::string reason;
+  std::string approved_by;
+  WallTime until;  // end of that day, in the gateway's time zone (Asia/Tokyo unless configured)
+  Position at;
+};
+
+struct WireguardTunnel {
+  std::string public_key;  // 44 characters of base64, checked
+  std::optional<std::string> preshared_key_file;
+  std::optional<SocketAddress> endpoint;       // absent: the peer calls, we answer
+  std::optional<std::uint16_t> persistent_keepalive_seconds;
+  std::optional<Exception> exception;
+};
+
+struct Ikev2Tunnel {  // bound and checked; the tunnel itself comes with the IKEv2 floor
+  std::string remote_id;
+  std::optional<std::string> psk_file;
+  std::optional<std::string> certificate_authority_file;
+};
+
+enum class TunnelProtocol : std::uint8_t { kWireguard, kIkev2 };
+
+struct Tunnel {
+  TunnelProtocol protocol = TunnelProtocol::kIkev2;
+  WireguardTunnel wireguard;
+  Ikev2Tunnel ikev2;
+  std::vector<Prefix> sources;  // outer addresses the peer may come from; empty: any (a warning)
+  std::optional<std::uint16_t> mtu;
+  Position at;
+};
+
+struct Facility {
+  FacilityName name;
+  std::string title;
+  Role role = Role::kViewing;
+  std::vector<Network> networks;
+  std::vector<ServiceName> may_use;
+  std::vector<Position> may_use_at;  // one for each of may_use
+  std::vector<Offer> offers;
+  Tunnel tunnel;
+  Position at;
+};
+
+struct Exchange {
+  FacilityName from;
+  FacilityName to;
+  OfferName offer;
+  std::string reason;
+  WallTime until;
+  Position at;
+};
+
+struct InsideMayReach {
+  ServiceName service;
+  FacilityName facility;
+  OfferName offer;
+  Position at;
+};
+
+enum class Expectation : std::uint8_t { kAllow, kDeny };
+
+// A policy test: may `from` open `port` at `to` (a service, or a facility's `address`)?
+struct PolicyTest {
+  std::string from;  // a facility, or "inside:SERVICE"
+  std::string to;    // a service, a facility, or "outside"
+  std::optional<IpAddress> address;
+  ServicePort port;
+  Expectation expect = Expectation::kDeny;
+  Position at;
+};
+
+struct GatewayConfig {
+  std::vector<std::string> files;  // index = Position::file; [0] is the main file
+  Gateway gateway;
+  std::vector<Service> services;      // sorted by name, as are facilities and their offers
+  std::vector<Facility> facilities;
+  std::vector<Exchange> exchanges;
+  std::vector<InsideMayReach> inside_may_reach;
+  std::vector<PolicyTest> tests;
+};
+
+}  // namespace config

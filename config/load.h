@@ -1,0 +1,46 @@
+// text -> GatewayConfig. Pure: the caller reads the files, following `include` through `IncludeSource`.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/diagnostic.h"
+#include "config/gateway_config.h"
+
+namespace config {
+
+struct SourceFile {
+  std::string path;  // as shown in diagnostics
+  std::string text;
+};
+
+struct Loaded {
+  GatewayConfig config;                 // complete only when no diagnostic is an error
+  std::vector<Diagnostic> diagnostics;  // sorted by file, line, column
+};
+
+// The `include` patterns of the main file, so that the shell knows what to read. Never fails: a broken file has none.
+[[nodiscard]] std::vector<std::string> include_patterns(const SourceFile& main);
+
+// files[0] is the main file, the others what its includes named, in order. `now` judges end dates.
+[[nodiscard]] Loaded load(const std::vector<SourceFile>& files, WallTime now);
+
+// What the shell saw of a referenced key file. `fingerprint` = BLAKE2b-256 of the decoded key, empty when unreadable.
+struct KeyFileFact {
+  enum class State : std::uint8_t { kGood, kMissing, kUnreadable, kOpenToOthers, kMalformed, kWeak };
+  std::string path;  // as written in the configuration
+  State state = State::kMissing;
+  std::string fingerprint;
+  std::string public_key;  // base64, of a WireGuard private key
+  std::string detail;      // "mode 0644", errno text
+};
+
+// Every key file the configuration refers to, once each.
+[[nodiscard]] std::vector<std::string> referenced_key_files(const GatewayConfig& config);
+
+// Missing, too open, malformed, or shared by two facilities (both named).
+[[nodiscard]] std::vector<Diagnostic> check_key_files(const GatewayConfig& config, const std::vector<KeyFileFact>& facts);
+
+}  // namespace config

@@ -1,0 +1,203 @@
+// Every message that crosses a border between our processes (design 6), with its direction. Frames and descriptors are
+// gateway/os/message_channel.h; octets are codec.h. A reader that finds an unknown type, a wrong version or trailing octets closes the
+// channel: the supervisor then restarts that process, and the controller sends everything again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/value/ids.h"
+#include "config/value/instant.h"
+#include "gateway/core/codec.h"
+#include "policy/plan.h"
+#include "tunnel/wire/outputs.h"
+
+namespace gateway::core {
+
+inline constexpr std::uint16_t kMessageVersion = 1;
+
+enum class MessageType : std::uint16_t {
+  // supervisor <-> child
+  kPeerChannel = 1,   // + one descriptor: the end of a fresh channel to `role`
+  kReady,             // child -> supervisor: doing its job
+  kAlive,             // both ways: watchdog
+  kStopRequest,       // supervisor -> child
+  kReloadRequest,     // supervisor -> accessd
+  // accessd -> netd
+  kApplyPlan = 32,    // whole plan; netd computes the difference to what it installed before
+  kOpenDescriptors,   // answered by kDescriptors
+  kCloseAll,          // forwarding off, closed table stays
+  // netd -> accessd
+  kPlanApplied = 48,
+  kDescriptors,       // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG
+  kKernelDrift,
+  // accessd -> tunneld
+  kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors
+  kStatusQuery,
+  // tunneld -> accessd
+  kTunnelsConfigured = 80,
+  kTunnelEvents,
+  kStatusReport,
+  kTimestampFloor,    // to be made durable; tunneld waits for the echo before it goes beyond
+  // accessd -> keyd
+  kConfigureKeys = 96,
+  // keyd -> accessd
+  kKeysConfigured,
+  // tunneld -> keyd and back
+  kKeyRequests = 112,
+  kKeyReplies,
+};
+
+enum class ProcessRole : std::uint8_t { kSupervisor, kNetd, kTunneld, kKeyd, kAccessd };
+
+struct PeerChannel { ProcessRole role = ProcessRole::kSupervisor; };
+struct Ready { std::string status; };
+struct Alive { std::uint64_t count = 0; };
+struct StopRequest { bool keep_closed_table = true; };
+struct ReloadRequest { std::uint64_t count = 0; };
+
+struct ApplyPlan { config::value::Generation generation; policy::Plan plan; };
+struct PlanApplied { config::value::Generation generation; bool good = false; std::string error; };
+struct OpenDescriptors { std::uint8_t unused = 0; };
+struct CloseAll { std::uint8_t unused = 0; };
+
+struct BoundSocket { config::value::SocketAddress address; };
+struct Descriptors { bool good = false; std::string error; std::string tun_name; std::vector<BoundSocket> sockets; };
+
+// Something changed our part of the kernel and it was not us.
+struct KernelDrift {
+  std::string what;     // "table inet sekisho deleted", "route 10.2.0.0/24 table 7102 missing"
+  bool repaired = false;
+  std::uint32_t pid = 0;       // 0: the kernel does not say
+  std::string program;
+};
+
+struct ConfigureTunnels {
+  config::value::Generation generation;
+  policy::Plan plan;
+  std::vector<BoundSocket> sockets;         // empty: keep the descriptors of before
+  std::array<std::uint8_t, 32> public_key{};  // of plan.gateway_key
+  std::uint64_t timestamp_floor = 0;        // TAI64N seconds never to be used again (S18)
+  config::value::WallTime wall_now;
+};
+struct TunnelsConfigured { config::value::Generation generation; bool good = false; std::string error; };
+
+struct TunnelEvent {
+  tunnel::wire::EventKind kind = tunnel::wire::EventKind::kTunnelUp;
+  std::string facility;  // empty for an unknown peer
+  config::value::SocketAddress remote;
+  std::string detail;
+};
+struct TunnelEvents { std::vector<TunnelEvent> events; };
+
+struct StatusQuery { std::uint64_t id = 0; };
+struct TunnelStatus {
+  std::string facility;
+  bool up = false;
+  std::optional<config::value::SocketAddress> remote;
+  std::optional<config::value::Instant> last_handshake;
+  std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0, handshakes = 0;
+  std::uint64_t guard_refused_in = 0, guard_refused_out = 0;
+};
+struct Counter { std::string name; std::uint64_t value = 0; };
+struct StatusReport { std::uint64_t id = 0; std::vector<TunnelStatus> tunnels; std::vector<Counter> counters; };
+struct TimestampFloor { std::uint64_t seconds = 0; };
+
+struct KeySource {
+  enum class Kind : std::uint8_t { kWireguardPrivate, kPreshared };
+  std::string name;  // as requests name it = path as written in the configuration
+  Kind kind = Kind::kWireguardPrivate;
+  std::string path;  // absolute
+};
+struct ConfigureKeys { std::vector<KeySource> keys; };
+struct KeyOutcome { std::string name; bool good = false; std::string error; std::array<std::uint8_t, 32> public_key{}; };
+struct KeysConfigured { std::vector<KeyOutcome> keys; };
+struct KeyRequests { std::vector<tunnel::wire::KeyRequest> requests; };
+struct KeyReplies { std::vector<tunnel::wire::KeyReply> replies; };
+
+// clang-format off
+#define SEKISHO_ENUM_LIMIT(E, LAST) \
+  template <> struct EnumLimit<E> { static constexpr bool valid(auto n) { return n <= static_cast<decltype(n)>(LAST); } };
+SEKISHO_ENUM_LIMIT(ProcessRole, ProcessRole::kAccessd)
+SEKISHO_ENUM_LIMIT(tunnel::wire::EventKind, tunnel::wire::EventKind::kSourceRefused)
+SEKISHO_ENUM_LIMIT(KeySource::Kind, KeySource::Kind::kPreshared)
+SEKISHO_ENUM_LIMIT(tunnel::wire::KeyRequest::Operation, tunnel::wire::KeyRequest::Operation::kMixPsk)
+SEKISHO_ENUM_LIMIT(policy::PermissionKind, policy::PermissionKind::kInside)
+#undef SEKISHO_ENUM_LIMIT
+template <> struct EnumLimit<policy::RouteTable> { static constexpr bool valid(auto n) { return n >= 7101 && n <= 7103; } };
+template <> struct EnumLimit<config::value::IpProtocol> {
+  static constexpr bool valid(auto n) { return n == 1 || n == 6 || n == 17 || n == 58; } };
+
+template <class Ar> void fields(Ar& ar, PeerChannel& m) { transfer_all(ar, m.role); }
+template <class Ar> void fields(Ar& ar, Ready& m) { transfer_all(ar, m.status); }
+template <class Ar> void fields(Ar& ar, Alive& m) { transfer_all(ar, m.count); }
+template <class Ar> void fields(Ar& ar, StopRequest& m) { transfer_all(ar, m.keep_closed_table); }
+template <class Ar> void fields(Ar& ar, ReloadRequest& m) { transfer_all(ar, m.count); }
+template <class Ar> void fields(Ar& ar, ApplyPlan& m) { transfer_all(ar, m.generation, m.plan); }
+template <class Ar> void fields(Ar& ar, PlanApplied& m) { transfer_all(ar, m.generation, m.good, m.error); }
+template <class Ar> void fields(Ar& ar, OpenDescriptors& m) { transfer_all(ar, m.unused); }
+template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused); }
+template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address); }
+template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }
+template <class Ar> void fields(Ar& ar, KernelDrift& m) { transfer_all(ar, m.what, m.repaired, m.pid, m.program); }
+template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now); }
+template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
+template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }
+template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events); }
+template <class Ar> void fields(Ar& ar, StatusQuery& m) { transfer_all(ar, m.id); }
+template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out); }
+template <class Ar> void fields(Ar& ar, Counter& m) { transfer_all(ar, m.name, m.value); }
+template <class Ar> void fields(Ar& ar, StatusReport& m) { transfer_all(ar, m.id, m.tunnels, m.counters); }
+template <class Ar> void fields(Ar& ar, TimestampFloor& m) { transfer_all(ar, m.seconds); }
+template <class Ar> void fields(Ar& ar, KeySource& m) { transfer_all(ar, m.name, m.kind, m.path); }
+template <class Ar> void fields(Ar& ar, ConfigureKeys& m) { transfer_all(ar, m.keys); }
+template <class Ar> void fields(Ar& ar, KeyOutcome& m) { transfer_all(ar, m.name, m.good, m.error, m.public_key); }
+template <class Ar> void fields(Ar& ar, KeysConfigured& m) { transfer_all(ar, m.keys); }
+template <class Ar> void fields(Ar& ar, KeyRequests& m) { transfer_all(ar, m.requests); }
+template <class Ar> void fields(Ar& ar, KeyReplies& m) { transfer_all(ar, m.replies); }
+// clang-format on
+
+}  // namespace gateway::core
+
+// Found by argument-dependent look-up in the namespace of the value they describe.
+namespace config::value {
+template <class Ar, class Tag> void fields(Ar& ar, Name<Tag>& name) { gateway::core::transfer_all(ar, name.text); }
+template <class Ar> void fields(Ar& ar, RuleId& id) { gateway::core::transfer_all(ar, id.number); }
+template <class Ar> void fields(Ar& ar, Generation& id) { gateway::core::transfer_all(ar, id.number); }
+template <class Ar> void fields(Ar& ar, SocketAddress& a) { gateway::core::transfer_all(ar, a.address, a.port); }
+template <class Ar> void fields(Ar& ar, ServicePort& p) { gateway::core::transfer_all(ar, p.protocol, p.first, p.last); }
+}  // namespace config::value
+
+namespace policy {
+template <class Ar> void fields(Ar& ar, NetworkMap& m) { gateway::core::transfer_all(ar, m.real, m.seen); }
+template <class Ar> void fields(Ar& ar, WireguardPeer& m) {
+  gateway::core::transfer_all(ar, m.public_key, m.preshared_key, m.endpoint, m.persistent_keepalive_seconds);
+}
+template <class Ar> void fields(Ar& ar, FacilityPlan& m) {
+  gateway::core::transfer_all(ar, m.name, m.title, m.networks, m.sources, m.mtu, m.wireguard);
+}
+template <class Ar> void fields(Ar& ar, Permission& m) {
+  gateway::core::transfer_all(ar, m.rule, m.kind, m.from_facility, m.to_facility, m.source, m.destination, m.port,
+                              m.until, m.name, m.origin);
+}
+template <class Ar> void fields(Ar& ar, Route& m) {
+  gateway::core::transfer_all(ar, m.table, m.destination, m.interface, m.via);
+}
+template <class Ar> void fields(Ar& ar, RoutingRule& m) {
+  gateway::core::transfer_all(ar, m.priority, m.incoming_interface, m.mark, m.table, m.prohibit);
+}
+template <class Ar> void fields(Ar& ar, Plan& m) {
+  gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
+                              m.gateway_key, m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes,
+                              m.rules);
+}
+}  // namespace policy
+
+namespace tunnel::wire {
+template <class Ar> void fields(Ar& ar, KeyRequest& m) {
+  gateway::core::transfer_all(ar, m.id, m.operation, m.key, m.input);
+}
+template <class Ar> void fields(Ar& ar, KeyReply& m) { gateway::core::transfer_all(ar, m.id, m.good, m.output); }
+}  // namespace tunnel::wire

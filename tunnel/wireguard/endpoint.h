@@ -1,0 +1,81 @@
+// WireGuard for all peers of one worker, without I/O (design 5; paper: Donenfeld, "WireGuard", NDSS 2017, rev. 2020-06).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/value/result.h"
+#include "tunnel/crypto/rng.h"
+#include "tunnel/wire/outputs.h"
+#include "tunnel/wire/packet.h"
+
+namespace tunnel::wireguard {
+
+using wire::Duration;
+using wire::Instant;
+using wire::WallTime;
+using PublicKey = std::array<std::uint8_t, 32>;
+
+struct EndpointParams {
+  std::string private_key;  // its name at keyd
+  PublicKey public_key{};   // of that private key
+  std::uint8_t worker = 0;  // stands in the top 8 bits of every receiver index we choose
+  WallTime wall_now;        // for TAI64N; the endpoint advances it with Instant and never goes back
+  std::uint64_t timestamp_floor = 0;  // last TAI64N seconds used before a restart: the next is larger (S18)
+  std::size_t max_pending_handshakes = 4096;
+};
+
+struct PeerParams {
+  wire::PeerId id;
+  PublicKey public_key{};
+  std::string preshared_key;  // name at keyd; empty: all-zero key, mixed locally
+  std::optional<wire::SocketAddress> endpoint;
+  std::vector<wire::Prefix> outer_sources;  // empty: any. Handshakes and data from elsewhere are dropped before crypto.
+  std::vector<wire::Prefix> allowed;        // inner prefixes of the peer (real addresses): checked after decryption
+  Duration persistent_keepalive{};          // zero: off
+  friend bool operator==(const PeerParams&, const PeerParams&) = default;
+};
+
+struct PeerCounters {
+  std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
+  std::uint64_t handshakes = 0;
+  std::optional<Instant> last_handshake;
+  std::optional<wire::OuterPath> path;
+  bool up = false;
+};
+
+class Endpoint {  // no clock, no socket, no log
+ public:
+  Endpoint(EndpointParams params, crypto::Rng& rng, Instant now);
+  ~Endpoint();
+  Endpoint(Endpoint&&) noexcept;
+  Endpoint& operator=(Endpoint&&) noexcept;
+
+  // A peer that was there with other parameters is changed in place: the session stays unless key or PSK changed.
+  void set_peer(const PeerParams& peer, Instant now, wire::Outputs& out);
+  void remove_peer(wire::PeerId id, Instant now, wire::Outputs& out);
+
+  // One datagram of a batch. Transport data is opened in place and appended to out.deliveries.
+  void receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out);
+  // Seals, or queues (<= 128 per peer) and starts a handshake when there is no session.
+  void send(const wire::InnerPacket& packet, Instant now, wire::Outputs& out);
+  void on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out);
+  void on_deadline(Instant now, wire::Outputs& out);
+  [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  [[nodiscard]] std::optional<PeerCounters> counters(wire::PeerId id) const;
+  // To be stored (fsync) by the shell before it is exceeded: TAI64N seconds up to which timestamps may be used.
+  [[nodiscard]] std::uint64_t timestamp_used() const;
+  // Before the shell adopts a corrected wall clock. Backwards steps never move the timestamps back.
+  void set_wall_time(WallTime wall_now, Instant now);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tunnel::wireguard
