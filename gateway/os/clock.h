@@ -1,0 +1,11 @@
+// The only place clocks are read; once per loop turn.
+#pragma once
+
+#include "config/value/instant.h"
+
+namespace gateway::os {
+
+[[nodiscard]] config::value::Instant boot_now();     // CLOCK_BOOTTIME
+[[nodiscard]] config::value::WallTime wall_now();    // CLOCK_REALTIME
+
+}  // namespace gateway::os

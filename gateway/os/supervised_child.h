@@ -1,0 +1,55 @@
+// A child's side of the supervisor: descriptor 3 is its channel. Every *_main builds one of these first.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/os/event_loop.h"
+#include "gateway/os/message_channel.h"
+
+namespace gateway::os {
+
+// What the supervisor passed on the command line, the same for every child: --config FILE --state DIR --runtime DIR.
+struct ChildArguments {
+  std::string config_file;
+  std::string state_directory;
+  std::string runtime_directory;
+};
+
+class SupervisedChild {
+ public:
+  static constexpr std::uint32_t kSupervisorToken = 1;    // tokens below 16 are this class's own
+  static constexpr std::uint32_t kFirstFreeToken = 16;
+  // Parses the arguments, adopts descriptor 3, blocks signals, sets PR_SET_PDEATHSIG (SIGKILL when the supervisor dies), no core dumps,
+  // PR_SET_DUMPABLE 0, drops capabilities to those `role` may keep (design 6).
+  [[nodiscard]] static OsResult<SupervisedChild> start(core::ProcessRole role, int argc, char** argv);
+
+  [[nodiscard]] const ChildArguments& arguments() const { return arguments_; }
+  [[nodiscard]] EventLoop& loop() { return loop_; }
+  [[nodiscard]] OsResult<void> ready(const std::string& status);  // tell the supervisor
+
+  // Channel to another process; closed until the supervisor has sent one (and again after the other died).
+  [[nodiscard]] MessageChannel& peer(core::ProcessRole role) { return peers_[role]; }
+
+  struct Turn {
+    bool stop = false;                               // asked to stop, or the supervisor is gone
+    bool reload = false;
+    std::vector<core::ProcessRole> fresh_channels;   // greet these
+    std::vector<core::ProcessRole> lost_channels;
+    std::vector<std::pair<core::ProcessRole, Message>> messages;  // from peers, in order
+    std::vector<ReadyDescriptor> other;              // tokens from kFirstFreeToken on
+  };
+  // One loop turn: waits, answers the watchdog, accepts fresh channels, receives from peers, flushes what waits.
+  [[nodiscard]] Turn turn(std::optional<config::value::Instant> deadline);
+
+ private:
+  SupervisedChild(ChildArguments arguments, EventLoop loop, MessageChannel supervisor);
+  ChildArguments arguments_;
+  EventLoop loop_;
+  MessageChannel supervisor_;
+  std::map<core::ProcessRole, MessageChannel> peers_;
+};
+
+}  // namespace gateway::os
