@@ -50,6 +50,9 @@ class MessageChannel {
     std::vector<std::uint8_t> octets;
     std::vector<FileDescriptor> descriptors;
   };
+  [[nodiscard]] OsResult<bool> receive_frame(std::vector<Message>& complete);
+  [[nodiscard]] OsResult<bool> join(std::span<const std::uint8_t> frame, std::vector<FileDescriptor> descriptors);
+
   FileDescriptor socket_;
   std::deque<Frame> queue_;
   std::optional<Message> partial_;

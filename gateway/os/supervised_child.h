@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,8 @@ class SupervisedChild {
   struct Turn {
     bool stop = false;                               // asked to stop, or the supervisor is gone
     bool reload = false;
-    std::vector<core::ProcessRole> fresh_channels;   // greet these
-    std::vector<core::ProcessRole> lost_channels;
+    std::vector<core::ProcessRole> lost_channels;    // forget what was agreed with these, first
+    std::vector<core::ProcessRole> fresh_channels;   // then greet these
     std::vector<std::pair<core::ProcessRole, Message>> messages;  // from peers, in order
     std::vector<ReadyDescriptor> other;              // tokens from kFirstFreeToken on
   };
@@ -46,10 +47,18 @@ class SupervisedChild {
 
  private:
   SupervisedChild(ChildArguments arguments, EventLoop loop, MessageChannel supervisor);
+  void settle(Turn& turn);
+  void read_supervisor(Turn& turn);
+  void take_supervisor_message(Message message, Turn& turn);
+  void adopt_peer(core::ProcessRole role, FileDescriptor end, Turn& turn);
+  void read_peer(core::ProcessRole role, Turn& turn);
+
   ChildArguments arguments_;
   EventLoop loop_;
   MessageChannel supervisor_;
   std::map<core::ProcessRole, MessageChannel> peers_;
+  std::set<core::ProcessRole> known_;    // channels the owner was told of and not yet told lost
+  std::set<core::ProcessRole> writing_;  // watched for room to write
 };
 
 }  // namespace gateway::os
