@@ -10,26 +10,27 @@
 
 namespace firewall {
 
-// A set or map of the table. `type` is nft's own expression ("ipv4_addr . ipv4_addr . inet_proto . inet_service").
+// A set or map of the table. `type` is nft's own expression.
 struct Set {
   std::string name;
-  std::string kind;   // "set" or "map"
-  std::string type;   // "type ipv4_addr : mark" / "typeof ..."
-  std::string flags;  // "interval", "timeout", or empty
+  std::string kind;                   // "set" or "map"
+  std::string type;                   // "ipv4_addr . ipv4_addr : mark", as after nft's word `type`
+  std::string flags;                  // "interval", "timeout", or empty
   std::vector<std::string> elements;  // nft text of each, sorted, unique
   friend bool operator==(const Set&, const Set&) = default;
 };
 
 struct Chain {
   std::string name;
-  std::string hook;                 // "type filter hook forward priority 0; policy drop;", empty for a jump target
-  std::vector<std::string> rules;   // nft text, in order
+  std::string hook;                // "type filter hook forward priority 0; policy drop;", empty for a jump target
+  std::vector<std::string> rules;  // nft text, in order
   friend bool operator==(const Chain&, const Chain&) = default;
 };
 
 struct RuleSet {
-  std::vector<Set> sets;      // by name
-  std::vector<Chain> chains;  // in the order they must be added
+  std::vector<std::string> counters;  // named counters, one for each refusal reason; sorted
+  std::vector<Set> sets;              // by name
+  std::vector<Chain> chains;          // in the order they must be added
   friend bool operator==(const RuleSet&, const RuleSet&) = default;
 };
 

@@ -1,5 +1,6 @@
 // The compiled, comparable result of a configuration: who may open what to whom, in addresses everybody sees
-// (prefix translation already applied), the tunnels, and the routes that carry it. Sorted, so equal meaning = equal value.
+// (prefix translation already applied), the tunnels, and the routes that carry it. Sorted, so equal meaning = equal
+// value.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ struct NetworkMap {
 };
 
 struct WireguardPeer {
-  std::string public_key;       // base64
-  std::string preshared_key;    // name of the key at keyd (= path in the configuration); empty: none
+  std::string public_key;     // base64
+  std::string preshared_key;  // name of the key at keyd (= path in the configuration); empty: none
   std::optional<SocketAddress> endpoint;
   std::uint16_t persistent_keepalive_seconds = 0;  // 0: off
   friend auto operator<=>(const WireguardPeer&, const WireguardPeer&) = default;
@@ -59,15 +60,15 @@ struct Permission {
   Prefix destination;          // seen addresses; one family with source
   ServicePort port;
   std::optional<WallTime> until;  // exchanges: not valid from then on
-  std::string name;    // "karte", "hakodate/images": for records and people
-  std::string origin;  // "facilities.hakodate.may_use[0] (sekisho.json:14:18)"
+  std::string name;               // "karte", "hakodate/images": for records and people
+  std::string origin;             // "facilities.hakodate.may_use[0] (sekisho.json:14:18)"
   friend auto operator<=>(const Permission&, const Permission&) = default;
 };
 
 enum class RouteTable : std::uint32_t {
-  kFromTunnels = 7101,  // service prefixes only, ends in unreachable
-  kToFacilities = 7102, // facility prefixes towards sekisho0; only packets from inside and the gateway's own probes
-  kExchange = 7103,     // facilities that offer something in an exchange; chosen by mark
+  kFromTunnels = 7101,   // service prefixes only, ends in unreachable
+  kToFacilities = 7102,  // facility prefixes towards sekisho0; only packets from inside and the gateway's own probes
+  kExchange = 7103,      // facilities that offer something in an exchange; chosen by mark
 };
 
 struct Route {

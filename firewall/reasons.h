@@ -1,0 +1,34 @@
+// Why the firewall refused: the name is the counter in the table and the prefix of the NFLOG message (group 7100).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace firewall {
+
+inline constexpr std::uint16_t kLogGroup = 7100;
+inline constexpr std::uint16_t kConntrackZone =
+    7100;  // of every inner flow, so that it cannot collide with the host's own
+
+struct RefusalReason {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+inline constexpr std::array<RefusalReason, 11> kRefusalReasons{{
+    {"foreign_source", "out of a tunnel with a source that is no facility's (P2)"},
+    {"foreign_destination", "towards the tunnels with a destination that is no facility's (P3)"},
+    {"header_options", "IPv4 options or an IPv6 routing header from a tunnel (RFC 7126, RFC 5095)"},
+    {"not_unicast", "multicast or broadcast from a tunnel"},
+    {"invalid_state", "belongs to no flow and cannot open one"},
+    {"not_permitted", "no permission for this flow, or it was removed"},
+    {"detour",
+     "from one tunnel to another without an exchange, or past the gateway to a side where it may not go (P1)"},
+    {"to_gateway", "from a tunnel to the gateway itself"},
+    {"outside_input", "from outside to a port of the gateway that is not the tunnels'"},
+    {"clear_leak", "a facility's destination on another interface than sekisho0"},
+    {"redirect", "an ICMP redirect"},
+}};
+
+}  // namespace firewall
