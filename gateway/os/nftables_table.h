@@ -1,0 +1,48 @@
+// The table `inet sekisho` through libnftables, on one socket that also owns the table (docs/decisions/0002): a stranger's
+// `nft flush ruleset` does not touch it and our death does not remove it. Text comes from `firewall` only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/os/error.h"
+
+struct nft_ctx;
+
+namespace gateway::os {
+
+class NftablesTable {
+ public:
+  // How the kernel protects the table.
+  enum class Protection : std::uint8_t {
+    kNone,     // not claimed yet
+    kOwned,    // OWNER|PERSIST: strangers get EPERM
+    kWatched,  // a plain table (kernel before 6.9, or somebody made it before us): the watcher repairs it
+  };
+
+  [[nodiscard]] static OsResult<NftablesTable> open();
+
+  // Creates the table or adopts the one a dead process left. Idempotent; its content stays as it is.
+  [[nodiscard]] OsResult<Protection> claim();
+  [[nodiscard]] Protection protection() const { return protection_; }
+
+  // One batch, all or nothing. Empty text does nothing.
+  [[nodiscard]] OsResult<void> run(const std::string& text);
+  // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table.
+  [[nodiscard]] OsResult<std::string> list_json();
+
+ private:
+  struct FreeContext {
+    void operator()(nft_ctx* context) const;
+  };
+  NftablesTable(std::unique_ptr<nft_ctx, FreeContext> context, int socket)
+      : context_(std::move(context)), socket_(socket) {}
+  [[nodiscard]] OsResult<void> create(std::uint32_t flags);
+  [[nodiscard]] OsResult<std::string> command(const std::string& text, unsigned int output_flags);
+
+  std::unique_ptr<nft_ctx, FreeContext> context_;
+  int socket_;  // libnftables' own, found when it appeared
+  Protection protection_ = Protection::kNone;
+};
+
+}  // namespace gateway::os

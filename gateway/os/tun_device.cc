@@ -1,0 +1,30 @@
+// IFF_VNET_HDR so that segmentation offload can cross the boundary (design 7); the reader sets the offloads itself.
+#include "gateway/os/tun_device.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace gateway::os {
+
+OsResult<FileDescriptor> open_tun(const std::string& name) {
+  FileDescriptor tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!tun.valid()) return std::unexpected(OsError{errno, "open /dev/net/tun"});
+  ifreq request{};
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  std::copy_n(name.begin(), std::min<std::size_t>(name.size(), IFNAMSIZ - 1), request.ifr_name);
+  if (ioctl(tun.number(), TUNSETIFF, &request) != 0) return std::unexpected(OsError{errno, "TUNSETIFF " + name});
+  if (ioctl(tun.number(), TUNSETPERSIST, 1) != 0) return std::unexpected(OsError{errno, "TUNSETPERSIST " + name});
+  return tun;
+}
+
+bool tun_attached(int descriptor) {
+  ifreq request{};
+  return ioctl(descriptor, TUNGETIFF, &request) == 0;
+}
+
+}  // namespace gateway::os

@@ -1,0 +1,17 @@
+// The one TUN device: packets of up to 64 KiB with a virtio_net_hdr before each. Persistent: without a reader it drops.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gateway/os/error.h"
+#include "gateway/os/file_descriptor.h"
+
+namespace gateway::os {
+
+// Opens (or attaches to) the persistent device. EBUSY: another descriptor is attached to it.
+[[nodiscard]] OsResult<FileDescriptor> open_tun(const std::string& name);
+// True while the descriptor is attached to a device that exists.
+[[nodiscard]] bool tun_attached(int descriptor);
+
+}  // namespace gateway::os
