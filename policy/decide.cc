@@ -1,0 +1,74 @@
+#include "policy/decide.h"
+
+namespace policy {
+namespace {
+
+bool covers_addresses(const Permission& row, const Packet& packet) {
+  return row.source.contains(packet.source) && row.destination.contains(packet.destination);
+}
+
+bool is_service_side(const Plan& plan, const IpAddress& address) {
+  for (const Permission& row : plan.permissions) {
+    if (row.kind == PermissionKind::kService && row.destination.contains(address)) return true;
+    if (row.kind == PermissionKind::kInside && row.source.contains(address)) return true;
+  }
+  return false;
+}
+
+Reason without_row(const Plan& plan, const Packet& packet) {
+  const bool from_facility = facility_of(plan, packet.source) != nullptr;
+  const bool to_facility = facility_of(plan, packet.destination) != nullptr;
+  if (from_facility && to_facility) return Reason::kBetweenFacilities;
+  if (!from_facility && !is_service_side(plan, packet.source)) return Reason::kUnknownSource;
+  if (!to_facility && !is_service_side(plan, packet.destination)) return Reason::kUnknownDestination;
+  return Reason::kNotPermitted;
+}
+
+}  // namespace
+
+const FacilityPlan* facility_of(const Plan& plan, const IpAddress& address) {
+  for (const FacilityPlan& facility : plan.facilities)
+    for (const NetworkMap& network : facility.networks)
+      if (network.seen.contains(address)) return &facility;
+  return nullptr;
+}
+
+Decision decide(const Plan& plan, const Packet& packet, WallTime now) {
+  Decision near;
+  for (const Permission& row : plan.permissions) {
+    if (!covers_addresses(row, packet)) continue;
+    if (!row.port.contains(packet.protocol, packet.destination_port)) {
+      if (near.permission == nullptr) near = {Reason::kPort, &row};
+    } else if (row.until && *row.until <= now) {
+      near = {Reason::kExpired, &row};
+    } else {
+      return {Reason::kPermitted, &row};
+    }
+  }
+  if (near.permission != nullptr) return near;
+  return {without_row(plan, packet), nullptr};
+}
+
+std::string to_text(const Decision& decision) {
+  const auto row = [&] { return decision.permission == nullptr ? std::string("?") : decision.permission->origin; };
+  switch (decision.reason) {
+    case Reason::kPermitted:
+      return "allowed: " + row() + ", rule " +
+             std::to_string(decision.permission == nullptr ? 0 : decision.permission->rule.number);
+    case Reason::kUnknownSource:
+      return "denied: the source is no facility's address and no service's that may reach a facility";
+    case Reason::kUnknownDestination:
+      return "denied: the destination is no service's and no facility's address";
+    case Reason::kBetweenFacilities:
+      return "denied: between facilities only a declared exchange passes, and none says so";
+    case Reason::kNotPermitted:
+      return "denied: no line of the configuration permits it";
+    case Reason::kPort:
+      return "denied: this port is not open; the nearest line is " + row();
+    case Reason::kExpired:
+      return "denied: " + row() + " has ended";
+  }
+  return "denied";
+}
+
+}  // namespace policy

@@ -1,0 +1,62 @@
+#include "policy/routing.h"
+
+#include <algorithm>
+
+namespace policy {
+namespace {
+
+using config::value::Family;
+
+Prefix everything(Family family) {
+  return Prefix::masked(family == Family::kV4 ? IpAddress{} : IpAddress::v6({}), 0);
+}
+
+void add_unreachable_default(std::vector<Route>& out, RouteTable table) {
+  for (const Family family : {Family::kV4, Family::kV6}) out.push_back({table, everything(family), "", std::nullopt});
+}
+
+std::optional<IpAddress> next_hop(const config::Inside& inside, Family family) {
+  for (const IpAddress& hop : inside.next_hops)
+    if (hop.family() == family) return hop;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Route> routes(const config::GatewayConfig& config, const Plan& plan) {
+  std::vector<Route> out;
+  add_unreachable_default(out, RouteTable::kFromTunnels);
+  add_unreachable_default(out, RouteTable::kExchange);
+  for (const config::Service& service : config.services)
+    for (const IpAddress& address : service.addresses)
+      out.push_back({RouteTable::kFromTunnels, Prefix::host(address), plan.inside_interface,
+                     next_hop(config.gateway.inside, address.family())});
+  for (const FacilityPlan& facility : plan.facilities)
+    for (const NetworkMap& network : facility.networks)
+      out.push_back({RouteTable::kToFacilities, network.seen, kTunnelInterface, std::nullopt});
+  for (const Permission& row : plan.permissions) {
+    if (row.kind != PermissionKind::kExchange) continue;
+    out.push_back({RouteTable::kExchange, row.source, kTunnelInterface, std::nullopt});  // the way back
+    out.push_back({RouteTable::kExchange, row.destination, kTunnelInterface, std::nullopt});
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::vector<RoutingRule> routing_rules(const Plan& plan) {
+  // Each look-up is followed by a prohibit for the same packets: an emptied table never falls through to a default
+  // route. The gateway's own packets ("lo") go on to the main table, so 7102 has no default of its own.
+  return {
+      {7100, kTunnelInterface, kExchangeMark, RouteTable::kExchange, false},
+      {7101, kTunnelInterface, kExchangeMark, RouteTable::kExchange, true},
+      {7110, kTunnelInterface, 0, RouteTable::kFromTunnels, false},
+      {7111, kTunnelInterface, 0, RouteTable::kFromTunnels, true},
+      {7120, plan.inside_interface, 0, RouteTable::kToFacilities, false},
+      {7121, plan.inside_interface, 0, RouteTable::kToFacilities, true},
+      {7130, "lo", 0, RouteTable::kToFacilities, false},
+      {7140, plan.outside_interface, 0, RouteTable::kToFacilities, true},
+  };
+}
+
+}  // namespace policy
