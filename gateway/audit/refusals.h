@@ -1,0 +1,38 @@
+// Refused packets: every one that the kernel tells of is counted by its reason, a few of each reason are put on record.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gateway/audit/nflog_event.h"
+#include "gateway/audit/record.h"
+#include "policy/plan.h"
+
+namespace gateway::audit {
+
+class Refusals {
+ public:
+  static constexpr std::uint32_t kSamplesPerMinute = 60;  // records of one reason
+  static constexpr std::size_t kMostReasons = 64;         // further ones are counted as "other"
+
+  void on_event(const NflogEvent& event, const policy::Plan* plan, const RecordTime& now, std::vector<Record>& out);
+  // Totals that another process counted ("guard.no-permission"), as they stand now.
+  void on_counter(const std::string& name, std::uint64_t total);
+  // A "refused.summary" for each reason that grew since the last call; none when nothing did.
+  [[nodiscard]] std::vector<Record> summaries();
+
+  struct Count {
+    std::uint64_t total = 0, reported = 0;
+    std::uint32_t samples = 0;                // in this minute
+    std::int64_t minute = 0;
+    bool kernel_sampled = false;  // NFLOG is rate-limited by the rules: a lower bound
+  };
+  [[nodiscard]] const std::map<std::string, Count>& counts() const { return counts_; }
+
+ private:
+  Count& count_of(const std::string& reason);
+  std::map<std::string, Count> counts_;
+};
+
+}  // namespace gateway::audit

@@ -1,0 +1,176 @@
+#include "gateway/core/candidate.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <map>
+
+#include "policy/compile.h"
+#include "policy/explain.h"
+#include "policy/verify.h"
+
+namespace gateway::core {
+namespace {
+
+using config::Diagnostic;
+using config::value::WallTime;
+
+void add(const std::vector<Diagnostic>& diagnostics, const std::vector<std::string>& files, Candidate& out) {
+  for (const auto& each : diagnostics)
+    (each.severity == config::Severity::kError ? out.errors : out.warnings).push_back(config::to_text(each, files));
+}
+
+Candidate compiled(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
+  Candidate candidate;
+  candidate.config = std::make_shared<const config::GatewayConfig>(config);
+  auto result = policy::compile(config, now);
+  add(result.diagnostics, config.files, candidate);
+  candidate.plan = std::move(result.plan);
+  candidate.next_change = result.next_change;
+  candidate.keys = key_sources(candidate.plan, directory);
+  for (const auto& finding : policy::verify(candidate.plan))
+    candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
+  return candidate;
+}
+
+std::string text_of(const policy::FacilityPlan& facility) {
+  std::string text = facility.name.text + " (";
+  for (const auto& network : facility.networks)
+    text += (text.back() == '(' ? "" : ", ") + network.real.to_string() +
+            (network.real == network.seen ? "" : " seen as " + network.seen.to_string());
+  return text + ")";
+}
+
+template <class T, class Key>
+std::map<Key, const T*> by_key(const std::vector<T>& values, Key (*key)(const T&)) {
+  std::map<Key, const T*> found;
+  for (const auto& value : values) found.emplace(key(value), &value);
+  return found;
+}
+
+void compare_facilities(const policy::Plan& before, const policy::Plan& after, std::vector<std::string>& lines) {
+  const auto name = +[](const policy::FacilityPlan& f) { return f.name; };
+  const auto old = by_key(before.facilities, name), now = by_key(after.facilities, name);
+  for (const auto& [key, facility] : old)
+    if (!now.contains(key)) lines.push_back("- facility " + text_of(*facility));
+  for (const auto& [key, facility] : now) {
+    const auto was = old.find(key);
+    if (was == old.end()) {
+      lines.push_back("+ facility " + text_of(*facility));
+      continue;
+    }
+    if (was->second->networks != facility->networks)
+      lines.push_back("~ facility " + text_of(*was->second) + " is now " + text_of(*facility));
+    if (was->second->wireguard != facility->wireguard) lines.push_back("~ facility " + key.text + ": tunnel");
+    if (was->second->sources != facility->sources) lines.push_back("~ facility " + key.text + ": outer sources");
+    if (was->second->mtu != facility->mtu) lines.push_back("~ facility " + key.text + ": MTU");
+    if (was->second->title != facility->title) lines.push_back("~ facility " + key.text + ": title");
+  }
+}
+
+// The origin (a place in a file) moves with every edit and is no difference.
+void compare_permissions(const policy::Plan& before, const policy::Plan& after, std::vector<std::string>& lines) {
+  const auto text = +[](const policy::Permission& p) { return to_string(p); };
+  const auto old = by_key(before.permissions, text), now = by_key(after.permissions, text);
+  for (const auto& [key, permission] : old)
+    if (!now.contains(key)) lines.push_back("- permission " + key);
+  for (const auto& [key, permission] : now)
+    if (!old.contains(key)) lines.push_back("+ permission " + key);
+}
+
+std::string joined(const std::vector<policy::IpAddress>& addresses) {
+  std::string text;
+  for (const auto& address : addresses) text += (text.empty() ? "" : " ") + address.to_string();
+  return text;
+}
+
+void compare_gateway(const policy::Plan& before, const policy::Plan& after, std::vector<std::string>& lines) {
+  const auto compare = [&lines](const char* what, const std::string& old, const std::string& now) {
+    if (old != now) lines.push_back(std::string("~ gateway ") + what + ": '" + old + "' is now '" + now + "'");
+  };
+  compare("name", before.gateway_name, after.gateway_name);
+  compare("outside interface", before.outside_interface, after.outside_interface);
+  compare("outside addresses", joined(before.outside_addresses), joined(after.outside_addresses));
+  compare("inside interface", before.inside_interface, after.inside_interface);
+  compare("port", std::to_string(before.wireguard_port), std::to_string(after.wireguard_port));
+  compare("tunnel MTU", std::to_string(before.tunnel_mtu), std::to_string(after.tunnel_mtu));
+  compare("key file", before.gateway_key, after.gateway_key);
+}
+
+}  // namespace
+
+Candidate judge(const config::Loaded& loaded, const std::string& directory, WallTime now) {
+  Candidate candidate;
+  if (!config::has_errors(loaded.diagnostics)) {
+    candidate = compiled(loaded.config, directory, now);
+    add(policy::run_tests(loaded.config, candidate.plan, now), loaded.config.files, candidate);
+  }
+  add(loaded.diagnostics, loaded.config.files, candidate);
+  return candidate;
+}
+
+Candidate judge_again(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
+  Candidate candidate = compiled(config, directory, now);
+  if (!candidate.errors.empty()) {
+    auto errors = std::move(candidate.errors);
+    candidate = without_ended(candidate.plan, candidate.keys, now);
+    candidate.config = std::make_shared<const config::GatewayConfig>(config);
+    candidate.warnings = std::move(errors);
+  }
+  for (const auto& failed : policy::run_tests(config, candidate.plan, now))
+    candidate.warnings.push_back(config::to_text(failed, config.files));
+  return candidate;
+}
+
+Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys, WallTime now) {
+  Candidate candidate;
+  candidate.plan = plan;
+  candidate.keys = std::move(keys);
+  std::erase_if(candidate.plan.permissions, [now](const auto& p) { return p.until && *p.until <= now; });
+  for (const auto& permission : candidate.plan.permissions)
+    if (permission.until && (!candidate.next_change || *permission.until < *candidate.next_change))
+      candidate.next_change = permission.until;
+  return candidate;
+}
+
+std::vector<KeySource> key_sources(const policy::Plan& plan, const std::string& directory) {
+  const auto absolute = [&directory](const std::string& name) {
+    return name.starts_with('/') || directory.empty() ? name : directory + "/" + name;
+  };
+  std::map<std::string, KeySource> by_name;
+  if (!plan.gateway_key.empty())
+    by_name[plan.gateway_key] = {plan.gateway_key, KeySource::Kind::kWireguardPrivate, absolute(plan.gateway_key)};
+  for (const auto& facility : plan.facilities) {
+    const auto& name = facility.wireguard.preshared_key;
+    if (!name.empty()) by_name.emplace(name, KeySource{name, KeySource::Kind::kPreshared, absolute(name)});
+  }
+  std::vector<KeySource> keys;
+  for (auto& [name, key] : by_name) keys.push_back(std::move(key));
+  return keys;
+}
+
+std::string digest(const policy::Plan& plan) {
+  const auto octets = encode(plan);
+  std::array<unsigned char, 32> hash{};
+  crypto_generichash(hash.data(), hash.size(), octets.data(), octets.size(), nullptr, 0);
+  std::array<char, 65> text{};
+  sodium_bin2hex(text.data(), text.size(), hash.data(), hash.size());
+  return text.data();
+}
+
+std::vector<std::string> describe_difference(const policy::Plan& before, const policy::Plan& after) {
+  std::vector<std::string> lines;
+  compare_gateway(before, after, lines);
+  compare_facilities(before, after, lines);
+  compare_permissions(before, after, lines);
+  if (lines.empty() && (before.routes != after.routes || before.rules != after.rules)) lines.push_back("~ routes");
+  return lines;
+}
+
+std::string to_string(const policy::Permission& permission) {
+  const std::string from = permission.from_facility.text.empty() ? "inside" : permission.from_facility.text;
+  return from + " " + permission.source.to_string() + " -> " + permission.name + " " +
+         permission.destination.to_string() + " " + permission.port.to_string();
+}
+
+}  // namespace gateway::core

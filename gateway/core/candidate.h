@@ -1,0 +1,47 @@
+// A configuration, judged: the plan it compiles to, or why it cannot run; and the readable difference of two plans.
+// Pure; the shell reads the files (gateway/os/config_files.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+#include "gateway/core/messages.h"
+#include "policy/plan.h"
+
+namespace gateway::core {
+
+struct Candidate {
+  std::shared_ptr<const config::GatewayConfig> config;  // null: only the plan was kept (last-good)
+  policy::Plan plan;
+  std::vector<KeySource> keys;
+  std::optional<config::value::WallTime> next_change;  // earliest end date in the plan
+  std::vector<std::string> errors;                     // not empty: must not run
+  std::vector<std::string> warnings;
+};
+
+// Compiles, runs the configuration's own tests and the static check. All findings, not the first.
+// `directory` is that of the main file: key files are relative to it.
+[[nodiscard]] Candidate judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
+
+// The same configuration at a later time, because an end date has come. Nothing that fails here may keep an ended
+// permission alive: the configuration's own tests are warnings, and a plan that does not compile loses the ended ones.
+[[nodiscard]] Candidate judge_again(const config::GatewayConfig& config, const std::string& directory,
+                                    config::value::WallTime now);
+
+// `plan` without the permissions that have ended by `now`.
+[[nodiscard]] Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys, config::value::WallTime now);
+
+[[nodiscard]] std::vector<KeySource> key_sources(const policy::Plan& plan, const std::string& directory);
+
+// BLAKE2b-256 of the encoded plan, hex. Equal meaning, equal digest.
+[[nodiscard]] std::string digest(const policy::Plan& plan);
+
+// One line a difference: "+ permission …", "- facility …", "~ facility …: tunnel". Empty when nothing changes.
+[[nodiscard]] std::vector<std::string> describe_difference(const policy::Plan& before, const policy::Plan& after);
+
+[[nodiscard]] std::string to_string(const policy::Permission& permission);
+
+}  // namespace gateway::core

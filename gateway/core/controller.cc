@@ -1,0 +1,300 @@
+#include "gateway/core/controller.h"
+
+#include <algorithm>
+
+namespace gateway::core {
+
+const char* to_string(ChangeReason reason) {
+  switch (reason) {
+    case ChangeReason::kStart: return "start";
+    case ChangeReason::kRequest: return "request";
+    case ChangeReason::kExpiry: return "expiry";
+    case ChangeReason::kLastGood: return "last-good";
+  }
+  return "unknown";
+}
+
+void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
+  if (!candidate.errors.empty()) return refuse(candidate, request, out);
+  if (pending_ && retry_at_) give_up("replaced by a newer change: " + last_error_, out);
+  if (!pending_) return begin(std::move(candidate), std::move(request), now, out);
+  if (waiting_.size() < kMostWaiting) return waiting_.push_back({std::move(candidate), std::move(request)});
+  candidate.errors.push_back("too many changes are waiting; try again when they are done");
+  refuse(candidate, request, out);
+}
+
+void Controller::refuse(const Candidate& candidate, const ChangeRequest& request, Actions& out) {
+  Target about;
+  about.generation = running_generation();
+  about.request = request;
+  about.warnings = candidate.warnings;
+  append(ChangeRecord::Step::kRefused, about, candidate.errors, 0, out);
+  last_error_ = candidate.errors.front();
+  ChangeOutcome outcome{false, running_generation(), candidate.errors, candidate.warnings, {}};
+  if (request.id != 0) out.push_back(action::AnswerChange{request.id, std::move(outcome)});
+  if (request.reason == ChangeReason::kStart && !running_ && !pending_) out.push_back(action::UseLastGood{});
+}
+
+void Controller::begin(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
+  Target next;
+  next.generation = last_generation_ = Generation{last_generation_.number + 1};
+  next.digest = digest(candidate.plan);
+  next.difference = describe_difference(running_ ? running_->plan : policy::Plan{}, candidate.plan);
+  next.config = std::move(candidate.config);
+  next.plan = std::move(candidate.plan);
+  next.keys = std::move(candidate.keys);
+  next.next_change = candidate.next_change;
+  next.warnings = std::move(candidate.warnings);
+  next.request = std::move(request);
+  pending_ = std::move(next);
+  state_ = Step::kRecord;
+  reply_by_.reset(), retry_at_.reset();
+  for (auto& each : processes_) each.asked = false;
+  advance(now, out);
+}
+
+void Controller::record(Target& wanted, Actions& out) {
+  if (wanted.record_asked) return;
+  wanted.record_asked = true;
+  append(ChangeRecord::Step::kApplying, wanted, {}, ++ticket_, out);
+}
+
+void Controller::append(ChangeRecord::Step step, const Target& about, std::vector<std::string> errors,
+                        std::uint64_t ticket, Actions& out) {
+  ChangeRecord record{step, about.generation, about.request, running_digest(), about.digest, about.difference,
+                      std::move(errors), about.warnings};
+  out.push_back(action::AppendRecord{std::move(record), ticket});
+}
+
+void Controller::on_recorded(std::uint64_t ticket, bool durable, Instant now, Actions& out) {
+  if (ticket == 0 || ticket != ticket_ || !pending_ || pending_->recorded) return;
+  // P7: no access before its record. An ended permission is taken away all the same.
+  if (!durable && pending_->request.reason != ChangeReason::kExpiry) {
+    pending_->record_asked = false;
+    return fail("the record of the change could not be made durable; nothing was changed", now, out);
+  }
+  if (!durable) out.push_back(action::RaiseAlarm{"the end of a permission could not be recorded"});
+  pending_->recorded = true;
+  advance(now, out);
+}
+
+void Controller::on_greeted(ProcessRole role, Instant now, Actions& out) {
+  process(role) = Process{true, false, {}};
+  if (role == ProcessRole::kTunneld) tunneld_has_descriptors_ = false;
+  if (role == ProcessRole::kNetd) descriptors_asked_ = false;
+  advance(now, out);
+}
+
+void Controller::on_lost(ProcessRole role, Instant now, Actions& out) {
+  process(role) = Process{};
+  if (role == ProcessRole::kTunneld) tunneld_has_descriptors_ = false;
+  if (role == ProcessRole::kNetd) descriptors_asked_ = false;
+  advance(now, out);
+}
+
+// Sends the first thing that is missing and stops there; called whenever anything changed.
+void Controller::advance(Instant now, Actions& out) {
+  Target* wanted = target();
+  if (wanted == nullptr || retry_at_) return;
+  if (!wanted->recorded) return record(*wanted, out);
+  const bool done = keys_there(*wanted, now, out) && netd_there(*wanted, now, out) &&
+                    descriptors_there(*wanted, now, out) && tunneld_there(*wanted, now, out);
+  if (done) settle(now, out);
+}
+
+void Controller::asked(ProcessRole role, Step step, Instant now) {
+  process(role).asked = true;
+  process(role).has = {};  // until it confirms, it may hold either
+  state_ = step;
+  reply_by_ = now + kReplyTime;
+}
+
+bool Controller::keys_there(const Target& wanted, Instant now, Actions& out) {
+  auto& keyd = process(ProcessRole::kKeyd);
+  if (keyd.present && keyd.has == wanted.generation) return true;
+  if (!keyd.present) state_ = Step::kKeys;
+  if (!keyd.present || keyd.asked) return false;
+  asked(ProcessRole::kKeyd, Step::kKeys, now);
+  out.push_back(action::ConfigureKeyd{{wanted.keys}});
+  return false;
+}
+
+bool Controller::netd_there(const Target& wanted, Instant now, Actions& out) {
+  auto& netd = process(ProcessRole::kNetd);
+  if (netd.present && netd.has == wanted.generation) return true;
+  if (!netd.present) state_ = Step::kNetd;
+  if (!netd.present || netd.asked) return false;
+  asked(ProcessRole::kNetd, Step::kNetd, now);
+  out.push_back(action::ApplyToNetd{{wanted.generation, wanted.plan}});
+  return false;
+}
+
+namespace {
+
+std::vector<config::value::SocketAddress> sockets_of(const policy::Plan& plan) {
+  std::vector<config::value::SocketAddress> sockets;
+  for (const auto& address : plan.outside_addresses) sockets.push_back({address, plan.wireguard_port});
+  std::ranges::sort(sockets);
+  return sockets;
+}
+
+}  // namespace
+
+// The shell keeps the descriptors, so a restarted netd or tunneld does not need new ones.
+bool Controller::descriptors_there(const Target& wanted, Instant now, Actions& out) {
+  if (bound_ == sockets_of(wanted.plan)) return true;
+  if (descriptors_asked_) return false;
+  descriptors_asked_ = true;
+  state_ = Step::kDescriptors;
+  reply_by_ = now + kReplyTime;
+  out.push_back(action::RequestDescriptors{});
+  return false;
+}
+
+bool Controller::tunneld_there(const Target& wanted, Instant now, Actions& out) {
+  auto& tunneld = process(ProcessRole::kTunneld);
+  if (tunneld.present && tunneld.has == wanted.generation && tunneld_has_descriptors_) return true;
+  if (!tunneld.present) state_ = Step::kTunneld;
+  if (!tunneld.present || tunneld.asked) return false;
+  asked(ProcessRole::kTunneld, Step::kTunneld, now);
+  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, public_key_, !tunneld_has_descriptors_});
+  return false;
+}
+
+void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Actions& out) {
+  auto& keyd = process(ProcessRole::kKeyd);
+  const Target* wanted = target();
+  if (!keyd.asked || wanted == nullptr) return;
+  keyd.asked = false;
+  for (const auto& wanted_key : wanted->keys) {
+    const auto found = std::ranges::find(reply.keys, wanted_key.name, &KeyOutcome::name);
+    if (found == reply.keys.end()) return fail("key " + wanted_key.name + ": keyd did not answer for it", now, out);
+    if (!found->good) return fail("key " + wanted_key.name + ": " + found->error, now, out);
+    if (wanted_key.name == wanted->plan.gateway_key) public_key_ = found->public_key;
+  }
+  keyd.has = wanted->generation;
+  advance(now, out);
+}
+
+void Controller::on_plan_applied(const PlanApplied& reply, Instant now, Actions& out) {
+  auto& netd = process(ProcessRole::kNetd);
+  const Target* wanted = target();
+  if (!netd.asked || wanted == nullptr || reply.generation != wanted->generation) return;
+  netd.asked = false;
+  if (!reply.good) return fail("netd: " + reply.error, now, out);
+  netd.has = reply.generation;
+  advance(now, out);
+}
+
+void Controller::on_descriptors(const Descriptors& reply, Instant now, Actions& out) {
+  const bool expected = std::exchange(descriptors_asked_, false);
+  const Target* wanted = target();
+  if (wanted == nullptr) return;
+  if (!reply.good) {
+    if (expected) fail("netd: " + reply.error, now, out);
+    return;
+  }
+  bound_.clear();
+  for (const auto& socket : reply.sockets) bound_.push_back(socket.address);
+  std::ranges::sort(bound_);
+  if (expected && bound_ != sockets_of(wanted->plan)) return fail("netd bound other sockets than the plan names", now, out);
+  tunneld_has_descriptors_ = false;
+  process(ProcessRole::kTunneld).asked = false;
+  advance(now, out);
+}
+
+void Controller::on_tunnels_configured(const TunnelsConfigured& reply, Instant now, Actions& out) {
+  auto& tunneld = process(ProcessRole::kTunneld);
+  const Target* wanted = target();
+  if (!tunneld.asked || wanted == nullptr || reply.generation != wanted->generation) return;
+  tunneld.asked = false;
+  if (!reply.good) return fail("tunneld: " + reply.error, now, out);
+  tunneld_has_descriptors_ = true;
+  tunneld.has = reply.generation;
+  advance(now, out);
+}
+
+void Controller::settle(Instant now, Actions& out) {
+  state_ = Step::kSettled;
+  reply_by_.reset();
+  if (pending_) adopt_pending(out);
+  if (!std::exchange(announced_, true))
+    out.push_back(action::AnnounceReady{"generation " + std::to_string(running_->generation.number)});
+  next_waiting(now, out);
+}
+
+void Controller::adopt_pending(Actions& out) {
+  append(ChangeRecord::Step::kApplied, *pending_, {}, 0, out);
+  running_ = std::move(*pending_);
+  pending_.reset();
+  last_error_.clear();
+  out.push_back(action::PlanChanged{});
+  if (std::exchange(kept_digest_, running_->digest) != running_->digest)
+    out.push_back(action::KeepLastGood{running_->generation, running_->plan, running_->keys});
+  if (running_->request.id == 0) return;
+  ChangeOutcome outcome{true, running_->generation, {}, running_->warnings, running_->difference};
+  out.push_back(action::AnswerChange{running_->request.id, std::move(outcome)});
+}
+
+// A change that cannot be completed is given up and what ran before is put back by the usual steps (the generations differ).
+// The very first one, and an ended permission, are tried again instead: nothing else may run.
+void Controller::fail(std::string error, Instant now, Actions& out) {
+  last_error_ = error;
+  reply_by_.reset();
+  for (auto& each : processes_) each.asked = false;
+  descriptors_asked_ = false;
+  if (!pending_ || !running_ || pending_->request.reason == ChangeReason::kExpiry) {
+    out.push_back(action::RaiseAlarm{error});
+    if (pending_) answer_failed(error, out);
+    retry_at_ = now + kRetryTime;
+    return;
+  }
+  give_up(error, out);
+  advance(now, out);
+  next_waiting(now, out);
+}
+
+void Controller::give_up(const std::string& error, Actions& out) {
+  append(ChangeRecord::Step::kFailed, *pending_, {error}, 0, out);
+  answer_failed(error, out);
+  pending_.reset();
+  retry_at_.reset();
+}
+
+// The person is told at once, also when the change is tried again.
+void Controller::answer_failed(const std::string& error, Actions& out) {
+  const std::uint64_t id = std::exchange(pending_->request.id, 0);
+  if (id == 0) return;
+  ChangeOutcome outcome{false, running_generation(), {error}, pending_->warnings, pending_->difference};
+  out.push_back(action::AnswerChange{id, std::move(outcome)});
+}
+
+void Controller::next_waiting(Instant now, Actions& out) {
+  if (pending_ || waiting_.empty()) return;
+  Waiting next = std::move(waiting_.front());
+  waiting_.pop_front();
+  begin(std::move(next.candidate), std::move(next.request), now, out);
+}
+
+void Controller::on_deadline(WallTime wall, Instant now, Actions& out) {
+  if (reply_by_ && *reply_by_ <= now) return fail("a process did not answer within 30 s", now, out);
+  if (retry_at_ && *retry_at_ <= now) {
+    retry_at_.reset();
+    advance(now, out);
+  }
+  if (!pending_ && running_ && running_->next_change && *running_->next_change <= wall)
+    out.push_back(action::RecompileRunning{});
+}
+
+std::optional<Instant> Controller::next_deadline(WallTime wall, Instant now) const {
+  std::optional<Instant> first = reply_by_;
+  const auto take = [&first](Instant at) { first = first ? std::min(*first, at) : at; };
+  if (retry_at_) take(*retry_at_);
+  if (!pending_ && running_ && running_->next_change) {
+    const Duration left = *running_->next_change - wall;
+    take(now + std::clamp(left, Duration::zero(), Duration(std::chrono::seconds(60))));
+  }
+  return first;
+}
+
+}  // namespace gateway::core

@@ -1,0 +1,139 @@
+#include "gateway/daemon/accessd.h"
+
+#include "gateway/daemon/last_good.h"
+#include "gateway/os/clock.h"
+#include "gateway/os/config_files.h"
+
+namespace gateway::daemon {
+namespace {
+
+using config::value::Instant;
+
+constexpr auto kSummaryTime = std::chrono::seconds(60);
+
+void take_earlier(std::optional<Instant>& first, std::optional<Instant> other) {
+  if (other && (!first || *other < *first)) first = other;
+}
+
+}  // namespace
+
+os::OsResult<Accessd> Accessd::create(os::SupervisedChild child) {
+  const auto path = child.arguments().runtime_directory + "/control.sock";
+  auto control = TRY(os::ControlSocket::create(path, kControlToken, child.loop()));
+  const auto last = read_last_generation(child.arguments().state_directory);
+  return Accessd(std::move(child), std::move(control), last);
+}
+
+Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last)
+    : child_(std::move(child)),
+      recorder_(child_.arguments().state_directory),
+      control_(std::move(control)),
+      controller_(last),
+      now_(os::boot_now()) {
+  summary_at_ = now_ + kSummaryTime;
+}
+
+void Accessd::start() {
+  recorder_.tell(telemetry::ProcessStarted{"accessd"});
+  timestamp_floor_ = read_timestamp_floor(child_.arguments().state_directory);
+  record({"start", {{"config", child_.arguments().config_file}}}, Weight::kDurable);
+  load({0, core::ChangeReason::kStart, "start", ""});
+}
+
+void Accessd::stop() {
+  record_all(refusals_.summaries());
+  record({"stop", {{"open_flows", flows_.size()}}}, Weight::kDurable);
+}
+
+int Accessd::run() {
+  start();
+  for (;;) {
+    auto turn = child_.turn(next_deadline());
+    now_ = os::boot_now();
+    on_turn(turn);
+    if (turn.stop) break;
+    on_deadlines();
+    tell_watchers();
+  }
+  stop();
+  return 0;
+}
+
+void Accessd::load(core::ChangeRequest request) {
+  const auto wall = os::wall_now();
+  auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall), config_directory(), wall);
+  core::Actions actions;
+  controller_.on_candidate(std::move(candidate), std::move(request), now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
+  for (const auto role : turn.lost_channels) on_lost(role);
+  for (const auto role : turn.fresh_channels) {
+    recorder_.tell(telemetry::ProcessGreeted{role_name(role)});
+    record({"process.started", {{"process", role_name(role)}}}, Weight::kBatched);
+    core::Actions actions;
+    controller_.on_greeted(role, now_, actions);
+    perform(std::move(actions));
+  }
+  for (auto& [from, message] : turn.messages) on_message(from, message);
+  if (turn.reload) load({0, core::ChangeReason::kRequest, "signal", ""});
+  std::vector<os::ControlSocket::Request> requests;
+  std::vector<std::uint64_t> lost;
+  for (const auto& ready : turn.other) {
+    if (ready.token == kConntrackToken) read_kernel_events(conntrack_, true);
+    else if (ready.token == kNflogToken) read_kernel_events(nflog_, false);
+    else control_.on_ready(ready, now_, child_.loop(), requests, lost);
+  }
+  for (const auto& request : requests) on_request(request);
+  forget_clients(lost);
+}
+
+void Accessd::on_lost(core::ProcessRole role) {
+  recorder_.tell(telemetry::ProcessLost{role_name(role)});
+  record({"process.lost", {{"process", role_name(role)}}}, Weight::kDurable);
+  if (role == core::ProcessRole::kTunneld) tunnels_.clear();
+  core::Actions actions;
+  controller_.on_lost(role, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::on_deadlines() {
+  core::Actions actions;
+  controller_.on_deadline(os::wall_now(), now_, actions);
+  perform(std::move(actions));
+  recorder_.on_deadline(now_);
+  std::vector<std::uint64_t> lost;
+  control_.on_deadline(now_, child_.loop(), lost);
+  forget_clients(lost);
+  if (status_by_ && *status_by_ <= now_) answer_waiting();
+  if (summary_at_ > now_) return;
+  summary_at_ = now_ + kSummaryTime;
+  record_all(refusals_.summaries());
+  ask_status();
+}
+
+std::optional<Instant> Accessd::next_deadline() const {
+  std::optional<Instant> first = summary_at_;
+  take_earlier(first, controller_.next_deadline(os::wall_now(), now_));
+  take_earlier(first, recorder_.next_deadline());
+  take_earlier(first, control_.next_deadline());
+  take_earlier(first, status_by_);
+  return first;
+}
+
+void Accessd::record(const audit::Record& record, Weight weight) { recorder_.write(record, weight, now_); }
+
+void Accessd::record_all(const std::vector<audit::Record>& records) {
+  for (const auto& each : records) record(each, Weight::kBatched);
+}
+
+std::string Accessd::config_directory() const {
+  const auto& path = child_.arguments().config_file;
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+std::string Accessd::state_file(const std::string& name) const { return child_.arguments().state_directory + "/" + name; }
+
+}  // namespace gateway::daemon

@@ -1,0 +1,121 @@
+// sekisho-accessd: the controller with its hands. One thread, one loop: messages of the other processes, the kernel's events, the
+// control socket, deadlines. It decides nothing itself (gateway/core/controller) and holds the only writer of records.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gateway/audit/flow_table.h"
+#include "gateway/audit/refusals.h"
+#include "gateway/core/controller.h"
+#include "gateway/daemon/accessd_recorder.h"
+#include "gateway/daemon/accessd_views.h"
+#include "gateway/os/control_socket.h"
+#include "gateway/os/netfilter_socket.h"
+#include "gateway/os/supervised_child.h"
+
+namespace gateway::daemon {
+
+class Accessd {
+ public:
+  [[nodiscard]] static os::OsResult<Accessd> create(os::SupervisedChild child);
+  [[nodiscard]] int run();  // until the supervisor says stop
+
+ private:
+  using Instant = config::value::Instant;
+  using Weight = Recorder::Weight;
+  static constexpr std::uint32_t kConntrackToken = os::SupervisedChild::kFirstFreeToken;
+  static constexpr std::uint32_t kNflogToken = kConntrackToken + 1;
+  static constexpr std::uint32_t kControlToken = kConntrackToken + 2;  // and all above
+  struct Devices {  // as netd handed them over; kept, so that a restarted tunneld gets the same
+    os::FileDescriptor tun;
+    std::vector<os::FileDescriptor> udp;
+    std::vector<core::BoundSocket> sockets;
+  };
+  struct StatusWaiter { std::uint64_t client = 0; Json request; };
+
+  Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last);
+  void start();
+  void stop();
+  void load(core::ChangeRequest request);
+  void on_turn(os::SupervisedChild::Turn& turn);
+  void on_deadlines();
+  [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  // accessd_messages.cc: what the other processes say
+  void on_message(core::ProcessRole from, os::Message& message);
+  void on_netd(os::Message& message);
+  void on_tunneld(const os::Message& message);
+  void on_descriptors(os::Message& message);
+  void on_drift(const core::KernelDrift& drift);
+  void on_tunnel_events(const core::TunnelEvents& events);
+  void on_status_report(const core::StatusReport& report);
+  void on_timestamp_floor(const core::TimestampFloor& floor);
+  void on_lost(core::ProcessRole role);
+  void broke_form(core::ProcessRole role);
+  void read_kernel_events(os::NetfilterSocket& socket, bool conntrack);
+
+  // accessd_actions.cc: what the controller wants done
+  void perform(core::Actions actions);
+  void perform_one(const core::Action& each);
+  void act(const core::action::ConfigureKeyd& wanted);
+  void act(const core::action::ApplyToNetd& wanted);
+  void act(const core::action::RequestDescriptors& wanted);
+  void act(const core::action::ConfigureTunneld& wanted);
+  void act(const core::action::AppendRecord& wanted);
+  void act(const core::action::AnswerChange& wanted);
+  void act(const core::action::KeepLastGood& wanted);
+  void act(const core::action::UseLastGood& wanted);
+  void act(const core::action::PlanChanged& wanted);
+  void act(const core::action::AnnounceReady& wanted);
+  void act(const core::action::RecompileRunning& wanted);
+  void act(const core::action::RaiseAlarm& wanted);
+  template <class T>
+  void send(core::ProcessRole to, core::MessageType type, const T& message, std::span<const int> descriptors = {});
+
+  // accessd_requests.cc: what people ask
+  void on_request(const os::ControlSocket::Request& request);
+  void answer_change_request(const os::ControlSocket::Request& request, const Json& json);
+  void answer_diff(std::uint64_t client);
+  void answer_show(std::uint64_t client, const Json& json);
+  void answer_with_status(const StatusWaiter& waiter);
+  void answer_waiting();
+  void ask_status();
+  [[nodiscard]] Json status_view() const;
+  void tell_watchers();
+  void forget_clients(const std::vector<std::uint64_t>& lost);
+
+  void record(const audit::Record& record, Weight weight);
+  void record_all(const std::vector<audit::Record>& records);
+  [[nodiscard]] std::string config_directory() const;
+  [[nodiscard]] std::string state_file(const std::string& name) const;
+
+  os::SupervisedChild child_;
+  Recorder recorder_;
+  os::ControlSocket control_;
+  core::Controller controller_;
+  std::deque<core::Action> to_do_;
+  bool performing_ = false;
+  audit::FlowTable flows_;
+  audit::Refusals refusals_;
+  Devices devices_;
+  os::NetfilterSocket conntrack_, nflog_;
+  std::uint64_t conntrack_lost_ = 0, nflog_lost_ = 0;
+  std::map<std::uint64_t, std::uint64_t> changes_;         // change id -> client
+  std::uint64_t next_change_ = 1;
+  std::set<std::uint64_t> watchers_;
+  std::vector<StatusWaiter> waiting_;
+  std::optional<Instant> status_by_;
+  std::uint64_t status_id_ = 0;
+  Tunnels tunnels_;
+  std::vector<core::Counter> counters_;
+  std::uint64_t timestamp_floor_ = 0;
+  Instant now_, summary_at_;
+};
+
+}  // namespace gateway::daemon

@@ -1,0 +1,129 @@
+#include "gateway/daemon/accessd.h"
+#include "gateway/daemon/last_good.h"
+#include "gateway/os/clock.h"
+
+namespace gateway::daemon {
+
+using core::MessageType;
+using core::ProcessRole;
+namespace action = core::action;
+
+// Carrying out one action may give new ones; they come after those that are there already.
+void Accessd::perform(core::Actions actions) {
+  for (auto& each : actions) to_do_.push_back(std::move(each));
+  if (std::exchange(performing_, true)) return;
+  while (!to_do_.empty()) {
+    const auto next = std::move(to_do_.front());
+    to_do_.pop_front();
+    perform_one(next);
+  }
+  performing_ = false;
+}
+
+void Accessd::perform_one(const core::Action& each) {
+  std::visit([this](const auto& wanted) { act(wanted); }, each);
+}
+
+template <class T>
+void Accessd::send(ProcessRole to, MessageType type, const T& message, std::span<const int> descriptors) {
+  auto& channel = child_.peer(to);
+  if (!channel.open()) return;  // its loss is told in the next turn
+  if (auto sent = channel.send(type, message, descriptors); !sent)
+    recorder_.tell(telemetry::Alarm{std::string("to ") + role_name(to) + ": " + sent.error().to_string()});
+}
+template void Accessd::send(ProcessRole, MessageType, const core::TimestampFloor&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::StatusQuery&, std::span<const int>);
+
+void Accessd::act(const action::ConfigureKeyd& wanted) {
+  send(ProcessRole::kKeyd, MessageType::kConfigureKeys, wanted.message);
+}
+
+void Accessd::act(const action::ApplyToNetd& wanted) {
+  send(ProcessRole::kNetd, MessageType::kApplyPlan, wanted.message);
+}
+
+void Accessd::act(const action::RequestDescriptors&) {
+  send(ProcessRole::kNetd, MessageType::kOpenDescriptors, core::OpenDescriptors{});
+}
+
+void Accessd::act(const action::ConfigureTunneld& wanted) {
+  core::ConfigureTunnels message{wanted.generation, wanted.plan, {}, wanted.public_key, timestamp_floor_, os::wall_now()};
+  std::vector<int> descriptors;
+  if (wanted.with_descriptors) {
+    message.sockets = devices_.sockets;
+    descriptors.push_back(devices_.tun.number());
+    for (const auto& udp : devices_.udp) descriptors.push_back(udp.number());
+  }
+  send(ProcessRole::kTunneld, MessageType::kConfigureTunnels, message, descriptors);
+}
+
+void Accessd::act(const action::AppendRecord& wanted) {
+  const bool durable = recorder_.write(to_record(wanted.record), Weight::kDurable, now_);
+  core::Actions actions;
+  controller_.on_recorded(wanted.ticket, durable, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::act(const action::AnswerChange& wanted) {
+  const auto found = changes_.find(wanted.request);
+  if (found == changes_.end()) return;
+  const auto& outcome = wanted.outcome;
+  const auto message = outcome.errors.empty() ? "the change was refused" : outcome.errors.front();
+  control_.send(found->second,
+                outcome.good ? answer_line(outcome_view(outcome))
+                             : error_line("refused", message, outcome.errors, outcome.warnings),
+                child_.loop());
+  control_.keep(found->second, false);
+  changes_.erase(found);
+}
+
+void Accessd::act(const action::KeepLastGood& wanted) {
+  const LastGood kept{wanted.generation, wanted.plan, wanted.keys};
+  if (auto done = keep_last_good(child_.arguments().state_directory, kept); !done)
+    recorder_.tell(telemetry::Alarm{"last-good: " + done.error().to_string()});
+}
+
+void Accessd::act(const action::UseLastGood&) {
+  auto kept = read_last_good(child_.arguments().state_directory);
+  const std::string what = kept ? "the configuration on disk is bad: the last good one is used"
+                                : "the configuration on disk is bad and none was kept: the gateway stays closed";
+  act(action::RaiseAlarm{what});
+  if (!kept) return;
+  core::Actions actions;
+  controller_.on_candidate(core::without_ended(kept->plan, std::move(kept->keys), os::wall_now()),
+                           {0, core::ChangeReason::kLastGood, "start", what}, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::act(const action::PlanChanged&) {
+  const auto* plan = controller_.running_plan();
+  if (plan == nullptr) return;
+  std::vector<audit::Record> records;
+  flows_.set_plan(*plan, records);
+  record_all(records);
+  recorder_.tell(telemetry::ConfigurationChanged{controller_.running_generation().number, "applied", ""});
+}
+
+void Accessd::act(const action::AnnounceReady& wanted) {
+  if (auto told = child_.ready(wanted.status); !told)
+    recorder_.tell(telemetry::Alarm{"supervisor: " + told.error().to_string()});
+}
+
+void Accessd::act(const action::RecompileRunning&) {
+  const auto* plan = controller_.running_plan();
+  if (plan == nullptr) return;
+  const auto wall = os::wall_now();
+  const auto config = controller_.running_config();
+  auto candidate = config ? core::judge_again(*config, config_directory(), wall)
+                          : core::without_ended(*plan, controller_.running_keys(), wall);
+  core::Actions actions;
+  controller_.on_candidate(std::move(candidate), {0, core::ChangeReason::kExpiry, "end date", ""}, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::act(const action::RaiseAlarm& wanted) {
+  recorder_.tell(telemetry::Alarm{wanted.what});
+  record({"alarm", {{"what", wanted.what}}}, Weight::kDurable);
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,166 @@
+#include <unistd.h>
+
+#include "gateway/daemon/accessd.h"
+#include "gateway/daemon/last_good.h"
+#include "gateway/os/clock.h"
+
+namespace gateway::daemon {
+namespace {
+
+using core::MessageType;
+using core::ProcessRole;
+using tunnel::wire::EventKind;
+
+constexpr int kMostReads = 64;  // of one event socket in one turn
+
+const char* kind_of(EventKind kind) {
+  switch (kind) {
+    case EventKind::kTunnelUp: return "tunnel.up";
+    case EventKind::kTunnelDown: return "tunnel.down";
+    case EventKind::kHandshakeDone: return "tunnel.handshake";
+    case EventKind::kHandshakeFailed: return "tunnel.handshake-failed";
+    case EventKind::kHandshakeGaveUp: return "tunnel.no-answer";
+    case EventKind::kPeerMoved: return "tunnel.moved";
+    case EventKind::kUnknownPeer: return "tunnel.unknown-peer";
+    case EventKind::kSourceRefused: return "tunnel.source-refused";
+  }
+  return "tunnel.unknown";
+}
+
+}  // namespace
+
+void Accessd::broke_form(ProcessRole role) {
+  recorder_.tell(telemetry::Alarm{std::string(role_name(role)) + " sent a message that does not fit"});
+  child_.peer(role).close();  // told as lost in the next turn
+}
+
+void Accessd::on_message(ProcessRole from, os::Message& message) {
+  if (from == ProcessRole::kNetd) return on_netd(message);
+  if (from == ProcessRole::kTunneld) return on_tunneld(message);
+  const auto reply = core::decode<core::KeysConfigured>(message.payload);
+  if (from != ProcessRole::kKeyd || message.type != MessageType::kKeysConfigured || !reply) return broke_form(from);
+  core::Actions actions;
+  controller_.on_keys_configured(*reply, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::on_netd(os::Message& message) {
+  if (message.type == MessageType::kDescriptors) return on_descriptors(message);
+  if (message.type == MessageType::kKernelDrift) {
+    const auto drift = core::decode<core::KernelDrift>(message.payload);
+    return drift ? on_drift(*drift) : broke_form(ProcessRole::kNetd);
+  }
+  const auto reply = core::decode<core::PlanApplied>(message.payload);
+  if (message.type != MessageType::kPlanApplied || !reply) return broke_form(ProcessRole::kNetd);
+  core::Actions actions;
+  controller_.on_plan_applied(*reply, now_, actions);
+  perform(std::move(actions));
+}
+
+// TUN, the UDP sockets in the order of `sockets`, connection tracking, NFLOG.
+void Accessd::on_descriptors(os::Message& message) {
+  const auto reply = core::decode<core::Descriptors>(message.payload);
+  if (!reply) return broke_form(ProcessRole::kNetd);
+  if (reply->good) {
+    auto& given = message.descriptors;
+    if (given.size() != reply->sockets.size() + 3) return broke_form(ProcessRole::kNetd);
+    if (conntrack_.open()) child_.loop().forget(conntrack_.descriptor());
+    if (nflog_.open()) child_.loop().forget(nflog_.descriptor());
+    nflog_ = os::NetfilterSocket(std::move(given.back()));
+    given.pop_back();
+    conntrack_ = os::NetfilterSocket(std::move(given.back()));
+    given.pop_back();
+    devices_.tun = std::move(given.front());
+    given.erase(given.begin());
+    devices_.udp = std::move(given);
+    devices_.sockets = reply->sockets;
+    const bool watched = child_.loop().watch(conntrack_.descriptor(), kConntrackToken).has_value() &&
+                         child_.loop().watch(nflog_.descriptor(), kNflogToken).has_value();
+    if (!watched) recorder_.tell(telemetry::Alarm{"the kernel's event sockets cannot be watched"});
+  }
+  core::Actions actions;
+  controller_.on_descriptors(*reply, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::on_drift(const core::KernelDrift& drift) {
+  record({"kernel.drift",
+          {{"what", drift.what}, {"repaired", drift.repaired}, {"pid", drift.pid}, {"program", drift.program}}},
+         Weight::kDurable);
+  recorder_.tell(telemetry::Alarm{"kernel drift: " + drift.what});
+}
+
+void Accessd::on_tunneld(const os::Message& message) {
+  const auto take = [&]<class T>(auto handler, std::optional<T> decoded) {
+    decoded ? (this->*handler)(*decoded) : broke_form(ProcessRole::kTunneld);
+  };
+  if (message.type == MessageType::kTunnelEvents)
+    return take(&Accessd::on_tunnel_events, core::decode<core::TunnelEvents>(message.payload));
+  if (message.type == MessageType::kStatusReport)
+    return take(&Accessd::on_status_report, core::decode<core::StatusReport>(message.payload));
+  if (message.type == MessageType::kTimestampFloor)
+    return take(&Accessd::on_timestamp_floor, core::decode<core::TimestampFloor>(message.payload));
+  const auto reply = core::decode<core::TunnelsConfigured>(message.payload);
+  if (message.type != MessageType::kTunnelsConfigured || !reply) return broke_form(ProcessRole::kTunneld);
+  core::Actions actions;
+  controller_.on_tunnels_configured(*reply, now_, actions);
+  perform(std::move(actions));
+}
+
+void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
+  for (const auto& event : events.events) {
+    audit::Record each{kind_of(event.kind), {}};
+    if (!event.facility.empty()) each.fields["facility"] = event.facility;
+    each.fields["remote"] = event.remote.to_string();
+    if (!event.detail.empty()) each.fields["detail"] = event.detail;
+    record(each, Weight::kBatched);
+  }
+}
+
+void Accessd::on_status_report(const core::StatusReport& report) {
+  tunnels_.clear();
+  for (const auto& tunnel : report.tunnels) tunnels_[tunnel.facility] = tunnel;
+  counters_ = report.counters;
+  for (const auto& counter : counters_) refusals_.on_counter(counter.name, counter.value);
+  if (report.id == status_id_) answer_waiting();
+}
+
+// The echo is the promise that it is on disk: tunneld goes beyond the old floor only after it (S18).
+void Accessd::on_timestamp_floor(const core::TimestampFloor& floor) {
+  if (floor.seconds > timestamp_floor_) {
+    if (auto kept = keep_timestamp_floor(child_.arguments().state_directory, floor.seconds); !kept)
+      return recorder_.tell(telemetry::Alarm{"timestamp floor: " + kept.error().to_string()});
+    timestamp_floor_ = floor.seconds;
+  }
+  send(ProcessRole::kTunneld, MessageType::kTimestampFloor, core::TimestampFloor{timestamp_floor_});
+}
+
+void Accessd::read_kernel_events(os::NetfilterSocket& socket, bool conntrack) {
+  std::vector<audit::Record> records;
+  const auto time = os::record_time();
+  for (int i = 0; i < kMostReads; ++i) {
+    const auto read = socket.read();
+    using Outcome = os::NetfilterSocket::Read::Outcome;
+    if (!read) {
+      recorder_.tell(telemetry::Alarm{read.error().to_string()});
+      child_.loop().forget(socket.descriptor());
+      socket.close();
+      break;
+    }
+    if (read->outcome == Outcome::kNothing) break;
+    if (read->outcome != Outcome::kDatagram) {
+      auto& lost = conntrack ? conntrack_lost_ : nflog_lost_;
+      ++lost;
+      records.push_back({"events.lost", {{"source", conntrack ? "conntrack" : "nflog"}, {"times", lost}}});
+      continue;
+    }
+    if (conntrack)
+      for (const auto& event : audit::read_conntrack_events(read->datagram).events) flows_.on_event(event, time, records);
+    else
+      for (const auto& event : audit::read_nflog_events(read->datagram).events)
+        refusals_.on_event(event, controller_.running_plan(), time, records);
+  }
+  record_all(records);
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,124 @@
+#include "gateway/daemon/accessd.h"
+#include "gateway/os/clock.h"
+#include "gateway/os/config_files.h"
+
+namespace gateway::daemon {
+namespace {
+
+using core::ProcessRole;
+
+constexpr auto kStatusTime = std::chrono::seconds(2);  // tunneld answers within, or is left out
+constexpr std::size_t kMostFlows = 10'000;             // in one answer, the newest
+
+std::string text_of(const Json& json, const char* key) {
+  return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
+}
+
+bool is_flow(const std::string& kind) { return kind.starts_with("flow.") || kind.starts_with("refused"); }
+
+}  // namespace
+
+void Accessd::on_request(const os::ControlSocket::Request& request) {
+  const auto json = Json::parse(request.line, nullptr, false);
+  if (!json.is_object() || !json.contains("version") || json["version"] != kControlVersion)
+    return control_.send(request.client, error_line("form", "expected one JSON object with \"version\": 1"), child_.loop());
+  const auto verb = text_of(json, "verb");
+  if (verb == "reload" || verb == "apply") return answer_change_request(request, json);
+  if (verb == "diff") return answer_diff(request.client);
+  if (verb == "status" || verb == "show") return answer_show(request.client, json);
+  control_.send(request.client, error_line("form", "unknown verb '" + verb + "'"), child_.loop());
+}
+
+void Accessd::answer_change_request(const os::ControlSocket::Request& request, const Json& json) {
+  const auto id = next_change_++;
+  changes_[id] = request.client;
+  control_.keep(request.client, true);
+  load({id, core::ChangeReason::kRequest, request.actor, text_of(json, "comment")});
+}
+
+void Accessd::answer_diff(std::uint64_t client) {
+  const auto wall = os::wall_now();
+  const auto candidate =
+      core::judge(os::load_configuration(child_.arguments().config_file, wall), config_directory(), wall);
+  if (!candidate.errors.empty())
+    return control_.send(client,
+                         error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
+                         child_.loop());
+  const auto* plan = controller_.running_plan();
+  const auto difference = core::describe_difference(plan == nullptr ? policy::Plan{} : *plan, candidate.plan);
+  control_.send(client, answer_line({{"difference", difference}, {"warnings", candidate.warnings}}), child_.loop());
+}
+
+void Accessd::answer_show(std::uint64_t client, const Json& json) {
+  const auto what = text_of(json, "what");
+  if (what == "flows" && json.contains("watch") && json["watch"] == true) {
+    watchers_.insert(client);
+    control_.keep(client, true);
+  }
+  if (what == "flows" || what == "routes") return answer_with_status({client, json});
+  waiting_.push_back({client, json});
+  control_.keep(client, true);
+  ask_status();
+}
+
+void Accessd::ask_status() {
+  if (!child_.peer(ProcessRole::kTunneld).open()) return answer_waiting();
+  send(ProcessRole::kTunneld, core::MessageType::kStatusQuery, core::StatusQuery{++status_id_});
+  if (!status_by_) status_by_ = now_ + kStatusTime;
+}
+
+void Accessd::answer_waiting() {
+  status_by_.reset();
+  for (const auto& waiter : std::exchange(waiting_, {})) answer_with_status(waiter);
+}
+
+void Accessd::answer_with_status(const StatusWaiter& waiter) {
+  if (!watchers_.contains(waiter.client)) control_.keep(waiter.client, false);
+  const auto* running = controller_.running_plan();
+  const policy::Plan plan = running == nullptr ? policy::Plan{} : *running;
+  const auto what = text_of(waiter.request, "what");
+  const auto now = os::record_time();
+  std::string line;
+  if (text_of(waiter.request, "verb") == "status") line = answer_line(status_view());
+  else if (what == "facilities") line = answer_line(facilities_view(plan, tunnels_));
+  else if (what == "tunnels") line = answer_line(tunnels_view(plan, tunnels_, now));
+  else if (what == "routes") line = answer_line(routes_view(plan));
+  else if (what == "flows") line = answer_line(flows_view(flows_, now, kMostFlows));
+  else line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes or flows");
+  control_.send(waiter.client, line, child_.loop());
+}
+
+Json Accessd::status_view() const {
+  const auto now = os::record_time();
+  Json view = controller_view(controller_, now);
+  const auto* plan = controller_.running_plan();
+  const auto up = std::ranges::count_if(tunnels_, [](const auto& each) { return each.second.up; });
+  view["facilities"] = {{"configured", plan == nullptr ? 0 : plan->facilities.size()}, {"up", up}};
+  view["flows"] = {{"open", flows_.size()}, {"begun", flows_.begun()}, {"ended", flows_.ended()},
+                   {"dropped", flows_.dropped()}, {"events_lost", conntrack_lost_}};
+  view["refused"] = Json::object();
+  for (const auto& [reason, count] : refusals_.counts())
+    if (count.total > 0) view["refused"][reason] = count.total;
+  view["records"] = {{"last_sequence", recorder_.last_sequence()}, {"failing", recorder_.failing()},
+                     {"error", recorder_.error()}};
+  view["time"] = audit::to_rfc3339(now.wall, now.offset_minutes);
+  return view;
+}
+
+void Accessd::tell_watchers() {
+  const auto fresh = recorder_.take_fresh();
+  if (watchers_.empty()) return;
+  for (const auto& line : fresh)
+    if (is_flow(line.kind))
+      for (const auto client : watchers_) control_.send(client, line.text, child_.loop());
+}
+
+void Accessd::forget_clients(const std::vector<std::uint64_t>& lost) {
+  for (const auto client : lost) {
+    watchers_.erase(client);
+    std::erase_if(waiting_, [client](const auto& waiter) { return waiter.client == client; });
+    std::erase_if(changes_, [client](const auto& change) { return change.second == client; });
+  }
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,170 @@
+#include "gateway/daemon/accessd_views.h"
+
+namespace gateway::daemon {
+namespace {
+
+using core::ProcessRole;
+
+Json networks_of(const policy::FacilityPlan& facility) {
+  Json networks = Json::array();
+  for (const auto& network : facility.networks)
+    networks.push_back({{"real", network.real.to_string()}, {"seen_as", network.seen.to_string()}});
+  return networks;
+}
+
+const core::TunnelStatus* status_of(const Tunnels& tunnels, const std::string& facility) {
+  const auto found = tunnels.find(facility);
+  return found == tunnels.end() ? nullptr : &found->second;
+}
+
+const char* table_name(policy::RouteTable table) {
+  switch (table) {
+    case policy::RouteTable::kFromTunnels: return "from-tunnels";
+    case policy::RouteTable::kToFacilities: return "to-facilities";
+    case policy::RouteTable::kExchange: return "exchange";
+  }
+  return "unknown";
+}
+
+const char* step_name(core::ChangeRecord::Step step) {
+  switch (step) {
+    case core::ChangeRecord::Step::kApplying: return "config.applying";
+    case core::ChangeRecord::Step::kApplied: return "config.applied";
+    case core::ChangeRecord::Step::kRefused: return "config.refused";
+    case core::ChangeRecord::Step::kFailed: return "config.failed";
+  }
+  return "config.unknown";
+}
+
+Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& status, const audit::RecordTime& now) {
+  Json tunnel{{"facility", facility.name.text}, {"protocol", "wireguard"}, {"state", status.up ? "up" : "down"}};
+  tunnel["remote"] = status.remote ? Json(status.remote->to_string()) : Json();
+  if (status.last_handshake) {
+    const auto ago = now.boot - *status.last_handshake;
+    tunnel["last_handshake"] = audit::to_rfc3339(now.wall - ago, now.offset_minutes);
+    tunnel["last_handshake_seconds_ago"] = std::chrono::duration_cast<std::chrono::seconds>(ago).count();
+  }
+  tunnel["handshakes"] = status.handshakes;
+  tunnel["bytes_received"] = status.received_bytes, tunnel["packets_received"] = status.received_packets;
+  tunnel["bytes_sent"] = status.sent_bytes, tunnel["packets_sent"] = status.sent_packets;
+  tunnel["refused_in"] = status.guard_refused_in, tunnel["refused_out"] = status.guard_refused_out;
+  return tunnel;
+}
+
+}  // namespace
+
+std::string one_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string answer_line(Json result) {
+  return one_line({{"version", kControlVersion}, {"ok", true}, {"result", std::move(result)}});
+}
+
+std::string error_line(const std::string& code, const std::string& message, const std::vector<std::string>& errors,
+                       const std::vector<std::string>& warnings) {
+  const Json error{{"code", code}, {"message", message}, {"errors", errors}, {"warnings", warnings}};
+  return one_line({{"version", kControlVersion}, {"ok", false}, {"error", error}});
+}
+
+const char* role_name(ProcessRole role) {
+  switch (role) {
+    case ProcessRole::kSupervisor: return "supervisor";
+    case ProcessRole::kNetd: return "netd";
+    case ProcessRole::kTunneld: return "tunneld";
+    case ProcessRole::kKeyd: return "keyd";
+    case ProcessRole::kAccessd: return "accessd";
+  }
+  return "unknown";
+}
+
+Json facilities_view(const policy::Plan& plan, const Tunnels& tunnels) {
+  std::map<std::string, std::pair<Json, Json>> names;  // facility -> what it may open, what may be opened to it
+  for (const auto& permission : plan.permissions) {
+    const auto add = [&permission](Json& list) {
+      if (!list.is_array()) list = Json::array();
+      if (std::find(list.begin(), list.end(), Json(permission.name)) == list.end()) list.push_back(permission.name);
+    };
+    if (!permission.from_facility.text.empty()) add(names[permission.from_facility.text].first);
+    if (!permission.to_facility.text.empty()) add(names[permission.to_facility.text].second);
+  }
+  Json list = Json::array();
+  for (const auto& facility : plan.facilities) {
+    const auto* status = status_of(tunnels, facility.name.text);
+    auto& [opens, opened] = names[facility.name.text];
+    list.push_back({{"facility", facility.name.text}, {"title", facility.title}, {"networks", networks_of(facility)},
+                    {"may_open", opens.is_null() ? Json::array() : opens},
+                    {"opened_to_others", opened.is_null() ? Json::array() : opened},
+                    {"tunnel", status == nullptr ? "unknown" : status->up ? "up" : "down"}});
+  }
+  return {{"facilities", std::move(list)}};
+}
+
+Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now) {
+  Json list = Json::array();
+  for (const auto& facility : plan.facilities) {
+    const auto* status = status_of(tunnels, facility.name.text);
+    if (status != nullptr) list.push_back(tunnel_of(facility, *status, now));
+    else list.push_back({{"facility", facility.name.text}, {"protocol", "wireguard"}, {"state", "unknown"}});
+  }
+  return {{"tunnels", std::move(list)}};
+}
+
+Json routes_view(const policy::Plan& plan) {
+  Json routes = Json::array(), rules = Json::array();
+  for (const auto& route : plan.routes)
+    routes.push_back({{"table", table_name(route.table)}, {"number", static_cast<std::uint32_t>(route.table)},
+                      {"destination", route.destination.to_string()},
+                      {"interface", route.interface.empty() ? "unreachable" : route.interface},
+                      {"via", route.via ? Json(route.via->to_string()) : Json()}});
+  for (const auto& rule : plan.rules)
+    rules.push_back({{"priority", rule.priority}, {"incoming_interface", rule.incoming_interface}, {"mark", rule.mark},
+                     {"table", rule.prohibit ? "prohibit" : table_name(rule.table)}});
+  return {{"routes", std::move(routes)}, {"rules", std::move(rules)}};
+}
+
+Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most) {
+  Json list = Json::array();
+  for (auto it = flows.flows().rbegin(); it != flows.flows().rend() && list.size() < most; ++it) {
+    const auto& flow = it->second;
+    Json fields = audit::to_fields(flow);
+    fields["began"] = audit::to_rfc3339(flow.began, now.offset_minutes);
+    fields["age_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(now.wall - flow.began).count();
+    fields["state"] = flow.cut ? "cut" : flow.closing_since ? "closing" : "open";
+    list.push_back(std::move(fields));
+  }
+  return {{"flows", std::move(list)}, {"open", flows.size()}};
+}
+
+Json outcome_view(const core::ChangeOutcome& outcome) {
+  return {{"generation", outcome.generation.number}, {"difference", outcome.difference}, {"warnings", outcome.warnings}};
+}
+
+Json controller_view(const core::Controller& controller, const audit::RecordTime& now) {
+  const auto* plan = controller.running_plan();
+  Json view{{"gateway", plan == nullptr ? "" : plan->gateway_name},
+            {"state", controller.settled() ? "running" : plan == nullptr ? "closed" : "changing"}};
+  view["generation"] = controller.running_generation().number;
+  view["digest"] = controller.running_digest();
+  view["from_last_good"] = controller.from_last_good();
+  view["last_error"] = controller.last_error();
+  if (const auto next = controller.next_change()) view["next_change"] = audit::to_rfc3339(*next, now.offset_minutes);
+  for (const auto role : {ProcessRole::kNetd, ProcessRole::kTunneld, ProcessRole::kKeyd})
+    view["processes"][role_name(role)] = controller.present(role);
+  return view;
+}
+
+audit::Record to_record(const core::ChangeRecord& change) {
+  audit::Record record{step_name(change.step), {}};
+  auto& fields = record.fields;
+  fields["generation"] = change.generation.number;
+  fields["reason"] = core::to_string(change.request.reason);
+  fields["actor"] = change.request.actor;
+  fields["comment"] = change.request.comment;
+  fields["digest_before"] = change.digest_before;
+  fields["digest_after"] = change.digest_after;
+  fields["difference"] = change.difference;
+  fields["errors"] = change.errors;
+  fields["warnings"] = change.warnings;
+  return record;
+}
+
+}  // namespace gateway::daemon

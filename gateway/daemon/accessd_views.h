@@ -1,0 +1,37 @@
+// What accessd tells through the control socket, as JSON with stable names (docs/operations/control.md). Pure.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "gateway/audit/flow_table.h"
+#include "gateway/audit/refusals.h"
+#include "gateway/core/controller.h"
+
+namespace gateway::daemon {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int kControlVersion = 1;
+
+// {"version":1,"ok":true,"result":…} and {"version":1,"ok":false,"error":{…}} as one line.
+[[nodiscard]] std::string answer_line(Json result);
+[[nodiscard]] std::string error_line(const std::string& code, const std::string& message,
+                                     const std::vector<std::string>& errors = {}, const std::vector<std::string>& warnings = {});
+[[nodiscard]] std::string one_line(const Json& json);
+
+using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility
+
+[[nodiscard]] Json facilities_view(const policy::Plan& plan, const Tunnels& tunnels);
+[[nodiscard]] Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now);
+[[nodiscard]] Json routes_view(const policy::Plan& plan);
+[[nodiscard]] Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most);
+[[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome);
+[[nodiscard]] Json controller_view(const core::Controller& controller, const audit::RecordTime& now);
+[[nodiscard]] audit::Record to_record(const core::ChangeRecord& change);
+[[nodiscard]] const char* role_name(core::ProcessRole role);
+
+}  // namespace gateway::daemon

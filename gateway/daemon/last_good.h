@@ -1,0 +1,28 @@
+// What accessd must remember over its own death, beside the records: the last plan that ran (so that a broken configuration
+// on disk does not leave the gateway closed after a restart), its generation, and the handshake time stamp floor (S18).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/core/messages.h"
+#include "gateway/os/error.h"
+
+namespace gateway::daemon {
+
+struct LastGood {
+  config::value::Generation generation;
+  policy::Plan plan;
+  std::vector<core::KeySource> keys;
+};
+
+[[nodiscard]] os::OsResult<void> keep_last_good(const std::string& state_directory, const LastGood& kept);
+// Empty when nothing was kept, or it is damaged or of another version: a digest and a version stand before it.
+[[nodiscard]] std::optional<LastGood> read_last_good(const std::string& state_directory);
+[[nodiscard]] config::value::Generation read_last_generation(const std::string& state_directory);
+
+[[nodiscard]] os::OsResult<void> keep_timestamp_floor(const std::string& state_directory, std::uint64_t seconds);
+[[nodiscard]] std::uint64_t read_timestamp_floor(const std::string& state_directory);
+
+}  // namespace gateway::daemon

@@ -1,0 +1,72 @@
+#include "gateway/os/state_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "gateway/os/file_descriptor.h"
+
+namespace gateway::os {
+namespace {
+
+std::unexpected<OsError> failed(const std::string& what) { return std::unexpected(OsError{errno, what}); }
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+OsResult<void> write_whole(int file, std::span<const std::uint8_t> octets, const std::string& path) {
+  while (!octets.empty()) {
+    const ssize_t size = write(file, octets.data(), octets.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return failed("write " + path);
+    octets = octets.subspan(static_cast<std::size_t>(size));
+  }
+  return fsync(file) == 0 ? OsResult<void>() : failed("fsync " + path);
+}
+
+OsResult<void> sync_folder(const std::string& path) {
+  FileDescriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid() || fsync(folder.number()) != 0) return failed("fsync " + path);
+  return {};
+}
+
+}  // namespace
+
+OsResult<std::optional<std::vector<std::uint8_t>>> read_state_file(const std::string& path, std::size_t most) {
+  FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.valid() && errno == ENOENT) return std::optional<std::vector<std::uint8_t>>();
+  struct stat facts {};
+  if (!file.valid() || fstat(file.number(), &facts) != 0) return failed("open " + path);
+  if (!S_ISREG(facts.st_mode) || static_cast<std::size_t>(facts.st_size) > most)
+    return std::unexpected(OsError{EFBIG, "read " + path});
+  std::vector<std::uint8_t> octets(static_cast<std::size_t>(facts.st_size));
+  const ssize_t size = octets.empty() ? 0 : read(file.number(), octets.data(), octets.size());
+  if (size < 0 || static_cast<std::size_t>(size) != octets.size()) return failed("read " + path);
+  return octets;
+}
+
+OsResult<void> replace_state_file(const std::string& path, std::span<const std::uint8_t> octets) {
+  const auto folder = folder_of(path);
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir " + folder);
+  const auto beside = path + ".new";
+  FileDescriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return failed("open " + beside);
+  if (auto written = write_whole(file.number(), octets, beside); !written) return written;
+  if (rename(beside.c_str(), path.c_str()) != 0) return failed("rename " + path);
+  return sync_folder(folder);
+}
+
+OsResult<void> create_file(const std::string& path, std::string_view text, unsigned mode) {
+  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!file.valid()) return failed("create " + path);
+  const auto* octets = reinterpret_cast<const std::uint8_t*>(text.data());
+  auto written = write_whole(file.number(), {octets, text.size()}, path);
+  if (written) return sync_folder(folder_of(path));
+  unlink(path.c_str());
+  return written;
+}
+
+}  // namespace gateway::os
