@@ -1,0 +1,79 @@
+// "gateway": the two sides, the listener, the profile.
+#include <fmt/format.h>
+
+#include "config/bind.h"
+#include "config/limits.h"
+#include "config/object_reader.h"
+#include "config/text_forms.h"
+
+namespace config {
+namespace {
+
+Outside bind_outside(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kOutside, report);
+  Outside outside;
+  if (const auto name = reader.parsed<InterfaceName>("interface", Presence::kRequired)) outside.interface = name->text;
+  for (const auto& host : reader.parsed_list<HostAddress>("addresses", kMaxOutside, Presence::kRequired))
+    outside.addresses.push_back(host.address);
+  return outside;
+}
+
+void add_next_hop(const Node& node, Inside& inside, Report& report) {
+  const auto hop = parse_text<NextHopAddress>(node, report);
+  if (!hop) return;
+  for (const auto& other : inside.next_hops) {
+    if (other.family() != hop->address.family()) continue;
+    report.error(node.at, fmt::format("a second {} router", other.is_v4() ? "IPv4" : "IPv6"),
+                 "at most one for each address family");
+    return;
+  }
+  inside.next_hops.push_back(hop->address);
+}
+
+Inside bind_inside(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kInside, report);
+  Inside inside;
+  if (const auto name = reader.parsed<InterfaceName>("interface", Presence::kRequired)) inside.interface = name->text;
+  const Node* via = reader.value("via", Presence::kOptional);
+  if (via == nullptr) return inside;
+  if (via->kind == Kind::kArray) {
+    for (const auto& item : via->items) add_next_hop(item, inside, report);
+  } else {
+    add_next_hop(*via, inside, report);
+  }
+  return inside;
+}
+
+WireguardListener bind_listener(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kListener, report);
+  WireguardListener listener;
+  if (reader.has("private_key_file")) listener.private_key_file = reader.text("private_key_file", Presence::kOptional);
+  if (const auto port = reader.integer("port", {1, 65535}, Presence::kOptional))
+    listener.port = static_cast<std::uint16_t>(*port);
+  return listener;
+}
+
+}  // namespace
+
+Gateway bind_gateway(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kGateway, report);
+  Gateway gateway;
+  gateway.at = node.at;
+  if (!reader.is_object()) return gateway;
+  if (const auto name = reader.parsed<NameText>("name", Presence::kRequired)) gateway.name = name->text;
+  if (const Node* outside = reader.value("outside", Presence::kRequired)) gateway.outside = bind_outside(*outside, report);
+  if (const Node* inside = reader.value("inside", Presence::kRequired)) gateway.inside = bind_inside(*inside, report);
+  const auto profile = reader.choice("crypto_profile", {"ipsec-strict", "ipsec-compat"}, Presence::kOptional);
+  gateway.crypto_profile = profile == 1 ? CryptoProfile::kIpsecCompat : CryptoProfile::kIpsecStrict;
+  if (const Node* listener = reader.value("wireguard", Presence::kOptional))
+    gateway.wireguard = bind_listener(*listener, report);
+  if (const auto mtu = reader.integer("tunnel_mtu", {1280, 9000}, Presence::kOptional))
+    gateway.tunnel_mtu = static_cast<std::uint16_t>(*mtu);
+  if (!gateway.inside.interface.empty() && gateway.inside.interface == gateway.outside.interface)
+    report.error(report.below(node.at, {"inside", "interface"}), "inside and outside are the same interface",
+                 "the gateway stands between two networks, each with its own interface",
+                 {report.below(node.at, {"outside", "interface"})});
+  return gateway;
+}
+
+}  // namespace config

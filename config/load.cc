@@ -1,0 +1,52 @@
+// Documents -> binding -> checks. A file that is no whole JSON text is reported and the checks across files, which would
+// then complain about what it holds, are left for the next try.
+#include "config/load.h"
+
+#include <algorithm>
+
+#include "config/bind.h"
+#include "config/check.h"
+#include "config/document.h"
+#include "config/report.h"
+
+namespace config {
+
+std::vector<std::string> include_patterns(const SourceFile& main) {
+  std::vector<Diagnostic> ignored;  // load() reports them
+  const auto document = parse_document(main.text, 0, ignored);
+  std::vector<std::string> patterns;
+  const Node* list = find(document.root, "include");
+  if (list == nullptr) return patterns;
+  for (const auto& item : list->items)
+    if (item.kind == Kind::kString && good_include_pattern(item.text)) patterns.push_back(item.text);
+  return patterns;
+}
+
+Loaded load(const std::vector<SourceFile>& files, WallTime now) {
+  Loaded loaded;
+  std::vector<Document> documents;
+  std::vector<Diagnostic> found;
+  for (const auto& file : files) {
+    loaded.config.files.push_back(file.path);
+    documents.push_back(parse_document(file.text, static_cast<std::uint32_t>(documents.size()), found));
+  }
+  Report report(documents);
+  for (auto& diagnostic : found) report.add(std::move(diagnostic));
+  if (documents.empty()) report.error({0, 1, 1}, "there is no configuration");
+  bool whole = !documents.empty();
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    whole = whole && documents[i].whole;
+    if (documents[i].whole)
+      bind_document(documents[i].root, i == 0 ? FileRole::kMain : FileRole::kIncluded, loaded.config, report);
+  }
+  sort_and_check_repeated(loaded.config, report);
+  if (whole) {
+    check_references(loaded.config, now, report);
+    check_prefixes(loaded.config, report);
+    check_tunnels(loaded.config, now, report);
+  }
+  loaded.diagnostics = report.take();
+  return loaded;
+}
+
+}  // namespace config
