@@ -28,7 +28,7 @@ inline constexpr std::array<RefusalReason, 11> kRefusalReasons{{
     {"to_gateway", "from a tunnel to the gateway itself"},
     {"outside_input", "from outside to a port of the gateway that is not the tunnels'"},
     {"clear_leak", "a facility's destination on another interface than sekisho0"},
-    {"redirect", "an ICMP redirect"},
+    {"icmp_redirect", "an ICMP redirect"},
 }};
 
 }  // namespace firewall

@@ -1,0 +1,23 @@
+// The sets and maps: who may pass, as keyed elements. Sources are looked up in two constant steps: address -> class
+// mark (interval map), then class . destination . protocol . port -> rule number (hash map; port ranges in an interval
+// map).
+#pragma once
+
+#include <vector>
+
+#include "firewall/rule_set.h"
+#include "policy/plan.h"
+
+namespace firewall {
+
+// Names are made of a stem and the family: "service4", "service6".
+//   facility   every facility's seen networks
+//   class      seen network -> class mark, unique for each network
+//   service, exchange     class . destination . protocol . port -> rule number
+//   inside                source . destination . protocol . port -> rule number
+//   *_range               the same for rows that open more than one port
+//   *_echo                without protocol and port: echo requests
+//   live_service, live_exchange, live_inside (no family): rule numbers that hold, for ICMP errors about a flow
+[[nodiscard]] std::vector<Set> sets_of(const policy::Plan& plan);
+
+}  // namespace firewall
