@@ -60,8 +60,9 @@ class Lines(unittest.TestResult):
 
     def addSubTest(self, test, subtest, error):
         if error:
-            self.failed += 1
-            self._line("FAIL", subtest, error)
+            self.addFailure(subtest, error)
+        else:
+            self.addSuccess(subtest)
 
     def addSkip(self, test, reason):
         self.failed += 1

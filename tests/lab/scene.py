@@ -112,6 +112,10 @@ class Scene:
                 last, quiet_since = self.capture.total, time.monotonic()
             time.sleep(0.05)
 
+    def settle_briefly(self):
+        """While other traffic goes on there is no quiet: long enough for a packet to cross every veth."""
+        time.sleep(0.3)
+
     def leaks(self, attacks, beyond_guard=False):
         """[text]: each attack whose token was where it must not be. `beyond_guard`: the guard is open, so sekisho0 carries it in."""
         assert self.capture.lost == 0, "the capture lost packets: it proves nothing"

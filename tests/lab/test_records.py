@@ -1,0 +1,93 @@
+"""P7: what went through and what was refused is on record, with names, addresses and octets."""
+import json
+import unittest
+
+import packets
+from netns import wait_for
+from scene import TunnelSender
+from topology import Lab, SERVICE4, SERVICE6, SERVICE_PORT, ask
+
+
+class Records(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        cls.addClassCleanup(cls.lab.close)
+        cls.lab.start()
+
+    def _all(self, kind, **fields):
+        return [record for record in self.lab.gateway.records() if record["kind"] == kind
+                and all(record.get(name) == value for name, value in fields.items())]
+
+    def _one_request(self, address, source):
+        stream = self.lab.a.pc.connect(address, SERVICE_PORT)
+        port = stream.getsockname()[1]
+        with stream:
+            self.assertIn("karte", ask(self.lab.a.pc, address, stream=stream))
+            begin = wait_for("the begin record", lambda: self._all("flow.begin", source_port=port), 3)[0]
+            self.assertEqual(self._all("flow.end", source_port=port), [], "no end before the flow ends")
+        end = wait_for("the end record", lambda: self._all("flow.end", source_port=port), 15)[0]
+        for record in (begin, end):
+            self.assertEqual((record["facility"], record["service"], record["protocol"]), ("alpha", "karte", "tcp"))
+            self.assertEqual((record["source"], record["destination"], record["destination_port"]), (source, address, SERVICE_PORT))
+            self.assertIn("may_use", record["rule_origin"])
+        self.assertGreater(end["bytes_sent"], 60)
+        self.assertGreater(end["bytes_received"], 60)
+        self.assertGreaterEqual(end["packets_sent"], 4)
+        self.assertEqual(begin["flow"], end["flow"])
+        self.assertTrue(end["ended"])
+
+    def test_flow_begins_and_ends_ipv4(self):
+        self._one_request(SERVICE4, self.lab.a.pc4)
+
+    def test_flow_begins_and_ends_ipv6(self):
+        self._one_request(SERVICE6, self.lab.a.pc6)
+
+    def test_sequence_has_no_gap(self):
+        numbers = [record["sequence"] for record in self.lab.gateway.records()]
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+        self.assertEqual(numbers[0], 1)
+
+    def test_tunnel_up_is_on_record(self):
+        for hospital in ("alpha", "bravo"):
+            wait_for(f"tunnel up of {hospital}", lambda: [record for record in self.lab.gateway.records()
+                     if record["kind"].startswith("tunnel") and record.get("facility") == hospital], 5)
+
+    def test_refusals_are_counted(self):
+        """Each refused packet is counted exactly, for its facility."""
+        before = self._refused()
+        sender = TunnelSender(self.lab.a)
+        packet = packets.ip(self.lab.a.pc4, self.lab.b.pc4, packets.UDP, packets.udp(self.lab.a.pc4, self.lab.b.pc4, b"x"))
+        for _ in range(200):
+            sender.send(packet)
+        sender.close()
+        wait_for("200 refusals are counted", lambda: self._refused() == before + 200, 5)
+        wait_for("a refusal is on record", lambda: [record for record in self.lab.gateway.records()
+                 if record["kind"].startswith("refused") and "alpha" in json.dumps(record)], 15)
+
+    def _refused(self):
+        shown = json.loads(self.lab.gateway.cli("show", "tunnels", "--json").stdout)
+        return next(tunnel["refused_in"] for tunnel in shown.get("result", shown)["tunnels"] if tunnel["facility"] == "alpha")
+
+    def test_configuration_change_is_on_record(self):
+        config = self.lab.config()
+        config["services"]["extra"] = {"addresses": ["10.80.0.20"], "ports": ["tcp/443"]}
+        self.lab.gateway.write_config(config)
+        self.lab.gateway.reload()
+        applying, applied = self._all("config.applying")[-1], self._all("config.applied")[-1]
+        self.assertLess(applying["sequence"], applied["sequence"], "the record is there before the act")
+        self.assertNotEqual(applied["digest_before"], applied["digest_after"])
+
+    def test_refused_configuration_is_on_record(self):
+        self.lab.gateway.write_config("{")
+        self.lab.gateway.reload(check=False)
+        self.assertTrue(wait_for("the refusal", lambda: self._all("config.refused"), 3))
+
+    def test_show_flows(self):
+        with self.lab.a.pc.connect(SERVICE4, SERVICE_PORT) as stream:
+            port = stream.getsockname()[1]
+            wait_for("the open flow is shown", lambda: str(port) in self.lab.gateway.cli("show", "flows", "--json").stdout, 3)
+
+    def test_files_are_private(self):
+        for path in self.lab.gateway.state.rglob("*.jsonl"):
+            self.assertEqual(path.stat().st_mode & 0o077, 0, path)
