@@ -1,7 +1,7 @@
 """A hospital: its router with Debian's wireguard-go (a foreign peer, driven by wg), its PC behind it, optionally a NAT in front."""
 import os
 
-from netns import Namespace, addresses, end_process, run, veth, wait_for
+from netns import addresses, end_process, run, veth, wait_for
 
 
 def generate_key():
@@ -16,20 +16,20 @@ def generate_preshared_key():
 class Hospital:
     """`number` stands in every address: LAN 10.N.0.0/24 and fd00:N::/64, outside 198.51.N.7 and 2001:db8:N::7."""
 
-    def __init__(self, tag, name, number, carrier, folder, nat_timeout=None, mtu=None):
-        self.name, self.number, self.carrier, self.folder = name, number, carrier, folder
+    def __init__(self, lab, name, number, nat_timeout=None, mtu=None):
+        self.name, self.number, self.carrier, self.folder = name, number, lab.carrier, lab.folder
         self.lan4, self.lan6 = f"10.{number}.0.0/24", f"fd00:{number}::/64"
         self.pc4, self.pc6 = f"10.{number}.0.5", f"fd00:{number}::5"
         self.router4, self.router6 = f"10.{number}.0.1", f"fd00:{number}::1"
         self.outer4, self.outer6 = f"198.51.{number}.7", f"2001:db8:{number}::7"
-        self.interface = f"{tag}{name[0]}{number}"
+        self.interface = f"{lab.tag}{name[0]}{number}"
         self.private_key, self.public_key = generate_key()
         self.preshared_key = None
         self.process = None
         self.mtu = mtu or 1420
-        self.router = Namespace(tag, f"{name}-router")
-        self.pc = Namespace(tag, f"{name}-pc")
-        self.nat = Namespace(tag, f"{name}-nat") if nat_timeout else None
+        self.router = lab.namespace(f"{name}-router")
+        self.pc = lab.namespace(f"{name}-pc")
+        self.nat = lab.namespace(f"{name}-nat") if nat_timeout else None
         self._wire_outside(nat_timeout)
         veth(self.router, "lan", self.pc, "eth0", mtu=9000)
         addresses(self.router, "lan", f"{self.router4}/24", f"{self.router6}/64")
@@ -58,7 +58,7 @@ class Hospital:
         addresses(self.router, "wan", "192.168.77.2/24")
         self.router.ip("route", "add", "203.0.113.0/24", "via", "192.168.77.1")
         self.nat.sysctl("net/ipv4/ip_forward", 1)
-        self.nat.nft('table ip nat { chain post { type nat hook postrouting priority 100; oifname "wan" masquerade random; } }')
+        self.nat.nft('table ip nat { chain post { type nat hook postrouting priority 100; oifname "wan" masquerade random; }; }')
         for name in ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"):
             self.nat.sysctl(f"net/netfilter/{name}", nat_timeout)
 
@@ -98,8 +98,3 @@ class Hospital:
     def peer_endpoint(self):
         words = self.router.run("wg", "show", self.interface, "endpoints").stdout.split()
         return words[1] if len(words) == 2 else ""
-
-    def close(self):
-        self.stop()
-        for namespace in self.namespaces:
-            namespace.close()

@@ -26,7 +26,7 @@ OFFER_PORT = 8080
 
 
 class WebServer:
-    """Answers any HTTP request with its own address and the request line, so that a client knows who answered."""
+    """Answers any HTTP request with its name and the request line, so that a client knows who answered; /octets/N adds N."""
 
     def __init__(self, namespace, port=SERVICE_PORT, body="karte"):
         self._listener, self._body = namespace.tcp_listener(port), body
@@ -52,7 +52,9 @@ class WebServer:
                         return
                     pending += octets
                 request, _, pending = pending.partition(b"\r\n\r\n")
-                text = f"{self._body} {request.splitlines()[0].decode(errors='replace')}\n".encode()
+                line = request.splitlines()[0].decode(errors="replace")
+                octets = int(line.split()[1].rpartition("/")[2]) if "/octets/" in line else 0
+                text = b"x" * octets + f"{self._body} {line}\n".encode()
                 stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
 
     def close(self):
@@ -102,13 +104,13 @@ class Lab:
             self.close()
             raise
 
-    def _namespace(self, short):
+    def namespace(self, short):
         namespace = Namespace(self.tag, short)
         self._undo.callback(namespace.close)
         return namespace
 
     def _build(self, nat_timeout, preshared, faults, gateway):
-        self.carrier, self.gw, self.dc = self._namespace("carrier"), self._namespace("gateway"), self._namespace("dc")
+        self.carrier, self.gw, self.dc = self.namespace("carrier"), self.namespace("gateway"), self.namespace("dc")
         veth(self.carrier, "to-gateway", self.gw, "wan0", mtu=9100)
         veth(self.dc, "eth0", self.gw, "dc0", mtu=9000)
         addresses(self.carrier, "to-gateway", f"{CARRIER4}/24", f"{CARRIER6}/64")
@@ -134,8 +136,7 @@ class Lab:
             self._undo.callback(self.gateway.close)
 
     def _hospital(self, name, number, nat_timeout):
-        hospital = Hospital(self.tag, name, number, self.carrier, self.folder, nat_timeout, mtu=self.tunnel_mtu)
-        self._undo.callback(hospital.close)
+        hospital = Hospital(self, name, number, nat_timeout, mtu=self.tunnel_mtu)
         # the carrier also routes hospital and data centre prefixes to the gateway, as a hostile one could
         for family, prefixes, via in (("-4", [hospital.lan4, "10.80.0.0/24"], GATEWAY4),
                                       ("-6", [hospital.lan6, "fd00:80::/64"], GATEWAY6)):
