@@ -126,9 +126,11 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool number(std::int64_t value, Kind kind = Kind::kInteger) {
-    const auto start = next_token();
     place(kind)->integer = value;
-    last_end_ = std::min(source_.text().find_first_not_of("+-.eE0123456789", start), source_.text().size());
+    // The octet read ahead; at the end of the text there may be none.
+    const bool at_end = consumed_ == source_.text().size();
+    constexpr std::string_view kDigits = "0123456789";
+    if (!at_end || kDigits.find(source_.text()[consumed_ - 1]) == std::string_view::npos) last_end_ = consumed_ - 1;
     return true;
   }
 
