@@ -61,7 +61,7 @@ int Accessd::run() {
 
 void Accessd::load(core::ChangeRequest request) {
   const auto wall = os::wall_now();
-  auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall), config_directory(), wall);
+  auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave), config_directory(), wall);
   core::Actions actions;
   controller_.on_candidate(std::move(candidate), std::move(request), now_, actions);
   perform(std::move(actions));

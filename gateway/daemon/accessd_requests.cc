@@ -39,7 +39,7 @@ void Accessd::answer_change_request(const os::ControlSocket::Request& request, c
 void Accessd::answer_diff(std::uint64_t client) {
   const auto wall = os::wall_now();
   const auto candidate =
-      core::judge(os::load_configuration(child_.arguments().config_file, wall), config_directory(), wall);
+      core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave), config_directory(), wall);
   if (!candidate.errors.empty())
     return control_.send(client,
                          error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),

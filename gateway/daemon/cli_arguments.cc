@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "gateway/daemon/cli.h"
+
+namespace gateway::daemon::cli {
+namespace {
+
+constexpr std::array<Option, 5> kCommon{{
+    {"--config", "FILE", "main configuration file (/etc/sekisho/sekisho.json)", false},
+    {"--runtime", "DIR", "folder of the control socket (/run/sekisho)", false},
+    {"--state", "DIR", "folder of records and state (/var/lib/sekisho)", false},
+    {"--json", "", "one JSON object instead of text", false},
+    {"--help", "", "this text", false},
+}};
+
+constexpr std::array<Option, 1> kApply{{{"--comment", "TEXT", "why; kept in the record of the change", false}}};
+constexpr std::array<Option, 1> kShow{{{"--watch", "", "go on with what happens (flows)", false}}};
+constexpr std::array<Option, 10> kFacility{{
+    {"--title", "TEXT", "name for people", false},
+    {"--role", "ROLE", "viewing or disclosing (viewing)", false},
+    {"--network", "REAL[=SEEN]", "network of the facility, and the prefix it is seen under; may be repeated", true},
+    {"--may-use", "SERVICE", "may be repeated", true},
+    {"--source", "PREFIX", "outer address it comes from; may be repeated", true},
+    {"--endpoint", "ADDRESS:PORT", "where we call it; absent: it calls us", false},
+    {"--reason", "TEXT", "why WireGuard is allowed here", false},
+    {"--approved-by", "NAME", "who allowed it", false},
+    {"--until", "YYYY-MM-DD", "last day of that exception", false},
+    {"--out", "FILE", "the peer's wg-quick file (NAME.conf in this folder)", false},
+}};
+
+constexpr std::array<Verb, 12> kVerbs{{
+    {"check", "[FILE]", "read the configuration and show everything that is wrong", 0, 1, {}, check},
+    {"run", "", "run the whole gateway in the foreground", 0, 0, {}, run_foreground},
+    {"reload", "", "make the running gateway read its configuration again", 0, 0, kApply, reload},
+    {"apply", "", "the same as reload, with a comment for the record", 0, 0, kApply, apply},
+    {"diff", "", "what a reload would change", 0, 0, {}, diff},
+    {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, {}, status},
+    {"show", "facilities|tunnels|routes|flows", "what the gateway knows", 1, 1, kShow, show},
+    {"explain", "FROM TO[:PORT]", "may FROM open PORT at TO, and by which line; needs no running gateway", 2, 2, {}, explain},
+    {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
+    {"key", "generate|public [FILE]", "make a private key; show the public key of one", 1, 2, {}, key},
+    {"facility", "add NAME", "make a facility's keys, its file, and the peer's wg-quick file", 2, 2, kFacility, facility},
+    {"doctor", "", "is this machine fit to run the gateway", 0, 0, {}, doctor},
+}};
+
+const Option* find_option(const Verb& verb, std::string_view name) {
+  for (const auto& option : verb.options)
+    if (option.name == name) return &option;
+  for (const auto& option : kCommon)
+    if (option.name == name) return &option;
+  return nullptr;
+}
+
+std::string unknown_option(const Verb& verb, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& option : verb.options) names.push_back(option.name);
+  for (const auto& option : kCommon) names.push_back(option.name);
+  const auto near = nearest(name, names);
+  return fmt::format("unknown option '{}'{}; 'sekisho {} --help' lists them", name,
+                     near.empty() ? "" : fmt::format(", did you mean '{}'", near), verb.name);
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const auto up = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0u : 1u)});
+      diagonal = up;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string option_lines(std::span<const Option> options) {
+  std::string text;
+  for (const auto& option : options)
+    text += fmt::format("  {:<24} {}\n", fmt::format("{} {}", option.name, option.value), option.text);
+  return text;
+}
+
+// One option at arguments[at]; moves `at` over its value.
+config::value::Result<void, std::string> parse_option(const Verb& verb, std::span<const std::string> arguments,
+                                                      std::size_t& at, CommandLine& line) {
+  std::string name = arguments[at];
+  std::optional<std::string> value;
+  if (const auto equals = name.find('='); equals != std::string::npos) {
+    value = name.substr(equals + 1);
+    name.resize(equals);
+  }
+  const auto* option = find_option(verb, name);
+  if (option == nullptr) return std::unexpected(unknown_option(verb, name));
+  if (option->value.empty() && value) return std::unexpected(fmt::format("{} takes no value", name));
+  if (!option->value.empty() && !value) {
+    if (at + 1 >= arguments.size()) return std::unexpected(fmt::format("{} needs {}", name, option->value));
+    value = arguments[++at];
+  }
+  auto& values = line.options[name];
+  if (!values.empty() && !option->repeatable) return std::unexpected(fmt::format("{} is given twice", name));
+  values.push_back(value.value_or(""));
+  return {};
+}
+
+}  // namespace
+
+std::span<const Verb> verbs() { return kVerbs; }
+
+std::string nearest(std::string_view word, std::span<const std::string_view> names) {
+  std::string_view best;
+  std::size_t least = 3;  // more than two edits is another word
+  for (const auto& name : names)
+    if (const auto edits = distance(word, name); edits < least) least = edits, best = name;
+  return std::string(best);
+}
+
+config::value::Result<CommandLine, std::string> parse(const Verb& verb, std::span<const std::string> arguments) {
+  CommandLine line;
+  for (std::size_t at = 0; at < arguments.size(); ++at) {
+    if (!arguments[at].starts_with("--")) line.words.push_back(arguments[at]);
+    else if (auto parsed = parse_option(verb, arguments, at, line); !parsed) return std::unexpected(parsed.error());
+  }
+  if (line.has("--help")) return line;
+  if (line.words.size() < verb.least_words)
+    return std::unexpected(fmt::format("'sekisho {}' needs {}", verb.name, verb.words));
+  if (line.words.size() > verb.most_words)
+    return std::unexpected(fmt::format("'{}' is too much; the form is: sekisho {} {}", line.words[verb.most_words],
+                                       verb.name, verb.words));
+  return line;
+}
+
+std::string help() {
+  std::string text = "sekisho: the gateway between facilities and a data centre\n\nusage: sekisho VERB [OPTIONS]\n\n";
+  for (const auto& verb : kVerbs) text += fmt::format("  {:<42} {}\n", fmt::format("{} {}", verb.name, verb.words), verb.summary);
+  return text + "\nEvery verb:\n" + option_lines(kCommon) + "\nexit status: 0 fine, 1 findings or denied, 2 could not run\n";
+}
+
+std::string help(const Verb& verb) {
+  return fmt::format("usage: sekisho {} {} [OPTIONS]\n\n{}\n\n{}{}", verb.name, verb.words, verb.summary,
+                     option_lines(verb.options), option_lines(kCommon));
+}
+
+}  // namespace gateway::daemon::cli

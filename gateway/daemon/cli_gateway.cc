@@ -1,0 +1,152 @@
+// Verbs that start the gateway or talk to it: run, reload, apply, diff, status.
+#include "gateway/daemon/cli_gateway.h"
+
+#include <fmt/format.h>
+
+#include "gateway/core/candidate.h"
+#include "gateway/daemon/cli_text.h"
+#include "gateway/daemon/last_good.h"
+#include "gateway/daemon/supervisor.h"
+#include "gateway/os/clock.h"
+#include "gateway/os/config_files.h"
+
+namespace gateway::daemon::cli {
+namespace {
+
+constexpr int kChangeSeconds = 90;  // three processes of 30 s each
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+int print_change(const CommandLine& line, const Json& answer) {
+  if (answer.value("ok", false) != true) return print_refusal(line, answer);
+  if (line.json()) {
+    fmt::print("{}", one_line(answer));
+    return kFine;
+  }
+  const auto& result = answer["result"];
+  for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable(warning));
+  const auto difference = lines_at(result, "difference");
+  for (const auto& each : difference) fmt::print("{}\n", printable(each));
+  fmt::print("generation {} runs{}\n", text_at(result, "generation"), difference.empty() ? "; nothing is different" : "");
+  return kFine;
+}
+
+void print_status(const Json& result) {
+  const auto state = text_at(result, "state");
+  const auto colour = state == "running" ? Colour::kGreen : Colour::kRed;
+  fmt::print("{} {}: generation {}, {} of {} tunnels up\n", printable(text_at(result, "gateway")), coloured(colour, state),
+             text_at(result, "generation"), text_at(result.value("facilities", Json::object()), "up"),
+             text_at(result.value("facilities", Json::object()), "configured"));
+  for (const auto& [process, there] : result.value("processes", Json::object()).items())
+    if (there != true) fmt::print("{} is not there\n", process);
+  if (result.value("from_last_good", Json(false)) == true)
+    fmt::print("{}\n", coloured(Colour::kYellow, "the configuration on disk is bad; the last good one runs ('sekisho check' says why)"));
+  if (const auto error = text_at(result, "last_error"); !error.empty()) fmt::print("last error: {}\n", printable(error));
+  const auto flows = result.value("flows", Json::object());
+  fmt::print("flows: {} open, {} begun, {} ended\n", text_at(flows, "open"), text_at(flows, "begun"), text_at(flows, "ended"));
+  for (const auto& [reason, count] : result.value("refused", Json::object()).items())
+    fmt::print("refused: {} {}\n", printable(reason), count.dump());
+  const auto records = result.value("records", Json::object());
+  if (records.value("failing", Json(false)) == true)
+    fmt::print("{}\n", coloured(Colour::kRed, "records cannot be written: " + printable(text_at(records, "error"))));
+  if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
+}
+
+}  // namespace
+
+std::string text_at(const Json& json, const char* key) {
+  if (!json.is_object() || !json.contains(key) || json[key].is_null()) return "";
+  return json[key].is_string() ? json[key].get<std::string>() : json[key].dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::uint64_t number_at(const Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>() : 0;
+}
+
+std::vector<std::string> lines_at(const Json& json, const char* key) {
+  std::vector<std::string> lines;
+  if (json.is_object() && json.contains(key) && json[key].is_array())
+    for (const auto& each : json[key])
+      if (each.is_string()) lines.push_back(each.get<std::string>());
+  return lines;
+}
+
+config::value::Result<Asked, std::string> ask(const CommandLine& line, Json request, int seconds) {
+  const auto path = line.runtime_directory() + "/control.sock";
+  auto client = os::ControlClient::connect(path);
+  if (!client)
+    return std::unexpected("no gateway answers at " + path + " (" + client.error().to_string() +
+                           "); start it with 'sekisho run', or name its folder with --runtime");
+  request["version"] = kControlVersion;
+  if (auto sent = client->send(one_line(request)); !sent) return std::unexpected(sent.error().to_string());
+  auto answer = client->receive(seconds);
+  if (!answer) return std::unexpected(answer.error().to_string());
+  auto json = Json::parse(*answer, nullptr, false);
+  if (!json.is_object() || !json.contains("ok") || !json["ok"].is_boolean()) return std::unexpected("the gateway's answer has no known form");
+  return Asked{std::move(*client), std::move(json)};
+}
+
+int print_refusal(const CommandLine& line, const Json& answer) {
+  if (line.json()) {
+    fmt::print("{}", one_line(answer));
+    return kFindings;
+  }
+  const auto error = answer.value("error", Json::object());
+  const auto errors = lines_at(error, "errors");
+  for (const auto& each : errors) fmt::print(stderr, "{}\n", printable(each));
+  if (errors.empty()) fmt::print(stderr, "sekisho: {}\n", printable(text_at(error, "message")));
+  else fmt::print(stderr, "sekisho: refused; nothing was changed\n");
+  return kFindings;
+}
+
+int print_not_reached(const std::string& sentence) {
+  fmt::print(stderr, "sekisho: {}\n", sentence);
+  return kCouldNotRun;
+}
+
+// A configuration that cannot run is told here, where a person reads it; with a last good one the gateway starts all the same.
+int run_foreground(const CommandLine& line) {
+  const auto wall = os::wall_now();
+  const auto candidate =
+      core::judge(os::load_configuration(line.config_file(), wall), directory_of(line.config_file()), wall);
+  for (const auto& each : candidate.warnings) fmt::print(stderr, "{}\n", each);
+  for (const auto& each : candidate.errors) fmt::print(stderr, "{}\n", each);
+  if (!candidate.errors.empty() && !read_last_good(line.state_directory())) {
+    fmt::print(stderr, "sekisho: the configuration has errors and no earlier one is known: not started\n");
+    return kFindings;
+  }
+  return run_gateway({line.config_file(), line.state_directory(), line.runtime_directory()});
+}
+
+int reload(const CommandLine& line) {
+  const auto asked = ask(line, {{"verb", "reload"}, {"comment", line.value("--comment")}}, kChangeSeconds);
+  return asked ? print_change(line, asked->answer) : print_not_reached(asked.error());
+}
+
+int apply(const CommandLine& line) { return reload(line); }
+
+int diff(const CommandLine& line) {
+  const auto asked = ask(line, {{"verb", "diff"}});
+  if (!asked) return print_not_reached(asked.error());
+  if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
+  const auto difference = lines_at(asked->answer["result"], "difference");
+  if (line.json()) fmt::print("{}", one_line(asked->answer));
+  else
+    for (const auto& each : difference) fmt::print("{}\n", printable(each));
+  return difference.empty() ? kFine : kFindings;
+}
+
+int status(const CommandLine& line) {
+  const auto asked = ask(line, {{"verb", "status"}});
+  if (!asked) return print_not_reached(asked.error());
+  if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
+  const auto& result = asked->answer["result"];
+  if (line.json()) fmt::print("{}", one_line(asked->answer));
+  else print_status(result);
+  return text_at(result, "state") == "running" ? kFine : kFindings;
+}
+
+}  // namespace gateway::daemon::cli

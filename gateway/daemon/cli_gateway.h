@@ -1,0 +1,28 @@
+// One question to the running gateway, from the command line.
+#pragma once
+
+#include "config/value/result.h"
+#include "gateway/daemon/accessd_views.h"
+#include "gateway/daemon/cli.h"
+#include "gateway/os/control_socket.h"
+
+namespace gateway::daemon::cli {
+
+struct Asked {
+  os::ControlClient client;
+  Json answer;  // {"version", "ok", "result" or "error"}
+};
+
+// Sends {"version":1,...request} and reads one answer. The error is a sentence for a person.
+[[nodiscard]] config::value::Result<Asked, std::string> ask(const CommandLine& line, Json request, int seconds = 10);
+
+// Prints why, in text or JSON, and gives the exit status.
+int print_refusal(const CommandLine& line, const Json& answer);
+int print_not_reached(const std::string& sentence);
+
+// Text at `key`, also of a number; empty when there is none.
+[[nodiscard]] std::string text_at(const Json& json, const char* key);
+[[nodiscard]] std::uint64_t number_at(const Json& json, const char* key);
+[[nodiscard]] std::vector<std::string> lines_at(const Json& json, const char* key);
+
+}  // namespace gateway::daemon::cli

@@ -1,0 +1,126 @@
+// show facilities|tunnels|routes|flows [--watch]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/daemon/cli_gateway.h"
+#include "gateway/daemon/cli_text.h"
+
+namespace gateway::daemon::cli {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text.empty() ? "-" : text;
+}
+
+Json list_at(const Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_array() ? json[key] : Json::array();
+}
+
+void print_facilities(const Json& result) {
+  Table table({"FACILITY", "TITLE", "TUNNEL", "NETWORKS", "MAY OPEN", "OPENED TO OTHERS"});
+  for (const auto& each : list_at(result, "facilities")) {
+    std::vector<std::string> networks;
+    for (const auto& network : list_at(each, "networks")) {
+      const auto real = text_at(network, "real"), seen = text_at(network, "seen_as");
+      networks.push_back(real == seen ? real : real + " as " + seen);
+    }
+    table.add({text_at(each, "facility"), text_at(each, "title"), text_at(each, "tunnel"), joined(networks),
+               joined(lines_at(each, "may_open")), joined(lines_at(each, "opened_to_others"))});
+  }
+  fmt::print("{}", table.to_string());
+}
+
+void print_tunnels(const Json& result) {
+  Table table({"FACILITY", "STATE", "REMOTE", "LAST HANDSHAKE", "RECEIVED", "SENT", "REFUSED IN/OUT"});
+  for (const auto& each : list_at(result, "tunnels")) {
+    const auto handshake = text_at(each, "last_handshake"), remote = text_at(each, "remote");
+    table.add({text_at(each, "facility"), text_at(each, "state"), remote.empty() ? "-" : remote,
+               handshake.empty() ? "-" : handshake, bytes_text(number_at(each, "bytes_received")),
+               bytes_text(number_at(each, "bytes_sent")),
+               fmt::format("{}/{}", number_at(each, "refused_in"), number_at(each, "refused_out"))});
+  }
+  fmt::print("{}", table.to_string());
+}
+
+void print_routes(const Json& result) {
+  Table routes({"TABLE", "DESTINATION", "INTERFACE", "VIA"});
+  for (const auto& each : list_at(result, "routes")) {
+    const auto via = text_at(each, "via");
+    routes.add({text_at(each, "number") + " " + text_at(each, "table"), text_at(each, "destination"),
+                text_at(each, "interface"), via.empty() ? "-" : via});
+  }
+  Table rules({"PRIORITY", "FROM INTERFACE", "MARK", "TABLE"});
+  for (const auto& each : list_at(result, "rules")) {
+    const auto from = text_at(each, "incoming_interface");
+    rules.add({text_at(each, "priority"), from.empty() ? "any" : from, text_at(each, "mark"), text_at(each, "table")});
+  }
+  fmt::print("{}\n{}", routes.to_string(), rules.to_string());
+}
+
+std::string end_of(const Json& flow, const char* address, const char* real, const char* port) {
+  const auto seen = text_at(flow, address), own = text_at(flow, real);
+  return seen + ":" + text_at(flow, port) + (seen == own || own.empty() ? "" : " (" + own + ")");
+}
+
+void print_flows(const Json& result) {
+  Table table({"BEGAN", "FACILITY", "NAME", "PROTOCOL", "SOURCE", "DESTINATION", "STATE"});
+  for (const auto& each : list_at(result, "flows")) {
+    const auto service = text_at(each, "service");
+    table.add({text_at(each, "began"), text_at(each, "facility"), service.empty() ? text_at(each, "offer") : service,
+               text_at(each, "protocol"), end_of(each, "source", "source_real", "source_port"),
+               end_of(each, "destination", "destination_real", "destination_port"), text_at(each, "state")});
+  }
+  fmt::print("{}", table.to_string());
+}
+
+void print_flow_record(const Json& record) {
+  const auto service = text_at(record, "service");
+  std::string line = fmt::format("{} {} {} {} {} {} -> {}", text_at(record, "time"), text_at(record, "kind"),
+                                 text_at(record, "facility"), service.empty() ? text_at(record, "offer") : service,
+                                 text_at(record, "protocol"), end_of(record, "source", "source_real", "source_port"),
+                                 end_of(record, "destination", "destination_real", "destination_port"));
+  if (const auto reason = text_at(record, "reason"); !reason.empty()) line += " " + reason;
+  if (const auto ended = text_at(record, "ended"); !ended.empty())
+    line += fmt::format(" {}, {} out, {} back, {} ms", ended, bytes_text(number_at(record, "bytes_sent")),
+                        bytes_text(number_at(record, "bytes_received")), text_at(record, "duration_ms"));
+  fmt::print("{}\n", printable(line));
+}
+
+int watch(const CommandLine& line, os::ControlClient& client) {
+  for (;;) {
+    const auto text = client.receive(-1);
+    if (!text) return print_not_reached(text.error().to_string());
+    if (line.json()) fmt::print("{}\n", *text);
+    else print_flow_record(Json::parse(*text, nullptr, false));
+    std::fflush(stdout);
+  }
+}
+
+struct View {
+  std::string_view name;
+  void (*print)(const Json&);
+};
+constexpr std::array<View, 4> kViews{{{"facilities", print_facilities}, {"tunnels", print_tunnels}, {"routes", print_routes}, {"flows", print_flows}}};
+
+}  // namespace
+
+int show(const CommandLine& line) {
+  const auto view = std::ranges::find(kViews, std::string_view(line.words[0]), &View::name);
+  if (view == kViews.end())
+    return print_not_reached("cannot show '" + line.words[0] + "': facilities, tunnels, routes or flows");
+  const bool watching = line.has("--watch");
+  if (watching && view->name != "flows") return print_not_reached("--watch is for flows");
+  auto asked = ask(line, {{"verb", "show"}, {"what", view->name}, {"watch", watching}});
+  if (!asked) return print_not_reached(asked.error());
+  if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
+  if (line.json()) fmt::print("{}", one_line(asked->answer));
+  else view->print(asked->answer["result"]);
+  std::fflush(stdout);
+  return watching ? watch(line, asked->client) : kFine;
+}
+
+}  // namespace gateway::daemon::cli

@@ -1,0 +1,12 @@
+// `sekisho VERB`: the command line of the gateway (cli.h).
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "gateway/daemon/cli.h"
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  return gateway::daemon::cli::run(arguments);
+}
