@@ -1,6 +1,7 @@
 // Octets that must not leak: move-only, wiped at the end and when moved from, no formatter, no comparison.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>

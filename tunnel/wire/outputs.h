@@ -88,7 +88,8 @@ struct Event {
   std::string detail;  // short; empty where the kind says all
 };
 
-// Reasons a packet went no further. Counted, never logged one by one. Names are the stable names of the telemetry.
+// Reasons a packet went no further. Counted, never logged one by one. kUnknownReceiver: no session or handshake of ours, no
+// configured key, or not from the peer's own outer addresses. Names are the stable names of the telemetry.
 enum class Drop : std::uint8_t {
   kMalformed, kUnknownReceiver, kBadMac, kUnderLoad, kRateLimited, kReplay, kForged, kNoSession, kQueueFull,
   kInnerSource, kInnerMalformed, kKeyExhausted, kUnknownDestination, kStaleTimestamp, kKeyRefused, kCount

@@ -37,6 +37,7 @@ struct PeerParams {
   std::vector<wire::Prefix> outer_sources;  // empty: any. Handshakes and data from elsewhere are dropped before crypto.
   std::vector<wire::Prefix> allowed;        // inner prefixes of the peer (real addresses): checked after decryption
   Duration persistent_keepalive{};          // zero: off
+  std::uint16_t mtu = 1420;                 // inner: padding to 16 octets never goes beyond it
   friend bool operator==(const PeerParams&, const PeerParams&) = default;
 };
 
@@ -48,6 +49,14 @@ struct PeerCounters {
   bool up = false;
 };
 
+#ifdef SEKISHO_FAULTS
+struct Faults {  // deliberate mistakes, so that tests can show what the other layers catch (promise P4)
+  bool open_selectors = false;  // deliver whatever source an authenticated inner packet claims
+};
+#endif
+
+// A Transmit to a configured endpoint that has not been heard from yet has an unspecified path.local (of the remote's family)
+// and socket 0: the shell then chooses the socket by the family. InnerPacket::segmentation must be none, its checksum complete.
 class Endpoint {  // no clock, no socket, no log
  public:
   Endpoint(EndpointParams params, crypto::Rng& rng, Instant now);
@@ -68,10 +77,14 @@ class Endpoint {  // no clock, no socket, no log
   [[nodiscard]] std::optional<Instant> next_deadline() const;
 
   [[nodiscard]] std::optional<PeerCounters> counters(wire::PeerId id) const;
-  // To be stored (fsync) by the shell before it is exceeded: TAI64N seconds up to which timestamps may be used.
+  // To be stored (fsync) by the shell when it has risen, before the transmits of that call leave: the TAI64N seconds of the
+  // latest timestamp, to be given as timestamp_floor after a restart.
   [[nodiscard]] std::uint64_t timestamp_used() const;
   // Before the shell adopts a corrected wall clock. Backwards steps never move the timestamps back.
   void set_wall_time(WallTime wall_now, Instant now);
+#ifdef SEKISHO_FAULTS
+  void set_faults(Faults faults);
+#endif
 
  private:
   struct State;

@@ -1,0 +1,107 @@
+// The edge: every call finds its peer or step, hands on, and leaves the deadlines right.
+#include "tunnel/wireguard/endpoint.h"
+
+#include "tunnel/wireguard/endpoint_state.h"
+
+namespace tunnel::wireguard {
+
+Endpoint::State::State(EndpointParams wanted, crypto::Rng& random, Instant now)
+    : params(std::move(wanted)),
+      rng(random),
+      timestamps({params.wall_now, params.timestamp_floor}, now),
+      checker(params.public_key),
+      limiter(random),
+      directory(params.worker, random),
+      pending(params.max_pending_handshakes) {}
+
+void Endpoint::State::ask(wire::KeyRequest request, PendingStep step, Turn turn) {
+  step.since = turn.now;
+  const PendingTable::Added added = pending.add(std::move(step));
+  if (added.dropped_oldest) turn.out.drops.add(wire::Drop::kQueueFull);
+  request.id = added.id;
+  if (request.operation == wire::KeyRequest::Operation::kStaticDh) request.key = params.private_key;
+  turn.out.key_requests.push_back(std::move(request));
+}
+
+void Endpoint::State::tell(wire::EventKind kind, const Peer& peer, std::string_view detail, Turn turn) {
+  turn.out.events.push_back({kind, peer.params.id, peer.path.value_or(wire::OuterPath{}), std::string(detail)});
+}
+
+void Endpoint::State::tell_failure(Peer& peer, const wire::OuterPath& path, std::string_view detail, Turn turn) {
+  if (peer.failure_told && turn.now - *peer.failure_told < 1s) return;
+  peer.failure_told = turn.now;
+  turn.out.events.push_back({wire::EventKind::kHandshakeFailed, peer.params.id, path, std::string(detail)});
+}
+
+void Endpoint::State::transmit(const wire::OuterPath& path, wire::ConstBytes bytes, std::uint8_t ecn, Turn turn) {
+  turn.out.transmits.push_back({path, bytes, ecn});
+}
+
+Endpoint::Endpoint(EndpointParams params, crypto::Rng& rng, Instant now) {
+  wire::require(sodium_init() >= 0);  // chooses the fast implementations; repeating it does nothing
+  state_ = std::make_unique<State>(std::move(params), rng, now);
+}
+Endpoint::~Endpoint() = default;
+Endpoint::Endpoint(Endpoint&&) noexcept = default;
+Endpoint& Endpoint::operator=(Endpoint&&) noexcept = default;
+
+void Endpoint::set_peer(const PeerParams& peer, Instant now, wire::Outputs& out) { state_->set_peer(peer, {now, out}); }
+
+void Endpoint::remove_peer(wire::PeerId id, Instant now, wire::Outputs& out) {
+  if (Peer* const peer = state_->directory.by_id(id)) state_->remove_peer(*peer, {now, out});
+}
+
+void Endpoint::receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out) {
+  const auto type = classify(datagram.bytes);
+  if (!type) return out.drops.add(wire::Drop::kMalformed);
+  switch (*type) {
+    case MessageType::kTransport: return state_->receive_transport(datagram, {now, out});
+    case MessageType::kInitiation: return state_->receive_initiation(datagram, {now, out});
+    case MessageType::kResponse: return state_->receive_response(datagram, {now, out});
+    case MessageType::kCookieReply: return state_->receive_cookie_reply(datagram, {now, out});
+  }
+}
+
+void Endpoint::send(const wire::InnerPacket& packet, Instant now, wire::Outputs& out) {
+  Peer* const peer = state_->directory.by_id(packet.peer);
+  if (peer == nullptr) return out.drops.add(wire::Drop::kUnknownDestination);
+  state_->send(*peer, packet, {now, out});
+}
+
+void Endpoint::on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out) {
+  auto pending = state_->pending.take(reply.id);
+  if (!pending) return;  // dropped, expired, or never asked
+  std::visit([&](auto& step) { state_->proceed(step, *pending, reply, {now, out}); }, pending->what);
+}
+
+void Endpoint::on_deadline(Instant now, wire::Outputs& out) {
+  out.drops.add(wire::Drop::kKeyRefused, state_->pending.expire(now));
+  for (Peer* peer = state_->directory.deadlines().first(); peer != nullptr && peer->wakes <= now;
+       peer = state_->directory.deadlines().first()) {
+    state_->wake(*peer, {now, out});
+  }
+}
+
+std::optional<Instant> Endpoint::next_deadline() const {
+  const Peer* const first = state_->directory.deadlines().first();
+  const Instant next = std::min(first == nullptr ? kNever : first->wakes, state_->pending.next_expiry());
+  return next == kNever ? std::nullopt : std::optional(next);
+}
+
+std::optional<PeerCounters> Endpoint::counters(wire::PeerId id) const {
+  const Peer* const peer = state_->directory.by_id(id);
+  if (peer == nullptr) return std::nullopt;
+  PeerCounters counters = peer->counters;
+  counters.path = peer->path;
+  return counters;
+}
+
+std::uint64_t Endpoint::timestamp_used() const { return state_->timestamps.used_seconds(); }
+
+void Endpoint::set_wall_time(WallTime wall_now, Instant now) { state_->timestamps.set_wall_time(wall_now, now); }
+
+#ifdef SEKISHO_FAULTS
+void Endpoint::set_faults(Faults faults) { state_->faults = faults; }
+#endif
+
+}  // namespace tunnel::wireguard

@@ -1,0 +1,92 @@
+// Peers come, change and go; sessions move through their places.
+#include "tunnel/wireguard/endpoint_state.h"
+
+namespace tunnel::wireguard {
+namespace {
+
+wire::OuterPath configured_path(const wire::SocketAddress& remote) {
+  const auto local = remote.address.is_v4() ? wire::IpAddress::v4({}) : wire::IpAddress::v6({});
+  return {remote, local, 0};
+}
+
+bool same_keys(const PeerParams& a, const PeerParams& b) {
+  return a.public_key == b.public_key && a.preshared_key == b.preshared_key;
+}
+
+}  // namespace
+
+void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
+  Peer* peer = directory.by_id(wanted.id);
+  if (peer != nullptr && peer->params == wanted) return;
+  if (peer != nullptr && !same_keys(peer->params, wanted)) {
+    remove_peer(*peer, turn);
+    peer = nullptr;
+  }
+  // One key, one peer: the configuration refuses duplicates, so an older holder is about to be changed or removed.
+  Peer* const holder = directory.by_key(wanted.public_key);
+  if (holder != nullptr && holder != peer) remove_peer(*holder, turn);
+  const bool fresh = peer == nullptr;
+  if (fresh) peer = &directory.add(wanted);
+  const bool endpoint_changed = fresh || peer->params.endpoint != wanted.endpoint;
+  const bool keepalive_changed = fresh || peer->params.persistent_keepalive != wanted.persistent_keepalive;
+  peer->params = wanted;
+  peer->allowed = SourceFilter(wanted.allowed);
+  const bool stranded = peer->path && !peer->outer_source_allowed(peer->path->remote.address);
+  if (endpoint_changed && wanted.endpoint) peer->path = configured_path(*wanted.endpoint);
+  else if (stranded) peer->path.reset();
+  if (keepalive_changed) peer->timers.traversed(turn.now, wanted.persistent_keepalive);
+  if (keepalive_changed && wanted.persistent_keepalive > Duration::zero() && !peer->sendable(turn.now)) {
+    start_handshake(*peer, Attempt::kFresh, turn);
+  }
+  directory.deadlines().set(*peer, peer->timers.next());
+}
+
+void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
+  tunnel_down(peer, turn);
+  directory.remove(peer);
+  aead.forget();
+}
+
+// WireGuard 2.1: a peer is where its last authenticated packet came from; nothing else ever moves it.
+void Endpoint::State::move_path(Peer& peer, const wire::OuterPath& path, Turn turn) {
+  if (peer.path && *peer.path == path) return;
+  const bool moved = peer.path && peer.path->remote != path.remote;
+  peer.path = path;
+  if (moved) tell(wire::EventKind::kPeerMoved, peer, {}, turn);
+}
+
+void Endpoint::State::session_confirmed(Peer& peer, Turn turn) {
+  peer.timers.handshake_complete();
+  peer.timers.session_end = peer.current->created + kRejectAfterTime;
+  ++peer.counters.handshakes;
+  peer.counters.last_handshake = turn.now;
+  tell(wire::EventKind::kHandshakeDone, peer, {}, turn);
+  if (!std::exchange(peer.counters.up, true)) tell(wire::EventKind::kTunnelUp, peer, {}, turn);
+}
+
+void Endpoint::State::tunnel_down(Peer& peer, Turn turn) {
+  if (std::exchange(peer.counters.up, false)) tell(wire::EventKind::kTunnelDown, peer, {}, turn);
+}
+
+// Two old sessions are kept: when both sides began at once, each may still be sending under a different one.
+void Endpoint::State::retire(Peer& peer, std::unique_ptr<Session> session) {
+  if (!session) return;
+  directory.drop_session(peer.older);
+  peer.older = std::exchange(peer.previous, std::move(session));
+}
+
+void Endpoint::State::arm(Peer& peer) {
+  const Instant next = peer.timers.next();
+  if (next < peer.wakes) directory.deadlines().set(peer, next);  // a later one is found when the earlier fires
+}
+
+Peer* Endpoint::State::still_there(const PeerName& name) const {
+  Peer* const peer = directory.by_id(name.id);
+  const bool same = peer != nullptr && peer->params.public_key == name.key &&
+                    peer->params.preshared_key == name.preshared_key;
+  return same ? peer : nullptr;
+}
+
+Duration Endpoint::State::jitter() { return std::chrono::milliseconds(rng.below(kJitterMilliseconds + 1)); }
+
+}  // namespace tunnel::wireguard

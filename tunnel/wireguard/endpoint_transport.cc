@@ -1,0 +1,129 @@
+// Data both ways: WireGuard 5.4.6 and the timers that packets set (6.2, 6.5). Nothing here allocates once a session is up.
+#include "tunnel/wireguard/endpoint_state.h"
+#include "tunnel/wireguard/inner_packet.h"
+
+namespace tunnel::wireguard {
+namespace {
+
+constexpr std::size_t kPadTo = 16;
+constexpr std::size_t kLargestInner = 65'535 - 8 - 40 - kTransportMinimum;  // UDP length less UDP and IPv6 headers
+
+std::size_t padded(std::size_t length, std::size_t mtu) {
+  const std::size_t aligned = (length + kPadTo - 1) / kPadTo * kPadTo;
+  return std::min(aligned, std::max(length, mtu));
+}
+
+}  // namespace
+
+// In the order of the reference: open -> counter -> outer address -> inner source.
+void Endpoint::State::receive_transport(const wire::OuterDatagram& datagram, Turn turn) {
+  const TransportHeader header = parse_transport(datagram.bytes);
+  const Directory::Receiver receiver = directory.receiver(header.receiver);
+  if (receiver.session == nullptr) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  Peer& peer = *receiver.peer;
+  Session& session = *receiver.session;
+  if (!peer.outer_source_allowed(datagram.path.remote.address)) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  if (!session.usable(turn.now)) return turn.out.drops.add(wire::Drop::kNoSession);
+  if (header.counter >= kRejectAfterMessages) return turn.out.drops.add(wire::Drop::kKeyExhausted);
+  const wire::Bytes sealed = datagram.bytes.subspan(kTransportHeader);
+  if (!aead.open(session.receiving.expose(), header.counter, {}, sealed)) return turn.out.drops.add(wire::Drop::kForged);
+  if (!session.window.accept(header.counter)) return turn.out.drops.add(wire::Drop::kReplay);
+  authenticated(peer, session, datagram.path, turn);
+  const wire::Bytes plain = sealed.first(sealed.size() - crypto::kTagSize);
+  if (!plain.empty()) deliver(peer, plain, datagram, turn);
+  arm(peer);
+}
+
+void Endpoint::State::authenticated(Peer& peer, Session& session, const wire::OuterPath& path, Turn turn) {
+  move_path(peer, path, turn);
+  peer.timers.received(turn.now, peer.params.persistent_keepalive);
+  if (&session == peer.next.get()) {  // the initiator uses it: from now on so do we
+    retire(peer, std::move(peer.current));
+    peer.current = std::move(peer.next);
+    directory.drop_initiation(peer);
+    session_confirmed(peer, turn);
+    if (!peer.staged.empty()) send_staged_or_keepalive(peer, turn);
+  }
+  // WireGuard 6.2: an initiator that only receives asks for a new session before this one ends.
+  const bool late = session.initiator && session.age(turn.now) >= kRejectAfterTime - kKeepaliveTimeout - kRekeyTimeout;
+  if (late && &session == peer.current.get() && !std::exchange(peer.timers.asked_late_rekey, true)) {
+    start_handshake(peer, Attempt::kFresh, turn);
+  }
+}
+
+void Endpoint::State::deliver(Peer& peer, wire::Bytes plain, const wire::OuterDatagram& datagram, Turn turn) {
+  peer.timers.data_received(turn.now);
+  const auto facts = inner_facts(plain);
+  if (!facts) return turn.out.drops.add(wire::Drop::kInnerMalformed);
+  bool own_source = peer.allowed.contains(facts->source);
+#ifdef SEKISHO_FAULTS
+  own_source = own_source || faults.open_selectors;
+#endif
+  if (!own_source) {  // promise P2
+    if (turn.out.drops.of(wire::Drop::kInnerSource) == 0) {
+      tell(wire::EventKind::kSourceRefused, peer, facts->source.to_string(), turn);
+    }
+    return turn.out.drops.add(wire::Drop::kInnerSource);
+  }
+  ++peer.counters.received_packets;
+  peer.counters.received_bytes += facts->length;
+  turn.out.deliveries.push_back({peer.params.id, plain.first(facts->length), datagram.ecn});
+}
+
+void Endpoint::State::send(Peer& peer, const wire::InnerPacket& packet, Turn turn) {
+  const bool whole = packet.segmentation.kind == wire::Segmentation::Kind::kNone && !packet.segmentation.needs_checksum;
+  if (!whole || packet.bytes.empty() || packet.bytes.size() > kLargestInner) {
+    return turn.out.drops.add(wire::Drop::kInnerMalformed);
+  }
+  if (!peer.path) return turn.out.drops.add(wire::Drop::kNoSession);
+  Session* const session = peer.sendable(turn.now);
+  if (session == nullptr) {
+    stage(peer, packet.bytes, turn);
+    return start_handshake(peer, Attempt::kFresh, turn);
+  }
+  seal(peer, *session, packet.bytes, turn);
+  keep_fresh(peer, *session, turn);
+  arm(peer);
+}
+
+void Endpoint::State::stage(Peer& peer, wire::ConstBytes packet, Turn turn) {
+  if (peer.staged.size() >= kStagedPackets) {  // the oldest goes: what is newest is most likely still wanted
+    peer.staged.pop_front();
+    turn.out.drops.add(wire::Drop::kQueueFull);
+  }
+  peer.staged.emplace_back(packet.begin(), packet.end());
+}
+
+void Endpoint::State::send_staged_or_keepalive(Peer& peer, Turn turn) {
+  Session* const session = peer.sendable(turn.now);
+  if (session == nullptr) return;
+  if (peer.staged.empty()) seal(peer, *session, {}, turn);
+  for (; !peer.staged.empty(); peer.staged.pop_front()) seal(peer, *session, peer.staged.front(), turn);
+}
+
+void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet, Turn turn) {
+  if (!session.may_send(turn.now)) return turn.out.drops.add(wire::Drop::kKeyExhausted);
+  const std::size_t size = padded(packet.size(), peer.params.mtu);
+  const std::uint64_t counter = session.next_counter++;
+  wire::Writer writer(turn.out.arena.take(kTransportHeader + size + crypto::kTagSize));
+  write(writer, TransportHeader{session.remote_index, counter});
+  const wire::Bytes body = writer.reserve(size + crypto::kTagSize);
+  std::ranges::copy(packet, body.begin());
+  std::ranges::fill(body.subspan(packet.size(), size - packet.size()), std::uint8_t{0});
+  aead.seal(session.sending.expose(), counter, {}, body);
+  transmit(*peer.path, writer.written(), inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
+  peer.timers.sent(turn.now, peer.params.persistent_keepalive);
+  if (packet.empty()) return;
+  if (peer.timers.new_handshake == kNever) peer.timers.data_sent(turn.now, jitter());
+  ++peer.counters.sent_packets;
+  peer.counters.sent_bytes += packet.size();
+}
+
+// WireGuard 6.2: only the initiator renews by age, so that both sides do not begin at once; either renews by count.
+void Endpoint::State::keep_fresh(Peer& peer, const Session& session, Turn turn) {
+  const bool worn = session.next_counter > kRekeyAfterMessages;
+  const bool aged = session.initiator && session.age(turn.now) >= kRekeyAfterTime;
+  if (worn || aged) start_handshake(peer, Attempt::kFresh, turn);
+}
+
+}  // namespace tunnel::wireguard

@@ -1,0 +1,47 @@
+// Everything the endpoint keeps for one peer.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "tunnel/wireguard/cookie.h"
+#include "tunnel/wireguard/endpoint.h"
+#include "tunnel/wireguard/handshake_response.h"
+#include "tunnel/wireguard/session.h"
+#include "tunnel/wireguard/source_filter.h"
+#include "tunnel/wireguard/timers.h"
+
+namespace tunnel::wireguard {
+
+struct Peer {
+  explicit Peer(const PeerParams& wanted) : params(wanted), cookies(wanted.public_key), allowed(wanted.allowed) {}
+
+  PeerParams params;
+  CookieJar cookies;
+  SourceFilter allowed;
+  std::optional<wire::OuterPath> path;  // where the peer was last authenticated, or is configured to be
+  std::optional<InitiatorState> initiation;  // sent, waiting for its response
+
+  // WireGuard 6.2, and the responder's rule of 5.4.5: `next` is ours as responder until the initiator has used it.
+  std::unique_ptr<Session> older, previous, current, next;
+
+  Timers timers;
+  Timestamp greatest_timestamp{};  // of accepted initiations
+  std::optional<Instant> initiation_accepted;
+  std::optional<Instant> initiation_sent;
+  std::optional<Instant> failure_told;
+  std::deque<std::vector<std::uint8_t>> staged;
+  PeerCounters counters;
+  std::size_t heap_position = SIZE_MAX;  // owned by DeadlineHeap
+  Instant wakes = kNever;                // owned by DeadlineHeap
+
+  [[nodiscard]] bool outer_source_allowed(const wire::IpAddress& source) const {
+    if (params.outer_sources.empty()) return true;
+    return std::ranges::any_of(params.outer_sources, [&](const wire::Prefix& p) { return p.contains(source); });
+  }
+  [[nodiscard]] Session* sendable(Instant now) const { return current && current->may_send(now) ? current.get() : nullptr; }
+};
+
+}  // namespace tunnel::wireguard
