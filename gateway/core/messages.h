@@ -31,7 +31,8 @@ enum class MessageType : std::uint16_t {
   kCloseAll,          // forwarding off, closed table stays
   // netd -> accessd
   kPlanApplied = 48,
-  kDescriptors,       // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG
+  kDescriptors,       // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked, when
+                      // the TUN had to be made anew. netd -> supervisor: keep these; supervisor -> new netd: what the last one kept
   kKernelDrift,
   // accessd -> tunneld
   kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors

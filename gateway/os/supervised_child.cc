@@ -72,6 +72,10 @@ OsResult<void> SupervisedChild::ready(const std::string& status) {
   return supervisor_.send(MessageType::kReady, core::Ready{status});
 }
 
+OsResult<void> SupervisedChild::keep(const core::Descriptors& descriptors, std::span<const int> numbers) {
+  return supervisor_.send(MessageType::kDescriptors, descriptors, numbers);
+}
+
 SupervisedChild::Turn SupervisedChild::turn(std::optional<config::value::Instant> deadline) {
   Turn turn;
   settle(turn);
@@ -121,6 +125,8 @@ void SupervisedChild::take_supervisor_message(Message message, Turn& turn) {
     (void)supervisor_.send_octets(MessageType::kAlive, message.payload);
   } else if (message.type == MessageType::kReloadRequest) {
     turn.reload = true;
+  } else if (message.type == MessageType::kDescriptors) {
+    turn.kept = std::move(message);
   } else {
     turn.stop = true;  // asked to, or a message nobody should send: the supervisor then makes a new process
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,16 @@ class SupervisedChild {
   [[nodiscard]] EventLoop& loop() { return loop_; }
   [[nodiscard]] OsResult<void> ready(const std::string& status);  // tell the supervisor
 
+  // netd only: the supervisor holds these for the next netd, which finds them in Turn::kept.
+  [[nodiscard]] OsResult<void> keep(const core::Descriptors& descriptors, std::span<const int> numbers);
+
   // Channel to another process; closed until the supervisor has sent one (and again after the other died).
   [[nodiscard]] MessageChannel& peer(core::ProcessRole role) { return peers_[role]; }
 
   struct Turn {
     bool stop = false;                               // asked to stop, or the supervisor is gone
     bool reload = false;
+    std::optional<Message> kept;                     // kDescriptors of the netd before, once, before anything else
     std::vector<core::ProcessRole> lost_channels;    // forget what was agreed with these, first
     std::vector<core::ProcessRole> fresh_channels;   // then greet these
     std::vector<std::pair<core::ProcessRole, Message>> messages;  // from peers, in order

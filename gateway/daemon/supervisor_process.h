@@ -1,0 +1,45 @@
+// One child of the supervisor: its process, its channel, when it last answered and when it may be started again.
+#pragma once
+
+#include <string>
+
+#include "config/value/instant.h"
+#include "gateway/daemon/supervisor.h"
+#include "gateway/os/event_loop.h"
+#include "gateway/os/message_channel.h"
+
+namespace gateway::daemon {
+
+// "netd": as in the program's name and in the log.
+[[nodiscard]] std::string name_of(core::ProcessRole role);
+
+class SupervisedProcess {
+ public:
+  SupervisedProcess(core::ProcessRole role, std::uint32_t token) : role_(role), token_(token) {}
+
+  // Executes `directory`/sekisho-NAME with descriptor 3 as its channel. Watches the channel with `token` and the process with token + 1.
+  [[nodiscard]] os::OsResult<void> start(const std::string& directory, const RunArguments& arguments,
+                                         os::EventLoop& loop, config::value::Instant now);
+  // Exit status, or 128 + the signal that ended it. To be called when the process descriptor is ready.
+  int reap(os::EventLoop& loop, config::value::Instant now);
+  void kill() const;
+
+  [[nodiscard]] core::ProcessRole role() const { return role_; }
+  [[nodiscard]] std::uint32_t token() const { return token_; }
+  [[nodiscard]] bool running() const { return process_.valid(); }
+  [[nodiscard]] os::MessageChannel& channel() { return channel_; }
+  // When to start it again: 0.1 s after it ended, doubled each time it ended young, at most 2 s.
+  [[nodiscard]] config::value::Instant restart_at() const { return restart_at_; }
+  void answered(config::value::Instant now) { last_answer_ = now; }
+  [[nodiscard]] config::value::Instant last_answer() const { return last_answer_; }
+
+ private:
+  const core::ProcessRole role_;
+  const std::uint32_t token_;
+  os::FileDescriptor process_;  // pidfd
+  os::MessageChannel channel_;
+  config::value::Instant started_{}, last_answer_{}, restart_at_{};
+  config::value::Duration backoff_{0};
+};
+
+}  // namespace gateway::daemon
