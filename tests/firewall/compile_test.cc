@@ -1,0 +1,126 @@
+// What must be in the table, and what must never be. Packets through a real kernel: packets.sh.
+#include "firewall/compile.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "firewall/reasons.h"
+#include "policy/compile.h"
+#include "tests/policy/sample_config.h"
+
+using namespace tests;
+using firewall::RuleSet;
+
+namespace {
+
+RuleSet compiled(const config::GatewayConfig& config) {
+  return firewall::compile(policy::compile(config, at_second(1)).plan);
+}
+
+const std::vector<std::string>& elements(const RuleSet& rules, const std::string& set) {
+  for (const auto& each : rules.sets)
+    if (each.name == set) return each.elements;
+  FAIL("no set " << set);
+  return rules.sets.front().elements;
+}
+
+const firewall::Chain& chain(const RuleSet& rules, const std::string& name) {
+  for (const auto& each : rules.chains)
+    if (each.name == name) return each;
+  FAIL("no chain " << name);
+  return rules.chains.front();
+}
+
+bool mentions(const std::vector<std::string>& lines, const std::string& text) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const auto& line) { return line.find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("compile: forward drops by policy and ends in a counted drop; no established accept for inner flows") {
+  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()}) {
+    const auto& forward = chain(rules, "forward");
+    CHECK(forward.hook.find("policy drop") != std::string::npos);
+    CHECK(forward.rules.back().starts_with("goto drop_"));
+    for (const auto& each : rules.chains)
+      if (each.name != "input_outside") CHECK_FALSE(mentions(each.rules, "established"));
+  }
+}
+
+TEST_CASE("compile: sekisho0 is closed towards the gateway before anything else is asked") {
+  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()})
+    CHECK(chain(rules, "input").rules.front() == "iifname \"sekisho0\" goto drop_to_gateway");
+}
+
+TEST_CASE("compile: the closed table lets nothing through") {
+  const RuleSet closed = firewall::closed_rule_set();
+  CHECK(closed.sets.empty());
+  for (const auto& each : closed.chains) CHECK_FALSE(mentions(each.rules, "accept"));
+}
+
+TEST_CASE("compile: every reason has its counter and chain, every drop its reason") {
+  const RuleSet rules = compiled(sample_config());
+  for (const auto& reason : firewall::kRefusalReasons) {
+    const auto& drop = chain(rules, "drop_" + std::string(reason.name));
+    CHECK(drop.rules.front() == "counter name \"" + std::string(reason.name) + "\"");
+    CHECK(drop.rules.back() == "drop");
+  }
+  for (const auto& each : rules.chains)
+    if (!each.name.starts_with("drop_"))
+      for (const auto& rule : each.rules) CHECK_FALSE((" " + rule).ends_with(" drop"));
+}
+
+TEST_CASE("compile: a chain's targets stand before it") {
+  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()}) {
+    std::vector<std::string> seen;
+    for (const auto& each : rules.chains) {
+      for (const auto& rule : each.rules)
+        if (const auto at = rule.find("goto "); at != std::string::npos)
+          CHECK(std::find(seen.begin(), seen.end(), rule.substr(at + 5)) != seen.end());
+      seen.push_back(each.name);
+    }
+  }
+}
+
+TEST_CASE("compile: a translated facility is in the table as it is seen") {
+  const RuleSet rules = compiled(sample_config());
+  CHECK(mentions(elements(rules, "facility4"), "100.64.1.0/24"));
+  for (const auto& set : rules.sets) CHECK_FALSE(mentions(set.elements, "192.168.1."));
+}
+
+TEST_CASE("compile: overlapping port ranges of two rows become intervals that do not overlap and lose no port") {
+  auto config = sample_config();
+  config.services[1].ports = {port("udp/100-200"), port("udp/150-300"), port("udp/160-170"), port("udp/301-302")};
+  std::vector<std::pair<int, int>> found;
+  const RuleSet rules = compiled(config);
+  for (const auto& element : elements(rules, "service_range4")) {
+    const auto at = element.find("udp . ") + 6;
+    const auto dash = element.find('-', at);
+    found.emplace_back(std::stoi(element.substr(at)), std::stoi(element.substr(dash + 1)));
+  }
+  std::sort(found.begin(), found.end());
+  CHECK(found == std::vector<std::pair<int, int>>{{100, 200}, {201, 300}, {301, 302}});
+}
+
+TEST_CASE("compile: a row whose source is no facility network opens nothing") {
+  auto plan = policy::compile(sample_config(), at_second(1)).plan;
+  const auto whole = firewall::compile(plan);
+  for (auto& row : plan.permissions)
+    if (row.kind == policy::PermissionKind::kService) row.source = prefix("0.0.0.0/0");
+  const auto broken = firewall::compile(plan);
+  CHECK_FALSE(elements(whole, "service4").empty());
+  CHECK(elements(broken, "service4").empty());
+  CHECK(elements(broken, "live_service").empty());
+}
+
+TEST_CASE("compile: classes are unique, and 0.0.0.0/8-like networks get one that is not 'none'") {
+  auto config = sample_config();
+  config.facilities[0].networks = {network("0.0.0.0/24"), network("0.0.1.0/24")};
+  const RuleSet rules = compiled(config);
+  std::vector<std::string> classes;
+  for (const auto& element : elements(rules, "class4")) classes.push_back(element.substr(element.find(" : ")));
+  std::sort(classes.begin(), classes.end());
+  CHECK(std::adjacent_find(classes.begin(), classes.end()) == classes.end());
+  CHECK_FALSE(mentions(classes, "0x00000000"));
+}

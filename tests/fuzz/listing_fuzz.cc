@@ -1,0 +1,17 @@
+// The kernel's listing as hostile text: read_listing returns a value or an error, and comparing never fails.
+#include <cstdint>
+#include <string_view>
+
+#include "firewall/compile.h"
+#include "firewall/diff.h"
+#include "firewall/listing.h"
+#include "firewall/render.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto read = firewall::read_listing({reinterpret_cast<const char*>(data), size});
+  if (!read) return 0;
+  static const firewall::RuleSet kClosed = firewall::closed_rule_set();
+  (void)firewall::differences(kClosed, *read);
+  (void)firewall::render(firewall::replace(*read, kClosed));
+  return 0;
+}
