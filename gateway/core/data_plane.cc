@@ -1,0 +1,164 @@
+// The packet's road. In: endpoint -> parse -> real to seen -> guard -> ECN -> MSS -> TUN. Out: parse -> facility -> guard
+// -> size -> MSS -> seen to real -> endpoint.
+#include "gateway/core/data_plane.h"
+
+#include <algorithm>
+
+#include "gateway/core/mss.h"
+#include "gateway/core/too_big.h"
+
+namespace gateway::core {
+namespace {
+
+using tunnel::wire::Bytes;
+using tunnel::wire::ConstBytes;
+using tunnel::wire::Delivery;
+using tunnel::wire::OuterDatagram;
+
+constexpr std::uint32_t kTooBigBurst = 10;
+constexpr auto kTooBigEvery = std::chrono::milliseconds(100);  // per facility; RFC 1812 4.3.2.8
+
+bool is_initiation(ConstBytes datagram) { return datagram.size() == 148 && datagram[0] == 1; }
+
+}  // namespace
+
+void DataPlane::from_outside(std::span<const OuterDatagram> batch, Times now, DataPlaneOutputs& out) {
+  if (!endpoint_) return;
+  const std::size_t first = out.wire.transmits.size();
+  for (const OuterDatagram& datagram : batch) endpoint_->receive(datagram, now.boot, out.wire);
+  for (const Delivery& delivery : out.wire.deliveries) deliver(delivery, now, out);
+  out.wire.deliveries.clear();
+  settle(out, first);
+}
+
+void DataPlane::deliver(const Delivery& delivery, Times now, DataPlaneOutputs& out) {
+  if (delivery.peer.number >= facilities_.size() || !facilities_[delivery.peer.number].used) return;
+  Facility& facility = facilities_[delivery.peer.number];
+  auto parsed = parse_inner(delivery.bytes);
+  const Refusal refusal = parsed ? admit(facility, delivery, *parsed, now) : parsed.error();
+  if (refusal != Refusal::kNone) {
+    refused_in_.add(refusal);
+    ++facility.refused_in;
+    return;
+  }
+  out.tun_writes.push_back(delivery.bytes.first(parsed->total_length));
+}
+
+Refusal DataPlane::admit(Facility& facility, const Delivery& delivery, InnerPacketView& view, Times now) {
+  if (facility.translation.translates())
+    if (const Refusal refusal = facility.translation.to_seen(delivery.bytes, view); refusal != Refusal::kNone)
+      return refusal;
+  if (const Refusal refusal = judge_ingress(facility, view, now); refusal != Refusal::kNone) return refusal;
+  if (const Refusal refusal = merge_ecn(delivery.bytes, view.is_v4(), delivery.ecn); refusal != Refusal::kNone)
+    return refusal;
+  clamp_mss(delivery.bytes, view, facility.mtu);
+  return Refusal::kNone;
+}
+
+// The verdict of `verdict(view)`, with later fragments judged by the header of their first.
+template <class Judge>
+Refusal DataPlane::judge(std::uint32_t owner, InnerPacketView& view, Times now, const Judge& verdict) {
+  if (view.fragment == Fragment::kLater)
+    if (const Refusal refusal = fragments_.complete(owner, view, now.boot); refusal != Refusal::kNone) return refusal;
+  if (const Refusal refusal = verdict(); refusal != Refusal::kNone) return refusal;
+  return view.fragment == Fragment::kFirst ? fragments_.remember(owner, view, now.boot) : Refusal::kNone;
+}
+
+Refusal DataPlane::judge_ingress(const Facility& facility, InnerPacketView& view, Times now) {
+#ifdef SEKISHO_FAULTS
+  if (faults_.open_guard) return Refusal::kNone;
+#endif
+  return judge(facility.peer.id.number * 2, view, now,
+               [&] { return guard_.ingress(facility.guard_index, view, now.wall); });
+}
+
+Refusal DataPlane::judge_egress(const Facility& facility, InnerPacketView& view, Times now) {
+#ifdef SEKISHO_FAULTS
+  if (faults_.open_guard) return Refusal::kNone;
+#endif
+  return judge(facility.peer.id.number * 2 + 1, view, now, [&] { return guard_.egress(view, now.wall); });
+}
+
+void DataPlane::from_tun(std::span<const TunPacket> batch, Times now, DataPlaneOutputs& out) {
+  const std::size_t first = out.wire.transmits.size();
+  for (const TunPacket& packet : batch) send_one(packet, now, out);
+  settle(out, first);
+}
+
+void DataPlane::send_one(const TunPacket& packet, Times now, DataPlaneOutputs& out) {
+  if (!endpoint_) return refused_out_.add(Refusal::kNotConfigured);
+  if (packet.segmentation.kind != tunnel::wire::Segmentation::Kind::kNone)
+    return refused_out_.add(Refusal::kSuperPacket);
+  auto parsed = parse_inner(packet.bytes);
+  if (!parsed) return refused_out_.add(parsed.error());
+  Facility* facility = facility_at(guard_.facility_of(parsed->flow.destination));
+  if (facility == nullptr) return refused_out_.add(Refusal::kUnknownDestination);
+  const Refusal refusal = emit(packet, *facility, *parsed, now, out);
+  if (refusal == Refusal::kNone) return;
+  refused_out_.add(refusal);
+  ++facility->refused_out;
+}
+
+Refusal DataPlane::emit(const TunPacket& packet, Facility& facility, InnerPacketView& view, Times now,
+                        DataPlaneOutputs& out) {
+  if (const Refusal refusal = judge_egress(facility, view, now); refusal != Refusal::kNone) return refusal;
+  if (view.total_length > facility.mtu) {
+    answer_too_big(facility, packet, view, now, out);
+    return Refusal::kTooBig;
+  }
+  clamp_mss(packet.bytes, view, facility.mtu);
+  if (facility.translation.translates())
+    if (const Refusal refusal = facility.translation.to_real(packet.bytes, view); refusal != Refusal::kNone)
+      return refusal;
+  endpoint_->send({facility.peer.id, packet.bytes.first(view.total_length), packet.segmentation}, now.boot, out.wire);
+  return Refusal::kNone;
+}
+
+void DataPlane::answer_too_big(Facility& facility, const TunPacket& packet, const InnerPacketView& view, Times now,
+                               DataPlaneOutputs& out) {
+  if (!answers_too_big(view)) return;
+  const auto earned = (now.boot - facility.too_big_refill) / kTooBigEvery;
+  if (earned > 0) {
+    facility.too_big_tokens =
+        static_cast<std::uint32_t>(std::min<std::int64_t>(kTooBigBurst, facility.too_big_tokens + earned));
+    facility.too_big_refill = now.boot;
+  }
+  if (facility.too_big_tokens == 0) return;
+  --facility.too_big_tokens;
+  out.tun_writes.push_back(make_too_big(packet.bytes, view, facility.mtu, out.wire.arena.take(kLargestTooBig)));
+}
+
+void DataPlane::on_key_reply(const tunnel::wire::KeyReply& reply, Times now, DataPlaneOutputs& out) {
+  if (!endpoint_) return;
+  const std::size_t first = out.wire.transmits.size();
+  endpoint_->on_key_reply(reply, now.boot, out.wire);
+  settle(out, first);
+}
+
+void DataPlane::on_deadline(Times now, DataPlaneOutputs& out) {
+  if (!endpoint_) return;
+  const std::size_t first = out.wire.transmits.size();
+  endpoint_->on_deadline(now.boot, out.wire);
+  settle(out, first);
+}
+
+std::optional<Instant> DataPlane::next_deadline() const {
+  return endpoint_ ? endpoint_->next_deadline() : std::nullopt;
+}
+
+DataPlane::Facility* DataPlane::facility_at(FacilityIndex guard_index) {
+  return guard_index < by_guard_index_.size() ? &facilities_[by_guard_index_[guard_index]] : nullptr;
+}
+
+// After each call into the endpoint: no initiation leaves whose timestamp could repeat after a restart (S18).
+void DataPlane::settle(DataPlaneOutputs& out, std::size_t first_transmit) {
+  for (std::size_t i = 0; i < drops_.count.size(); ++i) drops_.count[i] += std::exchange(out.wire.drops.count[i], 0);
+  if (timestamps_used() <= durable_timestamps_) return;
+  auto& transmits = out.wire.transmits;
+  const auto begin = transmits.begin() + static_cast<std::ptrdiff_t>(first_transmit);
+  const auto kept = std::remove_if(begin, transmits.end(), [](const auto& t) { return is_initiation(t.bytes); });
+  withheld_initiations_ += static_cast<std::uint64_t>(transmits.end() - kept);
+  transmits.erase(kept, transmits.end());
+}
+
+}  // namespace gateway::core

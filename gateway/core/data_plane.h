@@ -1,0 +1,138 @@
+// Everything a packet meets between the UDP sockets and the TUN (docs/decisions/0001), without I/O: tunnels, guard,
+// translation, MSS, ECN, packet-too-big. One worker, one thread; the shell reads batches, calls, flushes DataPlaneOutputs.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gateway/core/fragments.h"
+#include "gateway/core/guard.h"
+#include "gateway/core/messages.h"
+#include "gateway/core/translation.h"
+#include "tunnel/wireguard/endpoint.h"
+
+namespace gateway::core {
+
+using config::value::Instant;
+using config::value::WallTime;
+
+// Both clocks, read once per loop turn.
+struct Times {
+  Instant boot;
+  WallTime wall;
+};
+
+// Read from the TUN. `bytes` is changed in place.
+struct TunPacket {
+  tunnel::wire::Bytes bytes;
+  tunnel::wire::Segmentation segmentation;
+};
+
+struct DataPlaneOutputs {
+  tunnel::wire::Outputs wire;                        // transmits, events and key requests; deliveries are consumed
+  std::vector<tunnel::wire::ConstBytes> tun_writes;  // into the batch given, or into wire.arena
+  void clear() { wire.clear(), tun_writes.clear(); }
+};
+
+struct TunnelIdentity {
+  std::array<std::uint8_t, 32> public_key{};  // of Plan::gateway_key
+  std::uint64_t timestamp_floor = 0;          // TAI64N seconds never to be used again
+};
+
+#ifdef SEKISHO_FAULTS
+struct DataPlaneFaults {
+  bool open_guard = false;      // every verdict is "pass": what remains is the other layers (promise P4)
+  bool open_selectors = false;  // handed to the endpoint
+};
+#endif
+
+class DataPlane {
+ public:
+  explicit DataPlane(tunnel::crypto::Rng& rng) : rng_(rng) {}
+
+  // The whole plan; what did not change keeps its session. An error, a sentence for a person, leaves everything as it was.
+  [[nodiscard]] Result<void, std::string> apply(const policy::Plan& plan, const TunnelIdentity& identity, Times now,
+                                                DataPlaneOutputs& out);
+  void from_outside(std::span<const tunnel::wire::OuterDatagram> batch, Times now, DataPlaneOutputs& out);
+  void from_tun(std::span<const TunPacket> batch, Times now, DataPlaneOutputs& out);
+  void on_key_reply(const tunnel::wire::KeyReply& reply, Times now, DataPlaneOutputs& out);
+  void on_deadline(Times now, DataPlaneOutputs& out);
+  [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  // Timestamps up to here are durable (S18): an initiation beyond is withheld; its timer tries again.
+  void set_durable_timestamps(std::uint64_t tai_seconds) { durable_timestamps_ = tai_seconds; }
+  [[nodiscard]] std::uint64_t durable_timestamps() const { return durable_timestamps_; }
+  [[nodiscard]] std::uint64_t timestamps_used() const { return endpoint_ ? endpoint_->timestamp_used() : 0; }
+
+  [[nodiscard]] bool configured() const { return endpoint_.has_value(); }
+  // "" for a peer that is not configured.
+  [[nodiscard]] std::string facility_name(tunnel::wire::PeerId peer) const;
+  [[nodiscard]] std::vector<TunnelStatus> status() const;
+  [[nodiscard]] std::vector<Counter> counters() const;
+  [[nodiscard]] const RefusalCounts& refused_in() const { return refused_in_; }
+  [[nodiscard]] const RefusalCounts& refused_out() const { return refused_out_; }
+#ifdef SEKISHO_FAULTS
+  void set_faults(DataPlaneFaults faults);
+#endif
+
+ private:
+  // One configured facility; its index in facilities_ is its PeerId and stays while it is configured.
+  struct Facility {
+    policy::FacilityPlan plan;
+    tunnel::wireguard::PeerParams peer;
+    Translation translation;
+    FacilityIndex guard_index = kNoFacility;  // position in the plan the guard was compiled from
+    std::uint16_t mtu = 0;
+    Instant too_big_refill;                   // token bucket of packet-too-big answers
+    std::uint32_t too_big_tokens = 0;
+    std::uint64_t refused_in = 0, refused_out = 0;
+    bool used = false;
+  };
+  struct Prepared {  // a plan that has been checked whole, nothing installed yet
+    Guard guard;
+    std::vector<Facility> facilities;  // in plan order
+  };
+  [[nodiscard]] static Result<Prepared, std::string> prepare(const policy::Plan& plan);
+  void open_endpoint(const policy::Plan& plan, const TunnelIdentity& identity, Times now, DataPlaneOutputs& out);
+  void remove_departed(const Prepared& prepared, Times now, DataPlaneOutputs& out);
+  void install(Prepared prepared, Times now, DataPlaneOutputs& out);
+  [[nodiscard]] std::uint32_t place_for(const std::string& name);
+
+  void deliver(const tunnel::wire::Delivery& delivery, Times now, DataPlaneOutputs& out);
+  [[nodiscard]] Refusal admit(Facility& facility, const tunnel::wire::Delivery& delivery, InnerPacketView& view, Times now);
+  [[nodiscard]] Refusal judge_ingress(const Facility& facility, InnerPacketView& view, Times now);
+  void send_one(const TunPacket& packet, Times now, DataPlaneOutputs& out);
+  [[nodiscard]] Refusal emit(const TunPacket& packet, Facility& facility, InnerPacketView& view, Times now,
+                             DataPlaneOutputs& out);
+  [[nodiscard]] Refusal judge_egress(const Facility& facility, InnerPacketView& view, Times now);
+  template <class Judge>
+  [[nodiscard]] Refusal judge(std::uint32_t owner, InnerPacketView& view, Times now, const Judge& verdict);
+  void answer_too_big(Facility& facility, const TunPacket& packet, const InnerPacketView& view, Times now,
+                      DataPlaneOutputs& out);
+  [[nodiscard]] Facility* facility_at(FacilityIndex guard_index);
+  void settle(DataPlaneOutputs& out, std::size_t first_transmit);
+
+  tunnel::crypto::Rng& rng_;
+  std::optional<tunnel::wireguard::Endpoint> endpoint_;
+  std::string gateway_key_;
+  std::array<std::uint8_t, 32> public_key_{};
+  Guard guard_;
+  std::vector<Facility> facilities_;          // by PeerId::number
+  std::map<std::string, std::uint32_t> places_;  // name -> index in facilities_
+  std::vector<std::uint32_t> free_places_;
+  std::vector<std::uint32_t> by_guard_index_;
+  FragmentTable fragments_;
+  std::uint64_t durable_timestamps_ = 0;
+  RefusalCounts refused_in_, refused_out_;
+  tunnel::wire::DropCounts drops_;
+  std::uint64_t withheld_initiations_ = 0;
+#ifdef SEKISHO_FAULTS
+  DataPlaneFaults faults_;
+#endif
+};
+
+}  // namespace gateway::core

@@ -1,0 +1,109 @@
+// The loop and the packets. One turn: wait, messages, at most kBatchesPerTurn batches of each ready descriptor, deadlines.
+#include "gateway/daemon/tunneld.h"
+
+#include <poll.h>
+
+#include "gateway/os/clock.h"
+
+namespace gateway::daemon {
+namespace {
+
+constexpr int kFullSocketWait = 5;  // milliseconds a full send buffer may hold up the loop before the rest is lost
+
+}  // namespace
+
+Tunneld::Tunneld(os::SupervisedChild child) : child_(std::move(child)) {}
+
+int Tunneld::run() {
+#ifdef SEKISHO_FAULTS
+  watch_fault_signal();
+#endif
+  if (!child_.ready("waiting for a configuration")) return 1;
+  for (;;) {
+    auto turn = child_.turn(deadline());
+    if (turn.stop) return 0;
+    now_ = {os::boot_now(), os::wall_now()};
+    for (const core::ProcessRole role : turn.lost_channels) lose(role);
+    for (auto& [role, message] : turn.messages) take(role, message, std::move(message.descriptors));
+    for (const os::ReadyDescriptor& ready : turn.other) serve(ready);
+    const auto due = plane_.next_deadline();
+    if (due && *due <= now_.boot) plane_.on_deadline(now_, out_), flush();
+    if (!asked_keys_.empty() && !child_.peer(core::ProcessRole::kKeyd).open()) fail_key_requests();
+    renew_timestamps();
+    tell_events();
+  }
+}
+
+std::optional<config::value::Instant> Tunneld::deadline() const {
+  // Even without a timer of the protocol: the durable timestamps are looked after.
+  const auto look_after = now_.boot + std::chrono::seconds(30);
+  const auto due = plane_.next_deadline();
+  return due ? std::min(*due, look_after) : look_after;
+}
+
+void Tunneld::serve(const os::ReadyDescriptor& ready) {
+#ifdef SEKISHO_FAULTS
+  if (ready.token == kSignalToken) return read_faults();
+#endif
+  if (ready.token == kTunToken) return serve_tun();
+  if (ready.token < kFirstSocketToken) return;
+  const std::size_t index = ready.token - kFirstSocketToken;
+  if (index < sockets_.size()) serve_socket(index);
+}
+
+void Tunneld::serve_tun() {
+  for (int batch = 0; tun_ && batch < kBatchesPerTurn; ++batch) {
+    const auto packets = tun_->read();
+    if (packets.empty()) return;
+    plane_.from_tun(packets, now_, out_);
+    flush();
+    if (packets.size() < os::TunQueue::kBatch / 2) return;
+  }
+}
+
+void Tunneld::serve_socket(std::size_t index) {
+  for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
+    const auto datagrams = sockets_[index].receive();
+    if (datagrams.empty()) return;
+    plane_.from_outside(datagrams, now_, out_);
+    flush();
+    if (datagrams.size() < os::UdpSocket::kBatch / 2) return;
+  }
+}
+
+// After every call into the data plane, before the buffers of its batch are used again.
+void Tunneld::flush() {
+  flush_transmits();
+  if (tun_) tun_->write(out_.tun_writes);
+  for (const auto& event : out_.wire.events) {
+    if (events_.size() == kMostEvents) events_.pop_front();
+    events_.push_back({event.kind, plane_.facility_name(event.peer), event.path.remote, event.detail});
+    if (event.kind == tunnel::wire::EventKind::kUnknownPeer) events_.back().facility.clear();
+  }
+  ask_keyd();
+  out_.clear();
+}
+
+// Runs of one socket at a time, so that each leaves in one call and the order of every peer stays.
+void Tunneld::flush_transmits() {
+  const std::span<const tunnel::wire::Transmit> all = out_.wire.transmits;
+  for (std::size_t begin = 0; begin < all.size();) {
+    const std::uint16_t index = all[begin].path.socket;
+    std::size_t end = begin + 1;
+    while (end < all.size() && all[end].path.socket == index) ++end;
+    if (index >= sockets_.size()) {
+      transmits_lost_ += end - begin;
+      begin = end;
+      continue;
+    }
+    begin += sockets_[index].send(all.subspan(begin, end - begin));
+    if (begin == end) continue;
+    // Backpressure: nothing more is read meanwhile, so the TUN's queue fills and its senders slow down.
+    pollfd room{sockets_[index].descriptor(), POLLOUT, 0};
+    if (poll(&room, 1, kFullSocketWait) > 0) continue;
+    transmits_lost_ += end - begin;
+    begin = end;
+  }
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,193 @@
+// What other processes ask of tunneld and what it asks of them. A message that does not decode closes its channel.
+#include <algorithm>
+
+#include "gateway/daemon/tunneld.h"
+#include "gateway/os/outside_socket.h"
+
+#ifdef SEKISHO_FAULTS
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include <fstream>
+#endif
+
+namespace gateway::daemon {
+namespace {
+
+using core::MessageType;
+using core::ProcessRole;
+using os::FileDescriptor;
+using os::OsError;
+
+constexpr std::uint64_t kTaiEpoch = 0x400000000000000aULL;  // TAI64 label of 1970 (cr.yp.to/libtai/tai64.html)
+constexpr std::uint64_t kTimestampsAhead = 600;             // seconds asked to be durable beyond now
+constexpr std::uint64_t kTimestampsRenew = 300;             // asked again when less than this is left
+
+std::uint64_t tai_seconds(config::value::WallTime wall) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wall.time_since_epoch()).count();
+  return kTaiEpoch + static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0));
+}
+
+}  // namespace
+
+void Tunneld::take(ProcessRole from, const os::Message& message, std::vector<FileDescriptor> descriptors) {
+  if (from == ProcessRole::kAccessd && message.type == MessageType::kConfigureTunnels) {
+    if (const auto request = core::decode<core::ConfigureTunnels>(message.payload))
+      return configure(*request, std::move(descriptors));
+  } else if (from == ProcessRole::kAccessd && message.type == MessageType::kStatusQuery) {
+    if (const auto query = core::decode<core::StatusQuery>(message.payload)) return report(*query);
+  } else if (from == ProcessRole::kAccessd && message.type == MessageType::kTimestampFloor) {
+    if (const auto echo = core::decode<core::TimestampFloor>(message.payload)) {
+      // Only what was asked for is durable; anything else would be another's number.
+      if (asked_timestamps_ == echo->seconds) plane_.set_durable_timestamps(echo->seconds), asked_timestamps_.reset();
+      return;
+    }
+  } else if (from == ProcessRole::kKeyd && message.type == MessageType::kKeyReplies) {
+    if (const auto replies = core::decode<core::KeyReplies>(message.payload)) return take_key_replies(*replies);
+  }
+  child_.peer(from).close();
+}
+
+void Tunneld::configure(const core::ConfigureTunnels& request, std::vector<FileDescriptor> descriptors) {
+  core::TunnelsConfigured answer{request.generation, true, {}};
+  if (auto adopted = adopt(request, std::move(descriptors)); !adopted) {
+    answer.good = false, answer.error = adopted.error().to_string();
+  } else if (auto applied = plane_.apply(request.plan, {request.public_key, request.timestamp_floor}, now_, out_); !applied) {
+    answer.good = false, answer.error = applied.error();
+  }
+  flush();
+#ifdef SEKISHO_FAULTS
+  read_faults();
+#endif
+  renew_timestamps();
+  (void)child_.peer(ProcessRole::kAccessd).send(MessageType::kTunnelsConfigured, answer);
+}
+
+// TUN first, then the sockets in the order named. All are checked before the old ones are given up.
+os::OsResult<void> Tunneld::adopt(const core::ConfigureTunnels& request, std::vector<FileDescriptor> descriptors) {
+  if (request.sockets.empty()) {
+    if (!tun_) return std::unexpected(OsError{0, "no descriptors were handed over"});
+    return {};
+  }
+  if (descriptors.size() != request.sockets.size() + 1)
+    return std::unexpected(OsError{0, "the descriptors are not those named"});
+  for (std::size_t i = 0; i < request.sockets.size(); ++i)
+    if (os::bound_address(descriptors[i + 1].number()) != request.sockets[i].address)
+      return std::unexpected(OsError{0, "a socket is not bound to " + request.sockets[i].address.to_string()});
+  auto tun = TRY(os::TunQueue::adopt(std::move(descriptors[0])));
+  if (tun_) child_.loop().forget(tun_->descriptor());
+  for (const os::UdpSocket& socket : sockets_) child_.loop().forget(socket.descriptor());
+  tun_ = std::move(tun);
+  sockets_.clear();
+  for (std::size_t i = 0; i < request.sockets.size(); ++i)
+    sockets_.emplace_back(std::move(descriptors[i + 1]), request.sockets[i].address, static_cast<std::uint16_t>(i));
+  return watch_all();
+}
+
+os::OsResult<void> Tunneld::watch_all() {
+  if (auto watched = child_.loop().watch(tun_->descriptor(), kTunToken); !watched) return watched;
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    const auto token = kFirstSocketToken + static_cast<std::uint32_t>(i);
+    if (auto watched = child_.loop().watch(sockets_[i].descriptor(), token); !watched) return watched;
+  }
+  return {};
+}
+
+void Tunneld::take_key_replies(const core::KeyReplies& replies) {
+  for (const auto& reply : replies.replies) {
+    const auto asked = std::find(asked_keys_.begin(), asked_keys_.end(), reply.id);
+    if (asked == asked_keys_.end()) continue;  // of a keyd that was replaced meanwhile
+    asked_keys_.erase(asked);
+    plane_.on_key_reply(reply, now_, out_);
+  }
+  flush();
+}
+
+void Tunneld::ask_keyd() {
+  if (out_.wire.key_requests.empty()) return;
+  core::KeyRequests requests{std::move(out_.wire.key_requests)};
+  out_.wire.key_requests = {};
+  for (const auto& request : requests.requests) asked_keys_.push_back(request.id);
+  // A keyd that is away is noticed in the next turn, which answers for it.
+  (void)child_.peer(ProcessRole::kKeyd).send(MessageType::kKeyRequests, requests);
+}
+
+void Tunneld::lose(ProcessRole role) {
+  if (role == ProcessRole::kAccessd) asked_timestamps_.reset();
+  if (role == ProcessRole::kKeyd) fail_key_requests();
+}
+
+// The handshakes that wait for keyd fail now; the tunnels' own timers begin new ones.
+void Tunneld::fail_key_requests() {
+  for (const std::uint64_t id : std::exchange(asked_keys_, {})) {
+    tunnel::wire::KeyReply reply;
+    reply.id = id;
+    plane_.on_key_reply(reply, now_, out_);
+  }
+  flush();
+}
+
+void Tunneld::tell_events() {
+  auto& accessd = child_.peer(ProcessRole::kAccessd);
+  if (events_.empty() || !accessd.open()) return;
+  core::TunnelEvents message;
+  message.events.assign(std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
+  events_.clear();
+  (void)accessd.send(MessageType::kTunnelEvents, message);
+}
+
+// S18: timestamps are used only up to what accessd has made durable. Asked for early, one question at a time.
+void Tunneld::renew_timestamps() {
+  auto& accessd = child_.peer(ProcessRole::kAccessd);
+  if (!plane_.configured() || asked_timestamps_ || !accessd.open()) return;
+  const std::uint64_t wall = tai_seconds(now_.wall), used = plane_.timestamps_used();
+  if (plane_.durable_timestamps() >= std::max(wall + kTimestampsRenew, used + 1)) return;
+  // Ahead of the clock (it was set back, or we restarted just now): as little further as will do.
+  const std::uint64_t wanted = std::max(wall + kTimestampsAhead, used + 2);
+  if (accessd.send(MessageType::kTimestampFloor, core::TimestampFloor{wanted})) asked_timestamps_ = wanted;
+}
+
+void Tunneld::report(const core::StatusQuery& query) {
+  core::StatusReport answer{query.id, plane_.status(), plane_.counters()};
+  os::UdpCounters udp;
+  for (const os::UdpSocket& socket : sockets_) {
+    udp.received += socket.counters().received, udp.truncated += socket.counters().truncated;
+    udp.sent += socket.counters().sent, udp.send_failed += socket.counters().send_failed;
+  }
+  const os::TunCounters tun = tun_ ? tun_->counters() : os::TunCounters{};
+  answer.counters.insert(answer.counters.end(), {{"udp-received", udp.received},
+                                                 {"udp-truncated", udp.truncated},
+                                                 {"udp-sent", udp.sent},
+                                                 {"udp-send-failed", udp.send_failed},
+                                                 {"udp-send-lost", transmits_lost_},
+                                                 {"tun-read", tun.read},
+                                                 {"tun-malformed", tun.malformed},
+                                                 {"tun-written", tun.written},
+                                                 {"tun-write-failed", tun.write_failed}});
+  (void)child_.peer(ProcessRole::kAccessd).send(MessageType::kStatusReport, answer);
+}
+
+#ifdef SEKISHO_FAULTS
+// Fault builds only: SIGUSR1 (blocked like every signal) has the file read again.
+void Tunneld::watch_fault_signal() {
+  sigset_t set;
+  sigemptyset(&set), sigaddset(&set, SIGUSR1);
+  fault_signal_ = FileDescriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  (void)child_.loop().watch(fault_signal_.number(), kSignalToken);
+}
+
+void Tunneld::read_faults() {
+  signalfd_siginfo signal;
+  while (read(fault_signal_.number(), &signal, sizeof signal) > 0) {
+  }
+  core::DataPlaneFaults faults;
+  std::ifstream file(child_.arguments().runtime_directory + "/faults");
+  for (std::string line; std::getline(file, line);) {
+    faults.open_guard |= line == "open_guard";
+    faults.open_selectors |= line == "open_selectors";
+  }
+  plane_.set_faults(faults);
+}
+#endif
+
+}  // namespace gateway::daemon

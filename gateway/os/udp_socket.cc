@@ -1,0 +1,174 @@
+// Control messages: local address in and out (a gateway has several), TOS or traffic class in and out (RFC 6040).
+#include "gateway/os/udp_socket.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace gateway::os {
+namespace {
+
+using config::value::IpAddress;
+using config::value::SocketAddress;
+using tunnel::wire::OuterDatagram;
+using tunnel::wire::Transmit;
+
+IpAddress from_kernel(const in_addr& address) {
+  std::array<std::uint8_t, 4> octets;
+  std::memcpy(octets.data(), &address, octets.size());
+  return IpAddress::v4(octets);
+}
+
+IpAddress from_kernel(const in6_addr& address) {
+  std::array<std::uint8_t, 16> octets;
+  std::memcpy(octets.data(), &address, octets.size());
+  return IpAddress::v6(octets);
+}
+
+SocketAddress from_kernel(const sockaddr_storage& name) {
+  if (name.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(name);
+    return {from_kernel(v4.sin_addr), ntohs(v4.sin_port)};
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(name);
+  return {from_kernel(v6.sin6_addr), ntohs(v6.sin6_port)};
+}
+
+socklen_t to_kernel(const SocketAddress& address, sockaddr_storage& name) {
+  std::memset(&name, 0, sizeof(sockaddr_in6));
+  const auto octets = address.address.octets();
+  if (address.address.is_v4()) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(name);
+    v4.sin_family = AF_INET, v4.sin_port = htons(address.port);
+    std::memcpy(&v4.sin_addr, octets.data(), octets.size());
+    return sizeof v4;
+  }
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(name);
+  v6.sin6_family = AF_INET6, v6.sin6_port = htons(address.port);
+  std::memcpy(&v6.sin6_addr, octets.data(), octets.size());
+  return sizeof v6;
+}
+
+// The kernel gives IPv4's TOS as one octet and IPv6's class as an int.
+std::uint8_t ecn_of(const cmsghdr& control) {
+  if (control.cmsg_level == IPPROTO_IP) return *CMSG_DATA(&control) & 3;
+  int value = 0;
+  std::memcpy(&value, CMSG_DATA(&control), sizeof value);
+  return static_cast<std::uint8_t>(value & 3);
+}
+
+void read_control(const cmsghdr& control, OuterDatagram& datagram) {
+  if (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_PKTINFO) {
+    in_pktinfo info;
+    std::memcpy(&info, CMSG_DATA(&control), sizeof info);
+    datagram.path.local = from_kernel(info.ipi_addr);
+  } else if (control.cmsg_level == IPPROTO_IPV6 && control.cmsg_type == IPV6_PKTINFO) {
+    in6_pktinfo info;
+    std::memcpy(&info, CMSG_DATA(&control), sizeof info);
+    datagram.path.local = from_kernel(info.ipi6_addr);
+  } else if ((control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_TOS) ||
+             (control.cmsg_level == IPPROTO_IPV6 && control.cmsg_type == IPV6_TCLASS)) {
+    datagram.ecn = ecn_of(control);
+  }
+}
+
+// Appends one control message and grows msg_controllen, which counts what is used so far.
+template <class T>
+void put_control(msghdr& message, int level, int type, const T& value) {
+  auto* control = reinterpret_cast<cmsghdr*>(static_cast<std::uint8_t*>(message.msg_control) + message.msg_controllen);
+  control->cmsg_level = level, control->cmsg_type = type, control->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(control), &value, sizeof value);
+  message.msg_controllen += CMSG_SPACE(sizeof value);
+}
+
+void put_source(msghdr& message, const IpAddress& local) {
+  const auto octets = local.octets();
+  if (local.is_unspecified()) return;
+  if (local.is_v4()) {
+    in_pktinfo info{};
+    std::memcpy(&info.ipi_spec_dst, octets.data(), octets.size());
+    return put_control(message, IPPROTO_IP, IP_PKTINFO, info);
+  }
+  in6_pktinfo info{};
+  std::memcpy(&info.ipi6_addr, octets.data(), octets.size());
+  put_control(message, IPPROTO_IPV6, IPV6_PKTINFO, info);
+}
+
+}  // namespace
+
+UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t index)
+    : socket_(std::move(socket)), bound_(bound), index_(index), in_(std::make_unique<Batch>()),
+      out_(std::make_unique<Batch>()), buffer_(kBatch * kLargest) {
+  datagrams_.reserve(kBatch);
+}
+
+void UdpSocket::prepare_receive() {
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    in_->vectors[i] = {buffer_.data() + i * kLargest, kLargest};
+    msghdr& header = in_->messages[i].msg_hdr;
+    header = {};
+    header.msg_name = &in_->names[i], header.msg_namelen = sizeof in_->names[i];
+    header.msg_iov = &in_->vectors[i], header.msg_iovlen = 1;
+    header.msg_control = in_->controls[i].octets.data(), header.msg_controllen = in_->controls[i].octets.size();
+  }
+}
+
+std::span<const OuterDatagram> UdpSocket::receive() {
+  datagrams_.clear();
+  prepare_receive();
+  const int got = recvmmsg(socket_.number(), in_->messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+  // An error is either "nothing there" or a queued ICMP error of an earlier transmit: taken off by this call.
+  for (int i = 0; i < got; ++i) read_one(static_cast<std::size_t>(i));
+  return datagrams_;
+}
+
+void UdpSocket::read_one(std::size_t i) {
+  msghdr& header = in_->messages[i].msg_hdr;
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || header.msg_namelen == 0) {
+    ++counters_.truncated;
+    return;
+  }
+  ++counters_.received;
+  OuterDatagram datagram;
+  datagram.path = {from_kernel(in_->names[i]), bound_.address, index_};
+  datagram.bytes = {buffer_.data() + i * kLargest, in_->messages[i].msg_len};
+  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control))
+    read_control(*control, datagram);
+  datagrams_.push_back(datagram);
+}
+
+void UdpSocket::prepare_send(std::size_t i, const Transmit& transmit) {
+  // sendmmsg only reads what it is given.
+  out_->vectors[i] = {const_cast<std::uint8_t*>(transmit.bytes.data()), transmit.bytes.size()};
+  msghdr& header = out_->messages[i].msg_hdr;
+  header = {};
+  header.msg_name = &out_->names[i];
+  header.msg_namelen = to_kernel(transmit.path.remote, out_->names[i]);
+  header.msg_iov = &out_->vectors[i], header.msg_iovlen = 1;
+  header.msg_control = out_->controls[i].octets.data();
+  put_source(header, transmit.path.local);
+  if (transmit.ecn == 0) return;
+  const bool v4 = transmit.path.remote.address.is_v4();
+  put_control(header, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, static_cast<int>(transmit.ecn));
+}
+
+std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
+  std::size_t done = 0;
+  while (done < transmits.size()) {
+    const std::size_t count = std::min(kBatch, transmits.size() - done);
+    for (std::size_t i = 0; i < count; ++i) prepare_send(i, transmits[done + i]);
+    const int sent = sendmmsg(socket_.number(), out_->messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+    if (sent > 0) {
+      counters_.sent += static_cast<std::uint64_t>(sent);
+      done += static_cast<std::size_t>(sent);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return done;
+    // The first one cannot leave (no route, refused, too large): the tunnel's own timers deal with the loss.
+    ++counters_.send_failed;
+    ++done;
+  }
+  return done;
+}
+
+}  // namespace gateway::os
