@@ -19,8 +19,8 @@ struct RoutingState {
   friend bool operator==(const RoutingState&, const RoutingState&) = default;
 };
 
-// What must stand in the kernel for a plan: its routes, and an unreachable default of both families in every table,
-// so that an empty table never falls through (promise P1).
+// What must stand in the kernel for a plan: its routes, and an unreachable default of both families in each table that
+// packets from tunnels look into, also when the plan forgot it (promise P1).
 [[nodiscard]] RoutingState wanted_routing(const policy::Plan& plan);
 // Everything unreachable, rules as in the plan: for a gateway that is closed.
 [[nodiscard]] RoutingState closed_routing(const policy::Plan& plan);

@@ -12,7 +12,8 @@ using config::value::Prefix;
 using policy::Route;
 using policy::RouteTable;
 
-constexpr std::array kTables{RouteTable::kFromTunnels, RouteTable::kToFacilities, RouteTable::kExchange};
+// kToFacilities ends without one: the gateway's own packets look there first and then go on to the main table.
+constexpr std::array kTables{RouteTable::kFromTunnels, RouteTable::kExchange};
 
 void add_unreachable_defaults(std::vector<Route>& routes) {
   for (const auto table : kTables)

@@ -1,0 +1,98 @@
+// Order of the start: closed table, device, parameters, routes, rules, forwarding. Order of the stop: the reverse.
+#include "gateway/daemon/netd_kernel.h"
+
+#include "firewall/compile.h"
+#include "gateway/daemon/netd_sysctls.h"
+#include "gateway/os/record_sockets.h"
+
+namespace gateway::daemon {
+namespace {
+
+using os::OsError;
+using os::OsResult;
+
+core::KernelDrift failed_repair(const OsError& error) { return {"repair failed: " + error.to_string(), false, 0, {}}; }
+
+}  // namespace
+
+OsResult<NetdKernel> NetdKernel::open() {
+  auto watch = TRY(os::KernelWatch::open());
+  auto rules = TRY(NetdRules::open());
+  auto routing = TRY(os::Routing::open());
+  NetdKernel kernel(std::move(rules), std::move(routing), std::move(watch));
+  if (TRY(kernel.rules_.empty()))
+    if (auto closed = kernel.close_all(); !closed) return std::unexpected(closed.error());
+  return kernel;
+}
+
+// Device, parameters and routes: nothing of this lets a packet pass.
+OsResult<void> NetdKernel::prepare(const policy::Plan& plan) {
+  (void)TRY(descriptors_.ensure_tun());
+  if (auto set = prepare_interfaces(plan); !set) return set;
+  if (auto up = os::set_link(policy::kTunnelInterface, plan.tunnel_mtu, true); !up) return up;
+  if (auto routed = routing_.apply(os::wanted_routing(plan)); !routed) return std::unexpected(routed.error());
+  return {};
+}
+
+OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
+  auto done = prepare(plan);
+  if (done) done = rules_.install(firewall::compile(plan));
+  if (!done) {
+    if (plan_ && !closed_) (void)routing_.apply(os::wanted_routing(*plan_));
+    return done;
+  }
+  plan_ = plan;
+  closed_ = false;
+  if (auto accounted = os::enable_conntrack_accounting(); !accounted) return accounted;
+  return set_forwarding(true, plan.outside_interface);
+}
+
+OsResult<void> NetdKernel::close_all() {
+  auto first = set_forwarding(false, plan_ ? plan_->outside_interface : "");
+  if (auto closed = rules_.install(firewall::closed_rule_set()); !closed && first) first = closed;
+  closed_ = true;
+  if (!plan_) return first;
+  if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first) first = std::unexpected(routed.error());
+  return first;
+}
+
+NetdKernel::Repairs NetdKernel::repair() {
+  Repairs repairs;
+  const auto changes = watch_.drain();
+  if (changes.rules) repair_rules(changes, repairs);
+  if (changes.routing && plan_) repair_routing(repairs);
+  return repairs;
+}
+
+void NetdKernel::repair_rules(const os::KernelChanges& changes, Repairs& repairs) {
+  // Without a writer the kernel only said that events were lost: then what the listing shows decides.
+  const auto wrong = rules_.repair(changes.pid != 0);
+  if (!wrong) return repairs.drifts.push_back(failed_repair(wrong.error()));
+  for (const auto& what : *wrong) repairs.drifts.push_back({what, true, changes.pid, changes.program});
+}
+
+void NetdKernel::repair_routing(Repairs& repairs) {
+  const auto renewed = descriptors_.ensure_tun();
+  if (!renewed) return repairs.drifts.push_back(failed_repair(renewed.error()));
+  if (*renewed) repairs.drifts.push_back({std::string("interface ") + policy::kTunnelInterface + " missing", true, 0, {}});
+  repairs.tun_renewed = *renewed;
+  if (auto set = prepare_interfaces(*plan_); !set) repairs.drifts.push_back(failed_repair(set.error()));
+  if (auto up = os::set_link(policy::kTunnelInterface, plan_->tunnel_mtu, true); !up)
+    repairs.drifts.push_back(failed_repair(up.error()));
+  const auto change = routing_.apply(closed_ ? os::closed_routing(*plan_) : os::wanted_routing(*plan_));
+  if (!change) return repairs.drifts.push_back(failed_repair(change.error()));
+  for (const auto& what : change->repaired) repairs.drifts.push_back({what, true, 0, {}});
+}
+
+NetdKernel::Repairs NetdKernel::check_parameters() {
+  Repairs repairs;
+  if (!plan_) return repairs;
+  const auto wrong = wrong_sysctls(*plan_, !closed_);
+  if (wrong.empty()) return repairs;
+  auto set = prepare_interfaces(*plan_);
+  if (set) set = set_forwarding(!closed_, plan_->outside_interface);
+  for (const auto& what : wrong) repairs.drifts.push_back({what, set.has_value(), 0, {}});
+  return repairs;
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,56 @@
+// The kernel as the plan wants it: rules, routes, the tunnel device, parameters, forwarding. Every path is fail-closed: what
+// is not fully in place is not forwarded, and what a stranger takes away is put back.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/daemon/netd_descriptors.h"
+#include "gateway/daemon/netd_rules.h"
+#include "gateway/os/kernel_watch.h"
+#include "gateway/os/routing.h"
+
+namespace gateway::daemon {
+
+class NetdKernel {
+ public:
+  // Claims the table. An empty one is closed at once, with forwarding off; one that a dead netd left stays as it is, so
+  // that the flows it lets through go on until the plan comes.
+  [[nodiscard]] static os::OsResult<NetdKernel> open();
+
+  [[nodiscard]] NetdDescriptors& descriptors() { return descriptors_; }
+  [[nodiscard]] const os::KernelWatch& watch() const { return watch_; }
+  [[nodiscard]] bool owned() const { return rules_.protection() == os::NftablesTable::Protection::kOwned; }
+  [[nodiscard]] const std::optional<policy::Plan>& plan() const { return plan_; }
+
+  // Everything for `plan`, forwarding last. On error the old plan stays (or the gateway stays closed).
+  [[nodiscard]] os::OsResult<void> apply(const policy::Plan& plan);
+  // Forwarding off, then the closed rules, then the routes unreachable. Goes on after an error and returns the first.
+  [[nodiscard]] os::OsResult<void> close_all();
+
+  struct Repairs {
+    std::vector<core::KernelDrift> drifts;
+    bool tun_renewed = false;  // whoever has the old descriptor needs the new one
+  };
+  // After an event of the watch.
+  [[nodiscard]] Repairs repair();
+  // Parameters have no event: to be called once a second.
+  [[nodiscard]] Repairs check_parameters();
+
+ private:
+  NetdKernel(NetdRules rules, os::Routing routing, os::KernelWatch watch)
+      : rules_(std::move(rules)), routing_(std::move(routing)), watch_(std::move(watch)) {}
+  [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
+  void repair_rules(const os::KernelChanges& changes, Repairs& repairs);
+  void repair_routing(Repairs& repairs);
+
+  NetdRules rules_;
+  os::Routing routing_;
+  os::KernelWatch watch_;
+  NetdDescriptors descriptors_;
+  std::optional<policy::Plan> plan_;  // in force
+  bool closed_ = false;
+};
+
+}  // namespace gateway::daemon

@@ -1,0 +1,117 @@
+// sekisho-netd: the only process that changes the kernel. Typed requests in, no packet and no text of rules.
+#include <cstdio>
+
+#include "gateway/daemon/netd_kernel.h"
+#include "gateway/os/clock.h"
+#include "gateway/os/supervised_child.h"
+
+namespace {
+
+using gateway::core::MessageType;
+using gateway::core::ProcessRole;
+using gateway::daemon::NetdKernel;
+using gateway::os::Message;
+using gateway::os::OsResult;
+using gateway::os::SupervisedChild;
+namespace core = gateway::core;
+
+constexpr auto kParameterCheck = std::chrono::seconds(1);
+constexpr std::uint32_t kNftablesToken = SupervisedChild::kFirstFreeToken;
+constexpr std::uint32_t kRoutingToken = kNftablesToken + 1;
+
+class Netd {
+ public:
+  Netd(SupervisedChild child, NetdKernel kernel) : child_(std::move(child)), kernel_(std::move(kernel)) {}
+
+  OsResult<void> start() {
+    if (auto watched = child_.loop().watch(kernel_.watch().nftables_descriptor(), kNftablesToken); !watched) return watched;
+    if (auto watched = child_.loop().watch(kernel_.watch().routing_descriptor(), kRoutingToken); !watched) return watched;
+    return child_.ready(kernel_.owned() ? "table owned" : "table watched");
+  }
+
+  // Returns when asked to stop, with the kernel closed.
+  OsResult<void> run() {
+    auto next_check = gateway::os::boot_now() + kParameterCheck;
+    for (;;) {
+      auto turn = child_.turn(next_check);
+      if (turn.kept) kernel_.descriptors().adopt(*std::move(turn.kept));
+      for (const auto& [peer, message] : turn.messages) serve(peer, message);
+      if (turn.stop) return kernel_.close_all();
+      if (!turn.other.empty()) tell(kernel_.repair());
+      if (const auto now = gateway::os::boot_now(); now >= next_check) {
+        next_check = now + kParameterCheck;
+        tell(kernel_.check_parameters());
+      }
+    }
+  }
+
+ private:
+  gateway::os::MessageChannel& accessd() { return child_.peer(ProcessRole::kAccessd); }
+
+  void serve(ProcessRole peer, const Message& message) {
+    bool good = false;
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kApplyPlan) good = apply(message);
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kOpenDescriptors) good = open_descriptors(message);
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kCloseAll) good = close_all(message);
+    if (!good) child_.peer(peer).close();
+  }
+
+  bool apply(const Message& message) {
+    const auto request = core::decode<core::ApplyPlan>(message.payload);
+    if (!request) return false;
+    const auto done = kernel_.apply(request->plan);
+    const core::PlanApplied answer{request->generation, done.has_value(), done ? "" : done.error().to_string()};
+    return accessd().send(MessageType::kPlanApplied, answer).has_value();
+  }
+
+  bool open_descriptors(const Message& message) {
+    if (!core::decode<core::OpenDescriptors>(message.payload)) return false;
+    const auto refuse = [&](const std::string& why) {
+      return accessd().send(MessageType::kDescriptors, core::Descriptors{false, why, {}, {}}).has_value();
+    };
+    if (!kernel_.plan()) return refuse("no plan was applied yet");
+    if (auto opened = kernel_.descriptors().open(*kernel_.plan()); !opened) return refuse(opened.error().to_string());
+    return send_descriptors();
+  }
+
+  bool send_descriptors() {
+    const auto description = kernel_.descriptors().description();
+    const auto numbers = kernel_.descriptors().numbers();
+    (void)child_.keep(description, numbers);
+    return accessd().send(MessageType::kDescriptors, description, numbers).has_value();
+  }
+
+  bool close_all(const Message& message) {
+    if (!core::decode<core::CloseAll>(message.payload)) return false;
+    if (auto closed = kernel_.close_all(); !closed)
+      tell({{{"closing failed: " + closed.error().to_string(), false, 0, {}}}, false});
+    return true;
+  }
+
+  void tell(const NetdKernel::Repairs& repairs) {
+    if (!accessd().open()) return;
+    for (const auto& drift : repairs.drifts) (void)accessd().send(MessageType::kKernelDrift, drift);
+    if (repairs.tun_renewed && kernel_.descriptors().complete()) (void)send_descriptors();
+  }
+
+  SupervisedChild child_;
+  NetdKernel kernel_;
+};
+
+int fail(const gateway::os::OsError& error, int status) {
+  std::fprintf(stderr, "sekisho-netd: %s\n", error.to_string().c_str());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto child = SupervisedChild::start(ProcessRole::kNetd, argc, argv);
+  if (!child) return fail(child.error(), 2);
+  auto kernel = NetdKernel::open();
+  if (!kernel) return fail(kernel.error(), 2);
+  Netd netd(*std::move(child), *std::move(kernel));
+  if (auto started = netd.start(); !started) return fail(started.error(), 2);
+  if (auto closed = netd.run(); !closed) return fail(closed.error(), 1);
+  return 0;
+}

@@ -1,0 +1,72 @@
+// Every change is read back: what the kernel lists is what counts, not what it acknowledged.
+#include "gateway/daemon/netd_rules.h"
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "firewall/diff.h"
+#include "firewall/render.h"
+
+namespace gateway::daemon {
+namespace {
+
+using os::OsError;
+using os::OsResult;
+
+constexpr int kClaims = 40;  // a killed predecessor's socket goes away within milliseconds
+constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
+
+}  // namespace
+
+OsResult<NetdRules> NetdRules::open() {
+  auto table = TRY(os::NftablesTable::open());
+  for (int i = 1;; ++i) {
+    auto claimed = table.claim();
+    if (claimed) return NetdRules(std::move(table));
+    if (i == kClaims) return std::unexpected(claimed.error());
+    std::this_thread::sleep_for(kBetweenClaims);
+  }
+}
+
+OsResult<firewall::Listing> NetdRules::listing() {
+  auto json = table_.list_json();
+  if (!json && json.error().number == ENOENT) {  // somebody deleted it
+    if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
+    json = table_.list_json();
+  }
+  if (!json) return std::unexpected(json.error());
+  auto listing = firewall::read_listing(*json);
+  if (!listing) return std::unexpected(OsError{0, listing.error()});
+  return *std::move(listing);
+}
+
+OsResult<bool> NetdRules::empty() { return TRY(listing()).chains.empty(); }
+
+OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
+  const auto present = TRY(listing());
+  return table_.run(firewall::render(firewall::replace(present, wanted)));
+}
+
+OsResult<void> NetdRules::install(const firewall::RuleSet& wanted) {
+  auto done = installed_ ? table_.run(firewall::render(firewall::diff(*installed_, wanted))) : replace_with(wanted);
+  // A difference to something that is no longer there: start from what is.
+  if (!done && installed_) done = replace_with(wanted);
+  if (!done) return done;
+  const auto wrong = firewall::differences(wanted, TRY(listing()));
+  if (wrong.empty()) return installed_ = wanted, OsResult<void>{};
+  installed_.reset();
+  return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
+}
+
+OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
+  std::vector<std::string> wrong;
+  if (!installed_) return wrong;
+  wrong = firewall::differences(*installed_, TRY(listing()));
+  if (wrong.empty() && !surely) return wrong;
+  if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
+  if (auto replaced = replace_with(*installed_); !replaced) return std::unexpected(replaced.error());
+  return wrong;
+}
+
+}  // namespace gateway::daemon

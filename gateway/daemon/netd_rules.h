@@ -1,0 +1,38 @@
+// The table `inet sekisho` as netd keeps it: what was installed, what must be, and the transaction between.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firewall/rule_set.h"
+#include "firewall/listing.h"
+#include "gateway/os/nftables_table.h"
+
+namespace gateway::daemon {
+
+class NetdRules {
+ public:
+  // Owns the table: creates it, or adopts the one a dead netd left, with its content.
+  [[nodiscard]] static os::OsResult<NetdRules> open();
+
+  // True when the table has no chain at all: nothing protects, so the closed set must be installed at once.
+  [[nodiscard]] os::OsResult<bool> empty();
+  // One transaction, then read back and compared. On error the kernel holds what it held, except that a failed
+  // comparison is an error too, and then the next install() replaces everything.
+  [[nodiscard]] os::OsResult<void> install(const firewall::RuleSet& wanted);
+  // Puts back what was last installed where a stranger changed it. `surely`: a stranger's transaction touched the table,
+  // so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet: none.
+  [[nodiscard]] os::OsResult<std::vector<std::string>> repair(bool surely);
+  [[nodiscard]] os::NftablesTable::Protection protection() const { return table_.protection(); }
+
+ private:
+  explicit NetdRules(os::NftablesTable table) : table_(std::move(table)) {}
+  [[nodiscard]] os::OsResult<firewall::Listing> listing();
+  [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
+
+  os::NftablesTable table_;
+  std::optional<firewall::RuleSet> installed_;  // none: the content is not known to be ours
+};
+
+}  // namespace gateway::daemon

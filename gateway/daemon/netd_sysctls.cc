@@ -1,0 +1,77 @@
+// One table of wanted values serves the setting and the check.
+#include "gateway/daemon/netd_sysctls.h"
+
+#include <array>
+#include <cerrno>
+
+#include "gateway/os/sysctl.h"
+
+namespace gateway::daemon {
+namespace {
+
+using os::OsResult;
+
+struct Wanted {
+  std::string path;
+  std::string value;
+};
+
+void add_common(std::vector<Wanted>& wanted, const std::string& interface) {
+  const std::string v4 = "net/ipv4/conf/" + interface + "/", v6 = "net/ipv6/conf/" + interface + "/";
+  for (const char* name : {"accept_redirects", "send_redirects", "accept_source_route"}) wanted.push_back({v4 + name, "0"});
+  wanted.push_back({v6 + "accept_redirects", "0"});
+  wanted.push_back({v6 + "accept_source_route", "0"});
+}
+
+std::vector<Wanted> wanted_settings(const policy::Plan& plan) {
+  const std::string tunnel = policy::kTunnelInterface;
+  std::vector<Wanted> wanted;
+  // The kernel takes "all OR own" for sending redirects and source routes, so "all" must be off as well.
+  for (const auto& interface : {std::string("all"), tunnel, plan.inside_interface, plan.outside_interface})
+    add_common(wanted, interface);
+  wanted.push_back({"net/ipv4/conf/" + tunnel + "/rp_filter", "1"});  // facility sources have their route by iif lo
+  wanted.push_back({"net/ipv4/conf/" + tunnel + "/route_localnet", "0"});
+  wanted.push_back({"net/ipv6/conf/" + tunnel + "/disable_ipv6", "0"});
+  wanted.push_back({"net/ipv6/conf/" + tunnel + "/addr_gen_mode", "1"});  // none: the gateway says nothing of its own there
+  wanted.push_back({"net/ipv6/conf/" + tunnel + "/accept_ra", "0"});
+  return wanted;
+}
+
+// A kernel without IPv6, or an interface that is not there yet: it is set when it comes.
+OsResult<void> write_if_there(const Wanted& wanted) {
+  auto written = os::write_sysctl(wanted.path, wanted.value);
+  if (!written && written.error().number == ENOENT) return {};
+  return written;
+}
+
+constexpr std::array kForwarding{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"};
+
+}  // namespace
+
+OsResult<void> prepare_interfaces(const policy::Plan& plan) {
+  for (const auto& wanted : wanted_settings(plan))
+    if (auto written = write_if_there(wanted); !written) return written;
+  return {};
+}
+
+OsResult<void> set_forwarding(bool on, const std::string& outside_interface) {
+  const std::string accept_ra = "net/ipv6/conf/" + outside_interface + "/accept_ra";
+  if (const auto now = os::read_sysctl(accept_ra); on && now && *now == "1")
+    if (auto kept = os::write_sysctl(accept_ra, "2"); !kept) return kept;
+  OsResult<void> result{};
+  for (const char* path : kForwarding)  // both, also when the first fails: off means off
+    if (auto written = write_if_there({path, on ? "1" : "0"}); !written) result = written;
+  return result;
+}
+
+std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding) {
+  std::vector<std::string> wrong;
+  auto wanted = wanted_settings(plan);
+  for (const char* path : kForwarding) wanted.push_back({path, forwarding ? "1" : "0"});
+  for (const auto& one : wanted)
+    if (const auto now = os::read_sysctl(one.path); now && *now != one.value)
+      wrong.push_back("sysctl " + one.path + " is " + *now + ", not " + one.value);
+  return wrong;
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,21 @@
+// The kernel parameters the gateway depends on, and forwarding, which is switched on last and off first.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/os/error.h"
+#include "policy/plan.h"
+
+namespace gateway::daemon {
+
+// Before the tunnel device is set up: no redirects, no source routes, no router advertisements.
+[[nodiscard]] os::OsResult<void> prepare_interfaces(const policy::Plan& plan);
+
+// Both families. On: keeps router advertisements working on the outside interface (accept_ra 1 becomes 2).
+[[nodiscard]] os::OsResult<void> set_forwarding(bool on, const std::string& outside_interface);
+
+// Names what does not stand as prepare_interfaces and set_forwarding(true) left it.
+[[nodiscard]] std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding);
+
+}  // namespace gateway::daemon
