@@ -1,0 +1,27 @@
+# bash completion for sekisho; facility names come from the running gateway.
+_sekisho_facilities() {
+  sekisho show facilities --json 2>/dev/null | grep -o '"facility":"[a-z0-9-]*"' | cut -d'"' -f4
+}
+_sekisho() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
+  local common="--config --runtime --state --json --help"
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "check run reload apply diff status show explain verify key facility doctor --help" -- "$word"))
+    return
+  fi
+  case $before in
+    --config|--out) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --runtime|--state) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --role) COMPREPLY=($(compgen -W "viewing disclosing" -- "$word")); return ;;
+  esac
+  case $verb in
+    check) COMPREPLY=($(compgen -f -W "$common" -- "$word")) ;;
+    show) COMPREPLY=($(compgen -W "facilities tunnels routes flows --watch $common" -- "$word")) ;;
+    explain) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
+    key) [ "$COMP_CWORD" -eq 2 ] && COMPREPLY=($(compgen -W "generate public" -- "$word")) || COMPREPLY=($(compgen -f -- "$word")) ;;
+    facility) COMPREPLY=($(compgen -W "add --title --role --network --may-use --source --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
+    reload|apply) COMPREPLY=($(compgen -W "--comment $common" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "$common" -- "$word")) ;;
+  esac
+}
+complete -F _sekisho sekisho
