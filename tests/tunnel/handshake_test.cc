@@ -53,3 +53,202 @@ TEST_CASE("the receiver indices carry the worker") {
   pair.exchange();
   CHECK(pair.b.received.size() == 1);
 }
+
+TEST_CASE("WireGuard 5.4: every other length of every message is malformed") {
+  Pair pair;
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  pair.b.receive(initiation, pair.a.address, pair.now);
+  const Datagram response = pair.b.take_sent()[0].bytes;
+  Datagram cookie(64), keepalive(32);
+  cookie[0] = 3;
+  keepalive[0] = 4;
+  std::uint64_t malformed = pair.b.dropped(Drop::kMalformed);
+  const auto is_malformed = [&](const Datagram& bytes) {
+    pair.b.receive(bytes, pair.a.address, pair.now);
+    return std::exchange(malformed, pair.b.dropped(Drop::kMalformed)) + 1 == malformed;
+  };
+  for (const Datagram& whole : {initiation, response, cookie}) {
+    CHECK_FALSE(is_malformed(whole));
+    for (std::size_t size = 0; size < 200; ++size) {
+      Datagram other = whole;
+      other.resize(size);
+      if (size != whole.size()) REQUIRE(is_malformed(other));
+    }
+  }
+  CHECK_FALSE(is_malformed(keepalive));
+  keepalive.pop_back();
+  CHECK(is_malformed(keepalive));
+  for (std::size_t reserved : {1u, 2u, 3u}) {
+    Datagram other = initiation;
+    other[reserved] = 1;
+    CHECK(is_malformed(other));
+  }
+  CHECK(is_malformed({5, 0, 0, 0}));
+}
+
+TEST_CASE("WireGuard 5.4.4: a wrong mac1 costs no key request") {
+  Pair pair;
+  pair.a_sends();
+  Datagram initiation = pair.a.take_sent()[0].bytes;
+  for (std::size_t at = 0; at < 132; ++at) {
+    if (at < 4) continue;  // the type: malformed
+    Datagram changed = initiation;
+    changed[at] ^= 1;
+    pair.b.receive(changed, pair.a.address, pair.now);
+  }
+  CHECK(pair.b.dropped(Drop::kBadMac) == 128);
+  CHECK(pair.b.keyd.asked == 0);
+  CHECK(pair.b.sent.empty());
+  pair.b.receive(initiation, pair.a.address, pair.now);  // and the right one does cost
+  CHECK(pair.b.keyd.asked == 2);
+}
+
+TEST_CASE("WireGuard 5.1: a replayed initiation is refused") {
+  Pair pair;
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  pair.b.receive(initiation, pair.a.address, pair.now);
+  CHECK(pair.b.take_sent().size() == 1);
+  pair.b.receive(initiation, pair.a.address, pair.now + 10s);
+  CHECK(pair.b.sent.empty());
+  CHECK(pair.b.dropped(Drop::kStaleTimestamp) == 1);
+  CHECK(pair.b.events_of(EventKind::kHandshakeFailed) == 1);
+}
+
+TEST_CASE("at most 50 initiations a second from one peer") {
+  Pair pair;
+  std::vector<Datagram> initiations;
+  for (int i = 0; i < 3; ++i) {
+    pair.a_sends();
+    initiations.push_back(pair.a.take_sent()[0].bytes);
+    pair.now += 5s;
+  }
+  pair.b.receive(initiations[0], pair.a.address, pair.now);
+  pair.b.receive(initiations[1], pair.a.address, pair.now + 19ms);
+  CHECK(pair.b.dropped(Drop::kRateLimited) == 1);
+  pair.b.receive(initiations[2], pair.a.address, pair.now + 20ms);
+  CHECK(pair.b.take_sent().size() == 2);
+}
+
+TEST_CASE("a wrong or missing preshared key never makes a session") {
+  const bool missing = GENERATE(false, true);
+  Pair pair("psk");
+  if (missing) {
+    pair.a_at_b.preshared_key.clear();
+    pair.b.set_peer(pair.a_at_b, pair.now);
+  } else {
+    pair.b.keyd.keys["psk"] = key_of(98);
+  }
+  pair.connect();
+  CHECK(pair.a.events_of(EventKind::kTunnelUp) == 0);
+  CHECK(pair.b.events_of(EventKind::kTunnelUp) == 0);
+  CHECK(pair.b.received.empty());
+  CHECK(pair.a.events_of(EventKind::kHandshakeFailed) == 1);
+  CHECK(pair.a.dropped(Drop::kForged) == 1);
+}
+
+TEST_CASE("a preshared key that keyd does not have fails on either side") {
+  Pair pair("psk");
+  (GENERATE(true, false) ? pair.a : pair.b).keyd.keys.erase("psk");
+  pair.connect();
+  CHECK(pair.b.received.empty());
+  CHECK(pair.a.dropped(Drop::kKeyRefused) + pair.b.dropped(Drop::kKeyRefused) == 1);
+}
+
+TEST_CASE("an initiation of an unknown key is told, once a second, and not answered") {
+  Pair pair;
+  pair.b.remove_peer(1, pair.now);
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  for (const auto after : {0ms, 500ms, 1000ms}) pair.b.receive(initiation, pair.a.address, pair.now + after);
+  CHECK(pair.b.sent.empty());
+  CHECK(pair.b.events_of(EventKind::kUnknownPeer) == 2);
+}
+
+TEST_CASE("low-order points are refused: as peer key, as ephemeral of an initiation and of a response") {
+  Pair pair;
+  PeerParams odd = pair.b_at_a;
+  odd.id = {2};
+  odd.public_key = PublicKey{1};
+  pair.a.set_peer(odd, pair.now);
+  pair.a.send(2, ipv4_packet("10.1.0.5", "10.2.0.5", 100), pair.now);
+  CHECK(pair.a.sent.empty());
+  CHECK(pair.a.dropped(Drop::kKeyRefused) == 1);
+
+  // Macs are not secret: an attacker can put a point of low order under a good mac1.
+  const auto with_ephemeral = [](Datagram message, std::size_t at, std::uint8_t receiver) {
+    std::fill_n(message.begin() + static_cast<std::ptrdiff_t>(at), 32, std::uint8_t{0});
+    const std::string label = "mac1----";
+    const auto key = tunnel::crypto::blake2s(
+        {{reinterpret_cast<const std::uint8_t*>(label.data()), label.size()}, public_of(receiver)});
+    const auto mac = tunnel::crypto::blake2s_mac(key, std::span(message).first(message.size() - 32));
+    std::ranges::copy(mac, message.end() - 32);
+    return message;
+  };
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  pair.b.receive(with_ephemeral(initiation, 8, 22), pair.a.address, pair.now);
+  CHECK(pair.b.dropped(Drop::kKeyRefused) == 1);
+  CHECK(pair.b.sent.empty());
+  pair.b.receive(initiation, pair.a.address, pair.now);
+  const Datagram response = pair.b.take_sent()[0].bytes;
+  pair.a.receive(with_ephemeral(response, 12, 11), pair.b.address, pair.now);
+  CHECK(pair.a.dropped(Drop::kForged) == 1);
+  pair.a.receive(response, pair.b.address, pair.now);  // the true response still completes
+  CHECK(pair.a.events_of(EventKind::kTunnelUp) == 1);
+}
+
+TEST_CASE("a step whose peer was removed or changed meanwhile goes nowhere") {
+  Pair pair("psk");
+  pair.b.hold_keys = true;
+  pair.connect();
+  REQUIRE(pair.b.held.size() == 1);
+  pair.b.answer_held(pair.now);  // who is calling is now known
+  REQUIRE(pair.b.held.size() == 1);
+  const bool removed = GENERATE(true, false);
+  if (removed) pair.b.remove_peer(1, pair.now);
+  pair.a_at_b.preshared_key = "other";
+  if (!removed) pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.b.answer_held(pair.now);
+  CHECK(pair.b.held.empty());
+  CHECK(pair.b.sent.empty());
+}
+
+TEST_CASE("steps keyd never answers are bounded, the oldest dropped, and forgotten after 5 s") {
+  EndpointParams params;
+  params.max_pending_handshakes = 2;
+  Pair pair("", params);
+  pair.b.hold_keys = true;
+  for (int i = 0; i < 3; ++i) {
+    pair.a_sends();
+    for (const Sent& s : pair.a.take_sent()) pair.b.receive(s.bytes, pair.a.address, pair.now);
+    pair.now += 5s;
+  }
+  CHECK(pair.b.held.size() == 3);
+  CHECK(pair.b.dropped(Drop::kQueueFull) == 1);
+  pair.b.on_deadline(pair.now + 1s);
+  CHECK(pair.b.dropped(Drop::kKeyRefused) == 2);
+  pair.b.answer_held(pair.now + 1s);
+  CHECK(pair.b.sent.empty());
+}
+
+TEST_CASE("outer sources: handshakes from elsewhere are not answered, data from elsewhere is not opened") {
+  Pair pair;
+  pair.a_at_b.outer_sources = {prefix("192.0.2.0/30")};
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  pair.b.receive(initiation, socket_address("198.51.100.9:51820"), pair.now);
+  CHECK(pair.b.sent.empty());
+  CHECK(pair.b.keyd.asked == 1);
+  pair.b.receive(initiation, pair.a.address, pair.now);
+  pair.exchange();
+  CHECK(pair.b.received.size() == 1);
+  pair.a_sends();
+  const Datagram data = pair.a.take_sent()[0].bytes;
+  pair.b.receive(data, socket_address("198.51.100.9:51820"), pair.now);
+  CHECK(pair.b.received.size() == 1);
+  pair.b.receive(data, pair.a.address, pair.now);
+  CHECK(pair.b.received.size() == 2);
+}
