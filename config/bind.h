@@ -1,5 +1,5 @@
-// One document into GatewayConfig. What is wrong goes to the report and is left out of the configuration; what two things
-// mean together is not judged here (check.h).
+// One document into GatewayConfig. What is wrong goes to the report and is left out of the configuration; what two
+// things mean together is not judged here (check.h).
 #pragma once
 
 #include "config/document.h"

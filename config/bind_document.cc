@@ -74,7 +74,8 @@ void check_include(ObjectReader& reader, Report& report) {
   const Node* list = reader.value("include", Kind::kArray, Presence::kOptional);
   if (list == nullptr) return;
   if (list->items.size() > kMaxIncludes)
-    report.error(list->at, fmt::format("{} patterns are too many; at most {} are allowed", list->items.size(), kMaxIncludes));
+    report.error(list->at,
+                 fmt::format("{} patterns are too many; at most {} are allowed", list->items.size(), kMaxIncludes));
   for (const auto& item : list->items) {
     if (item.kind != Kind::kString)
       report.error(item.at, fmt::format("expected a string, found {}", with_article(item.kind)));
@@ -106,7 +107,8 @@ void bind_each(ObjectReader& reader, std::string_view key, std::size_t most, std
 
 void bind_main_only(ObjectReader& reader, FileRole role, GatewayConfig& config, Report& report) {
   if (role == FileRole::kMain) {
-    if (const Node* gateway = reader.value("gateway", Presence::kRequired)) config.gateway = bind_gateway(*gateway, report);
+    if (const Node* gateway = reader.value("gateway", Presence::kRequired))
+      config.gateway = bind_gateway(*gateway, report);
     check_include(reader, report);
     return;
   }
@@ -118,7 +120,8 @@ void bind_main_only(ObjectReader& reader, FileRole role, GatewayConfig& config, 
 }  // namespace
 
 bool good_include_pattern(std::string_view pattern) {
-  if (pattern.empty() || pattern.size() > 255 || pattern[0] == '/' || pattern.find('\\') != std::string_view::npos) return false;
+  if (pattern.empty() || pattern.size() > 255 || pattern[0] == '/' || pattern.find('\\') != std::string_view::npos)
+    return false;
   const auto slash = pattern.rfind('/');
   const auto wildcard = pattern.find_first_of("*?[");
   if (slash != std::string_view::npos && wildcard < slash) return false;

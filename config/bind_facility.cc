@@ -46,7 +46,8 @@ void bind_networks(ObjectReader& reader, Facility& facility, Report& report) {
   if (list == nullptr) return;
   if (list->items.empty()) report.error(list->at, "this list is empty", "a facility has at least one network");
   if (list->items.size() > kMaxNetworks) {
-    report.error(list->at, fmt::format("{} networks are too many; at most {} are allowed", list->items.size(), kMaxNetworks));
+    report.error(list->at,
+                 fmt::format("{} networks are too many; at most {} are allowed", list->items.size(), kMaxNetworks));
     return;
   }
   for (const auto& item : list->items)
@@ -57,7 +58,8 @@ void bind_may_use(ObjectReader& reader, Facility& facility, Report& report) {
   const Node* list = reader.value("may_use", Kind::kArray, Presence::kOptional);
   if (list == nullptr) return;
   if (list->items.size() > kMaxMayUse) {
-    report.error(list->at, fmt::format("{} services are too many; at most {} are allowed", list->items.size(), kMaxMayUse));
+    report.error(list->at,
+                 fmt::format("{} services are too many; at most {} are allowed", list->items.size(), kMaxMayUse));
     return;
   }
   for (const auto& item : list->items) {
@@ -84,7 +86,8 @@ void bind_offers(ObjectReader& reader, Facility& facility, Report& report) {
   const Node* offers = reader.value("offers", Kind::kObject, Presence::kOptional);
   if (offers == nullptr) return;
   if (offers->members.size() > kMaxOffers) {
-    report.error(offers->at, fmt::format("{} offers are too many; at most {} are allowed", offers->members.size(), kMaxOffers));
+    report.error(offers->at,
+                 fmt::format("{} offers are too many; at most {} are allowed", offers->members.size(), kMaxOffers));
     return;
   }
   for (const auto& offer : offers->members) facility.offers.push_back(bind_offer(offer, report));

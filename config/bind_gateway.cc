@@ -61,7 +61,8 @@ Gateway bind_gateway(const Node& node, Report& report) {
   gateway.at = node.at;
   if (!reader.is_object()) return gateway;
   if (const auto name = reader.parsed<NameText>("name", Presence::kRequired)) gateway.name = name->text;
-  if (const Node* outside = reader.value("outside", Presence::kRequired)) gateway.outside = bind_outside(*outside, report);
+  if (const Node* outside = reader.value("outside", Presence::kRequired))
+    gateway.outside = bind_outside(*outside, report);
   if (const Node* inside = reader.value("inside", Presence::kRequired)) gateway.inside = bind_inside(*inside, report);
   const auto profile = reader.choice("crypto_profile", {"ipsec-strict", "ipsec-compat"}, Presence::kOptional);
   gateway.crypto_profile = profile == 1 ? CryptoProfile::kIpsecCompat : CryptoProfile::kIpsecStrict;

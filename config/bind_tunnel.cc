@@ -24,7 +24,8 @@ void refuse_foreign_keys(const ObjectReader& reader, std::string_view protocol,
                          std::initializer_list<std::string_view> foreign, Report& report) {
   for (const auto key : foreign)
     if (reader.has(key))
-      report.error(report.below(reader.at(), {key}), fmt::format("\"{}\" does not belong to a tunnel with protocol \"{}\"", key, protocol));
+      report.error(report.below(reader.at(), {key}),
+                   fmt::format("\"{}\" does not belong to a tunnel with protocol \"{}\"", key, protocol));
 }
 
 WireguardTunnel bind_wireguard(ObjectReader& reader, Report& report) {
@@ -47,7 +48,8 @@ WireguardTunnel bind_wireguard(ObjectReader& reader, Report& report) {
 
 Ikev2Tunnel bind_ikev2(ObjectReader& reader, Report& report) {
   refuse_foreign_keys(reader, "ikev2",
-                      {"public_key", "preshared_key_file", "endpoint", "persistent_keepalive_seconds", "exception"}, report);
+                      {"public_key", "preshared_key_file", "endpoint", "persistent_keepalive_seconds", "exception"},
+                      report);
   Ikev2Tunnel tunnel;
   tunnel.remote_id = reader.text("remote_id", Presence::kRequired);
   const Node* node = reader.value("authentication", Presence::kRequired);
@@ -74,7 +76,8 @@ Tunnel bind_tunnel(const Node& node, Report& report) {
   if (protocol == 0) tunnel.wireguard = bind_wireguard(reader, report);
   if (protocol == 1) tunnel.ikev2 = bind_ikev2(reader, report);
   tunnel.sources = reader.parsed_list<Prefix>("source", kMaxSources, Presence::kOptional);
-  if (const auto mtu = reader.integer("mtu", {1280, 9000}, Presence::kOptional)) tunnel.mtu = static_cast<std::uint16_t>(*mtu);
+  if (const auto mtu = reader.integer("mtu", {1280, 9000}, Presence::kOptional))
+    tunnel.mtu = static_cast<std::uint16_t>(*mtu);
   return tunnel;
 }
 

@@ -1,5 +1,6 @@
 // What the parts of a configuration mean together. Each function looks at one kind of mistake and names both sides.
-// Expects services, facilities, offers sorted by name. Scales to kMaxFacilities: sorting and look-ups, no pairwise loops.
+// Expects services, facilities, offers sorted by name. Scales to kMaxFacilities: sorting and look-ups, no pairwise
+// loops.
 #pragma once
 
 #include "config/gateway_config.h"

@@ -1,6 +1,7 @@
 // Addresses that two things claim. Prefixes either nest or are apart, so after sorting, a stack of the networks around
 // the current one finds every overlap in one sweep.
 #include <algorithm>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -19,7 +20,8 @@ struct Claimant {
 };
 
 bool earlier(const Claimant& a, const Claimant& b) {
-  return std::tuple(a.prefix, a.claim) < std::tuple(b.prefix, b.claim);
+  const auto key = [](const Claimant& c) { return std::tie(c.prefix, c.claim, c.at.file, c.at.line, c.at.column); };
+  return key(a) < key(b);
 }
 
 void report_overlap(const Claimant& inner, const Claimant& outer, std::string_view kind, Report& report) {
@@ -28,14 +30,15 @@ void report_overlap(const Claimant& inner, const Claimant& outer, std::string_vi
                same ? fmt::format("{} of {} is also {} of {}", inner.prefix.to_string(), inner.what, kind, outer.what)
                     : fmt::format("{} of {} lies inside {}, {} of {}", inner.prefix.to_string(), inner.what,
                                   outer.prefix.to_string(), kind, outer.what),
-               inner.claim == Claim::kNetwork ? "give one of the two a unique prefix: { \"real\": ..., \"seen_as\": ... }"
-                                              : "a packet to it would go into the tunnel",
+               inner.claim == Claim::kNetwork
+                   ? "give one of the two a unique prefix: { \"real\": ..., \"seen_as\": ... }"
+                   : "a packet to it would go into the tunnel",
                {outer.at});
 }
 
 // Only what lies inside a network conflicts: two services may share a host.
 void sweep(std::vector<Claimant> claimants, std::string_view kind, Report& report) {
-  std::stable_sort(claimants.begin(), claimants.end(), earlier);
+  std::sort(claimants.begin(), claimants.end(), earlier);
   std::vector<const Claimant*> around;
   for (const auto& claimant : claimants) {
     while (!around.empty() && !around.back()->prefix.contains(claimant.prefix)) around.pop_back();
@@ -44,7 +47,9 @@ void sweep(std::vector<Claimant> claimants, std::string_view kind, Report& repor
   }
 }
 
-std::string named(std::string_view kind, std::string_view name) { return fmt::format("{} {}", kind, quoted(name)); }
+std::string named(std::string_view kind, std::string_view name) {
+  return fmt::format("{} {}", kind, quoted(name));
+}
 
 void add_gateway(const GatewayConfig& config, std::vector<Claimant>& out, const Report& report) {
   const auto& gateway = config.gateway;
@@ -65,7 +70,8 @@ void check_seen(const GatewayConfig& config, Report& report) {
                            report.below(service.at, {"addresses"})});
   for (const auto& facility : config.facilities) {
     const auto what = named("facility", facility.name.text);
-    for (const auto& network : facility.networks) claimants.push_back({network.seen_as, Claim::kNetwork, what, network.at});
+    for (const auto& network : facility.networks)
+      claimants.push_back({network.seen_as, Claim::kNetwork, what, network.at});
     if (const auto& endpoint = facility.tunnel.wireguard.endpoint)
       claimants.push_back({Prefix::host(endpoint->address), Claim::kOther, "the endpoint of " + what,
                            report.below(facility.tunnel.at, {"endpoint"})});
@@ -94,10 +100,11 @@ void check_offers(const Facility& facility, Report& report) {
                                      [&](const Network& network) { return network.seen_as.contains(address); });
       const auto hint = seen == facility.networks.end()
                             ? std::string("an offer names hosts of its own facility")
-                            : fmt::format("an offer names real addresses: {}", value::translate(address, seen->seen_as, seen->real).to_string());
+                            : fmt::format("an offer names real addresses: {}",
+                                          value::translate(address, seen->seen_as, seen->real).to_string());
       report.error(report.below(offer.at, {"addresses"}),
-                   fmt::format("{} is in no network of facility {}", address.to_string(), quoted(facility.name.text)), hint,
-                   {report.below(facility.at, {"networks"})});
+                   fmt::format("{} is in no network of facility {}", address.to_string(), quoted(facility.name.text)),
+                   hint, {report.below(facility.at, {"networks"})});
     }
   }
 }

@@ -1,6 +1,7 @@
 // Names that must lead somewhere.
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -11,7 +12,8 @@ namespace {
 
 template <class Named, class Name>
 const Named* find_named(const std::vector<Named>& sorted, const Name& name) {
-  const auto at = std::lower_bound(sorted.begin(), sorted.end(), name, [](const Named& n, const Name& key) { return n.name < key; });
+  const auto at = std::lower_bound(sorted.begin(), sorted.end(), name,
+                                   [](const Named& n, const Name& key) { return n.name < key; });
   return at != sorted.end() && at->name == name ? &*at : nullptr;
 }
 
@@ -25,7 +27,9 @@ std::string suggestion(std::string_view text, const std::vector<Named>& named, c
 
 template <class Named>
 void sort_named(std::vector<Named>& named, std::string_view what, Report& report) {
-  std::stable_sort(named.begin(), named.end(), [](const Named& a, const Named& b) { return a.name < b.name; });
+  std::sort(named.begin(), named.end(), [](const Named& a, const Named& b) {
+    return std::tie(a.name, a.at.file, a.at.line, a.at.column) < std::tie(b.name, b.at.file, b.at.line, b.at.column);
+  });
   for (std::size_t i = 1; i < named.size(); ++i)
     if (named[i].name == named[i - 1].name)
       report.error(named[i].at, fmt::format("a second {} with the name {}", what, quoted(named[i].name.text)),
@@ -38,17 +42,22 @@ void check_may_use(const Facility& facility, const GatewayConfig& config, Report
     const auto& name = facility.may_use[i];
     const auto& at = facility.may_use_at[i];
     if (find_named(config.services, name) == nullptr)
-      report.error(at, fmt::format("there is no service {}", quoted(name.text)), suggestion(name.text, config.services, report));
+      report.error(at, fmt::format("there is no service {}", quoted(name.text)),
+                   suggestion(name.text, config.services, report));
     const auto [known, is_new] = first.emplace(name, at);
-    if (!is_new) report.error(at, fmt::format("{} stands twice in this list", quoted(name.text)), "keep one of the two", {known->second});
+    if (!is_new)
+      report.error(at, fmt::format("{} stands twice in this list", quoted(name.text)), "keep one of the two",
+                   {known->second});
   }
 }
 
-const Facility* check_facility(const FacilityName& name, const Position& at, const GatewayConfig& config, Report& report) {
+const Facility* check_facility(const FacilityName& name, const Position& at, const GatewayConfig& config,
+                               Report& report) {
   if (name.text.empty()) return nullptr;  // reported when it was bound
   const auto* facility = find_named(config.facilities, name);
   if (facility == nullptr)
-    report.error(at, fmt::format("there is no facility {}", quoted(name.text)), suggestion(name.text, config.facilities, report));
+    report.error(at, fmt::format("there is no facility {}", quoted(name.text)),
+                 suggestion(name.text, config.facilities, report));
   return facility;
 }
 
@@ -57,8 +66,8 @@ void check_offer(const OfferName& name, const Facility* facility, const Position
   if (find_named(facility->offers, name) != nullptr) return;
   auto hint = suggestion(name.text, facility->offers, report);
   if (hint.empty() && facility->offers.empty()) hint = "it offers nothing; see \"offers\" of that facility";
-  report.error(at, fmt::format("facility {} has no offer {}", quoted(facility->name.text), quoted(name.text)), std::move(hint),
-               {facility->at});
+  report.error(at, fmt::format("facility {} has no offer {}", quoted(facility->name.text), quoted(name.text)),
+               std::move(hint), {facility->at});
 }
 
 void check_exchange(const Exchange& exchange, const GatewayConfig& config, WallTime now, Report& report) {
@@ -67,13 +76,15 @@ void check_exchange(const Exchange& exchange, const GatewayConfig& config, WallT
   const auto* to = check_facility(exchange.to, place("to"), config, report);
   check_offer(exchange.offer, to, place("offer"), report);
   if (!exchange.from.text.empty() && exchange.from == exchange.to)
-    report.error(place("to"), "an exchange of a facility with itself", "\"from\" and \"to\" are two facilities", {place("from")});
+    report.error(place("to"), "an exchange of a facility with itself", "\"from\" and \"to\" are two facilities",
+                 {place("from")});
   if (exchange.until <= now) {
     std::vector<Position> sides;
     if (to != nullptr) sides.push_back(to->at);
-    report.error(place("until"),
-                 fmt::format("this exchange from {} to {} has ended", quoted(exchange.from.text), quoted(exchange.to.text)),
-                 "have it approved again with a new date, or remove it", std::move(sides));
+    report.error(
+        place("until"),
+        fmt::format("this exchange from {} to {} has ended", quoted(exchange.from.text), quoted(exchange.to.text)),
+        "have it approved again with a new date, or remove it", std::move(sides));
   }
 }
 
@@ -105,7 +116,8 @@ void check_test_from(const PolicyTest& test, const GatewayConfig& config, Report
   }
   const auto service = test.from.substr(kInside.size());
   if (find_named(config.services, ServiceName{service}) == nullptr)
-    report.error(at, fmt::format("there is no service {}", quoted(service)), suggestion(service, config.services, report));
+    report.error(at, fmt::format("there is no service {}", quoted(service)),
+                 suggestion(service, config.services, report));
 }
 
 void check_test_to(const PolicyTest& test, const GatewayConfig& config, Report& report) {
@@ -117,7 +129,8 @@ void check_test_to(const PolicyTest& test, const GatewayConfig& config, Report& 
   if (!service && !facility && !outside) {
     auto hint = suggestion(test.to, config.services, report);
     if (hint.empty()) hint = suggestion(test.to, config.facilities, report);
-    report.error(at, fmt::format("{} is neither a service nor a facility nor \"outside\"", quoted(test.to)), std::move(hint));
+    report.error(at, fmt::format("{} is neither a service nor a facility nor \"outside\"", quoted(test.to)),
+                 std::move(hint));
   }
   if (!test.address && !service && (facility || outside))
     report.error(test.at, "the key \"address\" is missing", "which host there is meant?");
@@ -127,7 +140,8 @@ void check_test_to(const PolicyTest& test, const GatewayConfig& config, Report& 
 void check_distinct(const GatewayConfig& config, Report& report) {
   for (const auto& facility : config.facilities)
     if (const auto* service = find_named(config.services, ServiceName{facility.name.text}))
-      report.error(facility.at, fmt::format("a facility and a service are both called {}", quoted(facility.name.text)), {}, {service->at});
+      report.error(facility.at, fmt::format("a facility and a service are both called {}", quoted(facility.name.text)),
+                   {}, {service->at});
   const auto reserved = [&](const auto& thing) {
     if (thing.name.text == "inside" || thing.name.text == "outside")
       report.error(thing.at, fmt::format("the name {} is reserved", quoted(thing.name.text)));
@@ -142,7 +156,7 @@ void sort_and_check_repeated(GatewayConfig& config, Report& report) {
   sort_named(config.services, "service", report);
   sort_named(config.facilities, "facility", report);
   const auto by_name = [](const Offer& a, const Offer& b) { return a.name < b.name; };
-  for (auto& facility : config.facilities) std::stable_sort(facility.offers.begin(), facility.offers.end(), by_name);
+  for (auto& facility : config.facilities) std::sort(facility.offers.begin(), facility.offers.end(), by_name);
 }
 
 void check_references(const GatewayConfig& config, WallTime now, Report& report) {

@@ -55,8 +55,9 @@ void check_source(const Facility& facility, Report& report) {
 
 void check_mtu(const Facility& facility, const GatewayConfig& config, Report& report) {
   if (facility.tunnel.mtu && *facility.tunnel.mtu > config.gateway.tunnel_mtu)
-    report.warning(report.below(facility.tunnel.at, {"mtu"}),
-                   fmt::format("larger than the gateway's tunnel_mtu, {}, which then counts", config.gateway.tunnel_mtu));
+    report.warning(
+        report.below(facility.tunnel.at, {"mtu"}),
+        fmt::format("larger than the gateway's tunnel_mtu, {}, which then counts", config.gateway.tunnel_mtu));
 }
 
 void check_role(const Facility& facility, Report& report) {
@@ -73,7 +74,9 @@ class Once {
   void add(const std::string& value, const Facility& facility, const Position& at) {
     const auto [known, is_new] = first_.emplace(value, Owner{facility.name.text, at});
     if (is_new) return;
-    report_.error(at, fmt::format("facility {} has the same {} as facility {}", quoted(facility.name.text), what_, quoted(known->second.facility)),
+    report_.error(at,
+                  fmt::format("facility {} has the same {} as facility {}", quoted(facility.name.text), what_,
+                              quoted(known->second.facility)),
                   std::string(hint_), {known->second.at});
   }
 
@@ -88,7 +91,8 @@ class Once {
 };
 
 void check_shared(const GatewayConfig& config, Report& report) {
-  Once keys(report, "public key", "each facility makes a key of its own; if this is a copy of the other's entry, ask for its key");
+  Once keys(report, "public key",
+            "each facility makes a key of its own; if this is a copy of the other's entry, ask for its key");
   Once files(report, "preshared key file", "each facility has a preshared key of its own: `sekisho key generate`");
   Once identities(report, "remote_id", "each facility has an identity of its own");
   for (const auto& facility : config.facilities) {

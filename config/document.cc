@@ -38,7 +38,6 @@ class CountingIterator {
     return before;
   }
   friend bool operator==(const CountingIterator& a, const CountingIterator& b) { return a.at_ == b.at_; }
-  friend bool operator!=(const CountingIterator& a, const CountingIterator& b) { return a.at_ != b.at_; }
 
  private:
   const char* at_;
@@ -243,13 +242,20 @@ Found descend(const Node& root, const Position& at) {
 
 std::string_view with_article(Kind kind) {
   switch (kind) {
-    case Kind::kNull: return "null";
-    case Kind::kBoolean: return "true or false";
-    case Kind::kInteger: return "a number";
-    case Kind::kFraction: return "a number with a fraction or beyond all ranges";
-    case Kind::kString: return "a string";
-    case Kind::kArray: return "an array";
-    case Kind::kObject: return "an object";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBoolean:
+      return "true or false";
+    case Kind::kInteger:
+      return "a number";
+    case Kind::kFraction:
+      return "a number with a fraction or beyond all ranges";
+    case Kind::kString:
+      return "a string";
+    case Kind::kArray:
+      return "an array";
+    case Kind::kObject:
+      return "an object";
   }
   return "something else";
 }
@@ -282,11 +288,14 @@ Document parse_document(std::string_view text, std::uint32_t file, std::vector<D
 }
 
 const Node* find(const Node& object, std::string_view key) {
-  const auto member = std::find_if(object.members.begin(), object.members.end(), [&](const Member& m) { return m.key == key; });
+  const auto member =
+      std::find_if(object.members.begin(), object.members.end(), [&](const Member& m) { return m.key == key; });
   return member == object.members.end() ? nullptr : &member->value;
 }
 
-std::string path_of(const Node& root, const Position& at) { return descend(root, at).path; }
+std::string path_of(const Node& root, const Position& at) {
+  return descend(root, at).path;
+}
 
 Position place_below(const Node& root, const Position& at, std::initializer_list<std::string_view> keys) {
   const Node* node = descend(root, at).node;

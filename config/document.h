@@ -1,5 +1,6 @@
 // A JSON text as a tree in which every key and value knows where it stands. Grammar, escapes and numbers are
-// nlohmann/json's; positions come from counting what its parser consumes. Comments are allowed, trailing commas are not.
+// nlohmann/json's; positions come from counting what its parser consumes. Comments are allowed, trailing commas are
+// not.
 #pragma once
 
 #include <cstdint>

@@ -93,7 +93,7 @@ struct Exception {
 struct WireguardTunnel {
   std::string public_key;  // 44 characters of base64, checked
   std::optional<std::string> preshared_key_file;
-  std::optional<SocketAddress> endpoint;       // absent: the peer calls, we answer
+  std::optional<SocketAddress> endpoint;  // absent: the peer calls, we answer
   std::optional<std::uint16_t> persistent_keepalive_seconds;
   std::optional<Exception> exception;
 };
@@ -158,7 +158,7 @@ struct PolicyTest {
 struct GatewayConfig {
   std::vector<std::string> files;  // index = Position::file; [0] is the main file
   Gateway gateway;
-  std::vector<Service> services;      // sorted by name, as are facilities and their offers
+  std::vector<Service> services;  // sorted by name, as are facilities and their offers
   std::vector<Facility> facilities;
   std::vector<Exchange> exchanges;
   std::vector<InsideMayReach> inside_may_reach;

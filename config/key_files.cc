@@ -17,7 +17,8 @@ struct Reference {
 
 std::vector<Reference> references(const GatewayConfig& config) {
   const auto& gateway = config.gateway;
-  std::vector<Reference> all{{gateway.wireguard.private_key_file, "the gateway", "gateway.wireguard.private_key_file", gateway.at}};
+  std::vector<Reference> all{
+      {gateway.wireguard.private_key_file, "the gateway", "gateway.wireguard.private_key_file", gateway.at}};
   for (const auto& facility : config.facilities) {
     const auto owner = fmt::format("facility \"{}\"", facility.name.text);
     const auto path = fmt::format("facilities.{}.tunnel.", facility.name.text);
@@ -37,12 +38,19 @@ struct Verdict {
 
 Verdict verdict(KeyFileFact::State state) {
   switch (state) {
-    case KeyFileFact::State::kGood: return {};
-    case KeyFileFact::State::kMissing: return {"there is no key file", "make it with `sekisho key generate`"};
-    case KeyFileFact::State::kUnreadable: return {"cannot read the key file", ""};
-    case KeyFileFact::State::kOpenToOthers: return {"others may read the key file", "chmod 0600, owned by the gateway's user; if others had access, make a new key"};
-    case KeyFileFact::State::kMalformed: return {"this is no key file", "32 octets as 44 characters of base64, as `sekisho key generate` writes them"};
-    case KeyFileFact::State::kWeak: return {"the key is a placeholder, not a random key", "make it with `sekisho key generate`"};
+    case KeyFileFact::State::kGood:
+      return {};
+    case KeyFileFact::State::kMissing:
+      return {"there is no key file", "make it with `sekisho key generate`"};
+    case KeyFileFact::State::kUnreadable:
+      return {"cannot read the key file", ""};
+    case KeyFileFact::State::kOpenToOthers:
+      return {"others may read the key file",
+              "chmod 0600, owned by the gateway's user; if others had access, make a new key"};
+    case KeyFileFact::State::kMalformed:
+      return {"this is no key file", "32 octets as 44 characters of base64, as `sekisho key generate` writes them"};
+    case KeyFileFact::State::kWeak:
+      return {"the key is a placeholder, not a random key", "make it with `sekisho key generate`"};
   }
   return {"the key file is in an unknown state", ""};
 }
@@ -62,7 +70,8 @@ Diagnostic same_secret(const Reference& reference, const Reference& other) {
   Diagnostic diagnostic;
   diagnostic.at = reference.at;
   diagnostic.key_path = reference.key_path;
-  diagnostic.message = fmt::format("{} holds the same key as {} ({} and {})", reference.owner, other.owner, reference.path, other.path);
+  diagnostic.message =
+      fmt::format("{} holds the same key as {} ({} and {})", reference.owner, other.owner, reference.path, other.path);
   diagnostic.hint = "each has a key of its own: `sekisho key generate`";
   diagnostic.also.push_back({other.at, other.key_path});
   return diagnostic;

@@ -14,10 +14,10 @@ struct KeyList {
 };
 
 namespace keys {
-inline constexpr std::string_view kMainKeys[] = {"$schema", "gateway", "services", "facilities", "exchanges",
-                                                 "inside_may_reach", "tests", "include"};
-inline constexpr std::string_view kGatewayKeys[] = {"name", "outside", "inside", "crypto_profile", "wireguard",
-                                                    "tunnel_mtu"};
+inline constexpr std::string_view kMainKeys[] = {"$schema",   "gateway",          "services", "facilities",
+                                                 "exchanges", "inside_may_reach", "tests",    "include"};
+inline constexpr std::string_view kGatewayKeys[] = {"name",           "outside",   "inside",
+                                                    "crypto_profile", "wireguard", "tunnel_mtu"};
 inline constexpr std::string_view kOutsideKeys[] = {"interface", "addresses"};
 inline constexpr std::string_view kInsideKeys[] = {"interface", "via"};
 inline constexpr std::string_view kListenerKeys[] = {"private_key_file", "port"};
@@ -50,7 +50,8 @@ inline constexpr KeyList kExchange{"exchange", kExchangeKeys};
 inline constexpr KeyList kInsideMayReach{"inside_may_reach", kInsideMayReachKeys};
 inline constexpr KeyList kTest{"test", kTestKeys};
 
-inline constexpr std::array kAll{kMain,    kGateway, kOutside, kInside,    kListener,       kService,  kFacility,       kNetwork,
-                                 kOffer,   kTunnel,  kException, kAuthentication, kExchange, kInsideMayReach, kTest};
+inline constexpr std::array kAll{kMain,      kGateway,        kOutside,  kInside,         kListener,
+                                 kService,   kFacility,       kNetwork,  kOffer,          kTunnel,
+                                 kException, kAuthentication, kExchange, kInsideMayReach, kTest};
 }  // namespace keys
 }  // namespace config

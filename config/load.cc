@@ -1,5 +1,5 @@
-// Documents -> binding -> checks. A file that is no whole JSON text is reported and the checks across files, which would
-// then complain about what it holds, are left for the next try.
+// Documents -> binding -> checks. A file that is no whole JSON text is reported and the checks across files, which
+// would then complain about what it holds, are left for the next try.
 #include "config/load.h"
 
 #include <algorithm>

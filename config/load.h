@@ -41,6 +41,7 @@ struct KeyFileFact {
 [[nodiscard]] std::vector<std::string> referenced_key_files(const GatewayConfig& config);
 
 // Missing, too open, malformed, or shared by two facilities (both named).
-[[nodiscard]] std::vector<Diagnostic> check_key_files(const GatewayConfig& config, const std::vector<KeyFileFact>& facts);
+[[nodiscard]] std::vector<Diagnostic> check_key_files(const GatewayConfig& config,
+                                                      const std::vector<KeyFileFact>& facts);
 
 }  // namespace config

@@ -1,5 +1,5 @@
-// Reads one JSON object key by key; every mistake becomes a diagnostic and reading goes on. What was not asked for is an
-// unknown key. A reader on something that is no object reports that once and then finds nothing.
+// Reads one JSON object key by key; every mistake becomes a diagnostic and reading goes on. What was not asked for is
+// an unknown key. A reader on something that is no object reports that once and then finds nothing.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,8 @@ class ObjectReader {
   // T has a static parse(string_view) -> Result<T, std::string>.
   template <class T>
   [[nodiscard]] std::optional<T> parsed(std::string_view key, Presence presence);
-  // An array of at most `most` strings (a few dozen), each parsed; a repeated one is reported, so is an empty required one.
+  // An array of at most `most` strings (a few dozen), each parsed; a repeated one is reported, so is an empty required
+  // one.
   template <class T>
   [[nodiscard]] std::vector<T> parsed_list(std::string_view key, std::size_t most, Presence presence);
 

@@ -29,7 +29,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
-auto order(const Diagnostic& d) { return std::tie(d.at.file, d.at.line, d.at.column); }
+auto order(const Diagnostic& d) {
+  return std::tie(d.at.file, d.at.line, d.at.column, d.message);
+}
 
 }  // namespace
 
@@ -56,15 +58,19 @@ std::string Report::path(const Position& at) const {
 }
 
 std::vector<Diagnostic> Report::take() {
-  std::stable_sort(found_.begin(), found_.end(), [](const auto& a, const auto& b) { return order(a) < order(b); });
+  std::sort(found_.begin(), found_.end(), [](const auto& a, const auto& b) { return order(a) < order(b); });
   for (const auto severity : {Severity::kError, Severity::kWarning}) {
     const auto count = count_[static_cast<std::size_t>(severity)];
     if (count <= kMaxDiagnostics) continue;
-    const auto last = std::find_if(found_.rbegin(), found_.rend(), [&](const auto& d) { return d.severity == severity; });
-    found_.push_back({severity, found_.back().at, {},
+    const auto last =
+        std::find_if(found_.rbegin(), found_.rend(), [&](const auto& d) { return d.severity == severity; });
+    found_.push_back({severity,
+                      found_.back().at,
+                      {},
                       fmt::format("{} more {} are not shown", count - kMaxDiagnostics,
                                   severity == Severity::kError ? "errors" : "warnings"),
-                      fmt::format("the last one shown stands in line {}", last->at.line), {}});
+                      fmt::format("the last one shown stands in line {}", last->at.line),
+                      {}});
   }
   return std::move(found_);
 }

@@ -68,10 +68,13 @@ Words for_token(const SourceText& source, const SyntaxFailure& failure, const Sp
   if (closes && spot.separator && text[*spot.separator] == ',')
     return {*spot.separator, fmt::format("a comma stands before the closing \"{}\"", c), "remove the comma"};
   if (!failure.open_bracket && failure.last_end > 0)
-    return {spot.at, "something follows the end of the configuration", "one object is all a file holds; see the brackets"};
-  if (c == ',') return {spot.at, "this comma is one too many", failure.after_key ? "after a key stands a colon" : "remove it"};
+    return {spot.at, "something follows the end of the configuration",
+            "one object is all a file holds; see the brackets"};
+  if (c == ',')
+    return {spot.at, "this comma is one too many", failure.after_key ? "after a key stands a colon" : "remove it"};
   if (failure.after_key && !spot.separator) return {spot.at, "after a key stands a colon", "write \"key\": value"};
-  const bool begins_value = c == '"' || c == '{' || c == '[' || c == '-' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+  const bool begins_value =
+      c == '"' || c == '{' || c == '[' || c == '-' || std::isalnum(static_cast<unsigned char>(c)) != 0;
   const bool first = failure.open_bracket && *failure.open_bracket + 1 == failure.last_end;
   if (begins_value && !spot.separator && !first && failure.last_end > 0)
     return {failure.last_end, "a comma is missing here", "between two entries stands a comma"};
@@ -85,9 +88,9 @@ Diagnostic explain(const SourceText& source, const SyntaxFailure& failure) {
   const auto spot = find_spot(source, failure);
   const bool in_string = spot.at < source.text().size() && source.text()[spot.at] == '"' &&
                          failure.reason.find("invalid string") != std::string_view::npos;
-  const auto words = in_string                                         ? for_string(spot, failure.reason)
+  const auto words = in_string                                        ? for_string(spot, failure.reason)
                      : spot.at_end || spot.at >= source.text().size() ? for_end(source, failure)
-                                                                       : for_token(source, failure, spot);
+                                                                      : for_token(source, failure, spot);
   Diagnostic diagnostic;
   diagnostic.at = source.position(words.at);
   diagnostic.message = words.message;

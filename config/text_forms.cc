@@ -51,7 +51,8 @@ std::string_view special(const Prefix& prefix, bool link_local_allowed) {
 Result<IpAddress, std::string> usable(std::string_view text, bool link_local_allowed) {
   const auto address = TRY(IpAddress::parse(text));
   const auto what = special(Prefix::host(address), link_local_allowed);
-  if (!what.empty()) return std::unexpected(fmt::format("{} cannot be used here: it belongs to the {}", quoted(text), what));
+  if (!what.empty())
+    return std::unexpected(fmt::format("{} cannot be used here: it belongs to the {}", quoted(text), what));
   return address;
 }
 
@@ -74,13 +75,15 @@ Result<NameText, std::string> NameText::parse(std::string_view text) {
   const bool good = !text.empty() && text.size() <= 31 && text[0] != '-' &&
                     text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
   if (good) return NameText{std::string(text)};
-  return std::unexpected(fmt::format(
-      "{} is not a name: 1 to 31 lower-case letters, digits and hyphens, not beginning with a hyphen (\"title\" is free text)",
-      quoted(text)));
+  return std::unexpected(
+      fmt::format("{} is not a name: 1 to 31 lower-case letters, digits and hyphens, not beginning with a hyphen "
+                  "(\"title\" is free text)",
+                  quoted(text)));
 }
 
 Result<EndDate, std::string> EndDate::parse(std::string_view text) {
-  const auto refusal = std::unexpected(fmt::format("{} is not a date; write it as \"2027-03-31\" (the last day)", quoted(text)));
+  const auto refusal =
+      std::unexpected(fmt::format("{} is not a date; write it as \"2027-03-31\" (the last day)", quoted(text)));
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return refusal;
   const auto year = digits(text.substr(0, 4));
   const auto month = digits(text.substr(5, 2));
@@ -105,8 +108,9 @@ Result<PublicKeyText, std::string> PublicKeyText::parse(std::string_view text) {
   }
   // 43 characters hold 258 bits; the last two are no part of the key and stay zero, so that a key has one text only.
   if (!good || (last & 3) != 0)
-    return std::unexpected("this is not a WireGuard public key: 32 octets as 44 characters of base64, as `sekisho key "
-                           "public` and `wg pubkey` print them");
+    return std::unexpected(
+        "this is not a WireGuard public key: 32 octets as 44 characters of base64, as `sekisho key "
+        "public` and `wg pubkey` print them");
   if (bits == 0) return std::unexpected("this public key is all zero: a placeholder, not a key");
   return PublicKeyText{std::string(text)};
 }
@@ -121,7 +125,9 @@ Result<InterfaceName, std::string> InterfaceName::parse(std::string_view text) {
   return InterfaceName{std::string(text)};
 }
 
-Result<HostAddress, std::string> HostAddress::parse(std::string_view text) { return HostAddress{TRY(usable(text, false))}; }
+Result<HostAddress, std::string> HostAddress::parse(std::string_view text) {
+  return HostAddress{TRY(usable(text, false))};
+}
 
 Result<NextHopAddress, std::string> NextHopAddress::parse(std::string_view text) {
   return NextHopAddress{TRY(usable(text, true))};

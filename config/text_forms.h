@@ -1,5 +1,5 @@
-// Small text forms that only the configuration has: names, dates, keys, usable addresses. Each parse() gives the value or a
-// sentence for a person.
+// Small text forms that only the configuration has: names, dates, keys, usable addresses. Each parse() gives the value
+// or a sentence for a person.
 #pragma once
 
 #include <array>
@@ -19,7 +19,8 @@ struct NameText {
   [[nodiscard]] static value::Result<NameText, std::string> parse(std::string_view text);
 };
 
-// "2027-03-31": valid to the end of that day in Asia/Tokyo, which is UTC+9 all year round. `end` is the first moment after.
+// "2027-03-31": valid to the end of that day in Asia/Tokyo, which is UTC+9 all year round. `end` is the first moment
+// after.
 struct EndDate {
   WallTime end;
   [[nodiscard]] static value::Result<EndDate, std::string> parse(std::string_view text);

@@ -62,7 +62,8 @@ std::optional<std::vector<std::uint8_t>> groups(std::string_view text, bool may_
     }
     unsigned number = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number, 16);
-    if (part.empty() || part.size() > 4 || error != std::errc{} || end != part.data() + part.size()) return std::nullopt;
+    if (part.empty() || part.size() > 4 || error != std::errc{} || end != part.data() + part.size())
+      return std::nullopt;
     octets.push_back(static_cast<std::uint8_t>(number >> 8));
     octets.push_back(static_cast<std::uint8_t>(number & 0xff));
   }
@@ -144,7 +145,9 @@ Result<IpAddress, std::string> IpAddress::parse(std::string_view text) {
   return IpAddress::v4(*octets);
 }
 
-bool IpAddress::is_multicast() const { return is_v4() ? (octets_[0] & 0xf0) == 0xe0 : octets_[0] == 0xff; }
+bool IpAddress::is_multicast() const {
+  return is_v4() ? (octets_[0] & 0xf0) == 0xe0 : octets_[0] == 0xff;
+}
 
 bool IpAddress::is_loopback() const {
   if (is_v4()) return octets_[0] == 127;
@@ -196,11 +199,17 @@ bool Prefix::contains(const IpAddress& address) const {
   return true;
 }
 
-bool Prefix::contains(const Prefix& inner) const { return inner.length_ >= length_ && contains(inner.address_); }
+bool Prefix::contains(const Prefix& inner) const {
+  return inner.length_ >= length_ && contains(inner.address_);
+}
 
-bool Prefix::overlaps(const Prefix& other) const { return contains(other) || other.contains(*this); }
+bool Prefix::overlaps(const Prefix& other) const {
+  return contains(other) || other.contains(*this);
+}
 
-std::string Prefix::to_string() const { return fmt::format("{}/{}", address_.to_string(), length_); }
+std::string Prefix::to_string() const {
+  return fmt::format("{}/{}", address_.to_string(), length_);
+}
 
 IpAddress translate(const IpAddress& address, const Prefix& from, const Prefix& to) {
   auto octets = address.storage();

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "config/document.h"
 #include "gateway/os/error.h"
@@ -28,7 +29,7 @@ OsResult<std::string> read_text(const std::string& path) {
   const auto failed = [&] { return std::unexpected(OsError{errno, "cannot read " + path}); };
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) return failed();
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.number(), &status) != 0) return failed();
   if (!S_ISREG(status.st_mode)) return std::unexpected(OsError{0, "cannot read " + path + ": not a regular file"});
   std::string text;
@@ -48,7 +49,9 @@ struct Expansion {
   std::string error;
 };
 
-bool has_wildcard(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
+bool has_wildcard(const std::string& text) {
+  return text.find_first_of("*?[") != std::string::npos;
+}
 
 // `pattern` has passed config's good_include_pattern: relative, no "..", wildcards in the last part only.
 Expansion expand(const fs::path& directory, const std::string& pattern) {
@@ -63,7 +66,8 @@ Expansion expand(const fs::path& directory, const std::string& pattern) {
   for (auto entry = fs::directory_iterator(whole.parent_path(), code); !code && entry != fs::directory_iterator();
        entry.increment(code)) {
     const auto name = entry->path().filename().string();
-    if (::fnmatch(last.c_str(), name.c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0) out.paths.push_back(entry->path().string());
+    if (::fnmatch(last.c_str(), name.c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0)
+      out.paths.push_back(entry->path().string());
     if (out.paths.size() > kMaxFiles) break;
   }
   // A folder that is not there is an include with nothing in it, as a fresh installation has it.
@@ -131,8 +135,9 @@ std::vector<config::KeyFileFact> inspect_all(const config::GatewayConfig& config
 }
 
 void sort_by_place(std::vector<config::Diagnostic>& diagnostics) {
-  std::stable_sort(diagnostics.begin(), diagnostics.end(), [](const auto& a, const auto& b) {
-    return std::tuple(a.at.file, a.at.line, a.at.column) < std::tuple(b.at.file, b.at.line, b.at.column);
+  std::sort(diagnostics.begin(), diagnostics.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.at.file, a.at.line, a.at.column, a.message) <
+           std::tie(b.at.file, b.at.line, b.at.column, b.message);
   });
 }
 

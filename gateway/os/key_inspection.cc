@@ -1,4 +1,5 @@
-// What a key file is like. The octets stay in wiped memory; only a fingerprint and, of a private key, the public key leave.
+// What a key file is like. The octets stay in wiped memory; only a fingerprint and, of a private key, the public key
+// leave.
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -106,7 +107,7 @@ KeyFileFact inspect_key_file(const std::string& path, const std::string& shown, 
   // O_NONBLOCK: opening a FIFO must not wait for its writer.
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) return say(fact, errno == ENOENT ? State::kMissing : State::kUnreadable, std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.number(), &status) != 0) return say(fact, State::kUnreadable, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return say(fact, State::kMalformed, "not a regular file");
   if (auto open_to = openness(status); !open_to.empty()) return say(fact, State::kOpenToOthers, std::move(open_to));

@@ -35,12 +35,16 @@ constexpr Mistake kMistakes[] = {
     {"\"dc0\"", "\"wan0\"", "same interface", "gateway.inside.interface"},
     {"\"dc0\"", "\"sekisho0\"", "own tunnel device", "gateway.inside.interface"},
     {"\"dc0\"", "\"a-name-too-long-\"", "interface name", "gateway.inside.interface"},
-    {"\"dc0\" }", "\"dc0\", \"via\": [\"10.80.0.1\", \"10.80.0.2\"] }", "a second IPv4 router", "gateway.inside.via[1]"},
+    {"\"dc0\" }", "\"dc0\", \"via\": [\"10.80.0.1\", \"10.80.0.2\"] }", "a second IPv4 router",
+     "gateway.inside.via[1]"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"tunnel_mtu\": 1279,", "1279 is out of range", "gateway.tunnel_mtu"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"tunnel_mtu\": 9001,", "out of range", "gateway.tunnel_mtu"},
-    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"tunnel_mtu\": \"1400\",", "expected a whole number, found a string", "gateway.tunnel_mtu"},
-    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"wireguard\": { \"port\": 65536 },", "out of range", "gateway.wireguard.port"},
-    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"crypto_profile\": \"ipsec-strikt\",", "did you mean \"ipsec-strict\"?", "gateway.crypto_profile"},
+    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"tunnel_mtu\": \"1400\",", "expected a whole number, found a string",
+     "gateway.tunnel_mtu"},
+    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"wireguard\": { \"port\": 65536 },", "out of range",
+     "gateway.wireguard.port"},
+    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"crypto_profile\": \"ipsec-strikt\",", "did you mean \"ipsec-strict\"?",
+     "gateway.crypto_profile"},
     {"\"tcp/443\"", "\"443\"", "tcp/443", "services.karte.ports[0]"},
     {"\"disclosing\"", "\"disclosin\"", "did you mean \"disclosing\"?", "facilities.alpha.role"},
     {"\"alpha\": {", "\"Alpha\": {", "is not a name", "facilities.Alpha"},
@@ -55,19 +59,27 @@ constexpr Mistake kMistakes[] = {
     {"[\"10.1.0.0/24\"]", "[\"fe80::/64\"]", "link-local", "facilities.alpha.networks[0]"},
     {"[\"10.1.0.0/24\"]", "[7]", "expected a string or an object", "facilities.alpha.networks[0]"},
     {"[\"10.1.0.0/24\"]", "[]", "at least one network", "facilities.alpha.networks"},
-    {"[\"10.1.0.0/24\"]", "[{ \"real\": \"10.1.0.0/24\", \"seen_as\": \"100.64.0.0/23\" }]", "same length", "facilities.alpha.networks[0].seen_as"},
-    {"[\"10.1.0.0/24\"]", "[{ \"real\": \"10.1.0.0/24\", \"seen_as\": \"fd00::/24\" }]", "same address family", "facilities.alpha.networks[0].seen_as"},
+    {"[\"10.1.0.0/24\"]", "[{ \"real\": \"10.1.0.0/24\", \"seen_as\": \"100.64.0.0/23\" }]", "same length",
+     "facilities.alpha.networks[0].seen_as"},
+    {"[\"10.1.0.0/24\"]", "[{ \"real\": \"10.1.0.0/24\", \"seen_as\": \"fd00::/24\" }]", "same address family",
+     "facilities.alpha.networks[0].seen_as"},
     {"[\"10.1.0.0/24\"]", "[{ \"real\": \"10.1.0.0/24\" }]", "\"seen_as\" is missing", "facilities.alpha.networks[0]"},
-    {"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dh=", "not a WireGuard public key", "facilities.alpha.tunnel.public_key"},
-    {"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8D==", "not a WireGuard public key", "facilities.alpha.tunnel.public_key"},
-    {"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "placeholder", "facilities.alpha.tunnel.public_key"},
+    {"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dh=",
+     "not a WireGuard public key", "facilities.alpha.tunnel.public_key"},
+    {"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8D==",
+     "not a WireGuard public key", "facilities.alpha.tunnel.public_key"},
+    {"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "placeholder",
+     "facilities.alpha.tunnel.public_key"},
     {"\"wireguard\"", "\"wiregard\"", "did you mean \"wireguard\"?", "facilities.alpha.tunnel.protocol"},
     {"\"2030-03-31\"", "\"2030-02-30\"", "is not a date", "facilities.alpha.tunnel.exception.until"},
     {"\"2030-03-31\"", "\"2030/03/31\"", "is not a date", "facilities.alpha.tunnel.exception.until"},
     {"\"approved_by\": \"a\"", "\"approved_by\": \" \"", "empty", "facilities.alpha.tunnel.exception.approved_by"},
-    {"\"reason\": \"r\", \"approved_by\": \"a\"", "\"approved_by\": \"a\"", "\"reason\" is missing", "facilities.alpha.tunnel.exception"},
-    {"\"source\": [\"198.51.100.1\"]", "\"source\": [\"198.51.100.1\"], \"remote_id\": \"x\"", "does not belong", "facilities.alpha.tunnel.remote_id"},
-    {"\"source\": [\"198.51.100.1\"]", "\"source\": [\"198.51.100.1\"], \"endpoint\": \"198.51.100.1\"", "address with a port", "facilities.alpha.tunnel.endpoint"},
+    {"\"reason\": \"r\", \"approved_by\": \"a\"", "\"approved_by\": \"a\"", "\"reason\" is missing",
+     "facilities.alpha.tunnel.exception"},
+    {"\"source\": [\"198.51.100.1\"]", "\"source\": [\"198.51.100.1\"], \"remote_id\": \"x\"", "does not belong",
+     "facilities.alpha.tunnel.remote_id"},
+    {"\"source\": [\"198.51.100.1\"]", "\"source\": [\"198.51.100.1\"], \"endpoint\": \"198.51.100.1\"",
+     "address with a port", "facilities.alpha.tunnel.endpoint"},
     // references
     {"[\"karte\"]", "[\"kartee\"]", "did you mean \"karte\"?", "facilities.alpha.may_use[0]"},
     {"[\"karte\"]", "[\"karte\", \"karte\"]", "stands twice", "facilities.alpha.may_use[1]"},
@@ -75,46 +87,72 @@ constexpr Mistake kMistakes[] = {
     {"\"to\": \"alpha\"", "\"to\": \"alhpa\"", "did you mean \"alpha\"?", "exchanges[0].to"},
     {"\"to\": \"alpha\"", "\"to\": \"beta\"", "with itself", "exchanges[0].to"},
     {"\"offer\": \"images\"", "\"offer\": \"image\"", "did you mean \"images\"?", "exchanges[0].offer"},
-    {"\"reason\": \"r\", \"until\": \"2030-03-31\" }\n", "\"reason\": \"r\", \"until\": \"2020-03-31\" }\n", "has ended", "exchanges[0].until"},
+    {"\"reason\": \"r\", \"until\": \"2030-03-31\" }\n", "\"reason\": \"r\", \"until\": \"2020-03-31\" }\n",
+     "has ended", "exchanges[0].until"},
     {"\"beta\": {", "\"karte\": {", "a facility and a service are both called", "facilities.karte"},
     {"\"beta\": {", "\"outside\": {", "is reserved", "facilities.outside"},
     // addresses
-    {"[\"10.2.0.0/24\"]", "[\"10.1.0.0/24\"]", "10.1.0.0/24 of facility \"beta\" is also a network of facility \"alpha\"", "facilities.beta.networks[0]"},
+    {"[\"10.2.0.0/24\"]", "[\"10.1.0.0/24\"]",
+     "10.1.0.0/24 of facility \"beta\" is also a network of facility \"alpha\"", "facilities.beta.networks[0]"},
     {"[\"10.2.0.0/24\"]", "[\"10.1.0.128/25\"]", "lies inside 10.1.0.0/24", "facilities.beta.networks[0]"},
     {"[\"10.2.0.0/24\"]", "[\"10.0.0.0/10\"]", "lies inside 10.0.0.0/10", "facilities.alpha.networks[0]"},
     {"[\"10.2.0.0/24\"]", "[\"10.2.0.0/24\", \"10.2.0.0/25\"]", "lies inside", "facilities.beta.networks[1]"},
-    {"[\"10.2.0.0/24\"]", "[{ \"real\": \"192.168.0.0/24\", \"seen_as\": \"10.1.0.0/24\" }]", "is also a network of", "facilities.beta.networks[0]"},
-    {"[\"10.2.0.0/24\"]", "[{ \"real\": \"10.9.0.0/24\", \"seen_as\": \"10.2.0.0/24\" }, { \"real\": \"10.9.0.0/24\", \"seen_as\": \"10.3.0.0/24\" }]", "a real network of", "facilities.beta.networks[1]"},
-    {"[\"10.2.0.0/24\"]", "[\"10.80.0.0/24\"]", "10.80.0.10/32 of service \"karte\" lies inside", "services.karte.addresses"},
+    {"[\"10.2.0.0/24\"]", "[{ \"real\": \"192.168.0.0/24\", \"seen_as\": \"10.1.0.0/24\" }]", "is also a network of",
+     "facilities.beta.networks[0]"},
+    {"[\"10.2.0.0/24\"]",
+     "[{ \"real\": \"10.9.0.0/24\", \"seen_as\": \"10.2.0.0/24\" }, { \"real\": \"10.9.0.0/24\", \"seen_as\": "
+     "\"10.3.0.0/24\" }]",
+     "a real network of", "facilities.beta.networks[1]"},
+    {"[\"10.2.0.0/24\"]", "[\"10.80.0.0/24\"]", "10.80.0.10/32 of service \"karte\" lies inside",
+     "services.karte.addresses"},
     {"[\"10.2.0.0/24\"]", "[\"203.0.113.0/24\"]", "of the gateway's outside lies inside", "gateway.outside.addresses"},
-    {"[\"198.51.100.2\"]", "[\"10.1.0.9\"], \"endpoint\": \"10.1.0.9:51820\"", "the endpoint of facility \"beta\" lies inside", "facilities.beta.tunnel.endpoint"},
-    {"[\"10.1.0.5\"]", "[\"10.2.0.5\"]", "is in no network of facility \"alpha\"", "facilities.alpha.offers.images.addresses"},
+    {"[\"198.51.100.2\"]", "[\"10.1.0.9\"], \"endpoint\": \"10.1.0.9:51820\"",
+     "the endpoint of facility \"beta\" lies inside", "facilities.beta.tunnel.endpoint"},
+    {"[\"10.1.0.5\"]", "[\"10.2.0.5\"]", "is in no network of facility \"alpha\"",
+     "facilities.alpha.offers.images.addresses"},
     // tunnels
-    {"\"exception\": { \"reason\": \"r\", \"approved_by\": \"a\", \"until\": \"2030-03-31\" }", "\"mtu\": 1400", "write \"exception\"", "facilities.alpha.tunnel.protocol"},
-    {"\"approved_by\": \"a\", \"until\": \"2030-03-31\"", "\"approved_by\": \"a\", \"until\": \"2025-01-31\"", "exception for this WireGuard tunnel has ended", "facilities.alpha.tunnel.exception.until"},
-    {"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "facility \"beta\" has the same public key as facility \"alpha\"", "facilities.beta.tunnel.public_key"},
-    {"[\"198.51.100.2\"]", "[\"198.51.100.2\"], \"endpoint\": \"198.51.100.3:51820\"", "not among the sources", "facilities.beta.tunnel.endpoint"},
+    {"\"exception\": { \"reason\": \"r\", \"approved_by\": \"a\", \"until\": \"2030-03-31\" }", "\"mtu\": 1400",
+     "write \"exception\"", "facilities.alpha.tunnel.protocol"},
+    {"\"approved_by\": \"a\", \"until\": \"2030-03-31\"", "\"approved_by\": \"a\", \"until\": \"2025-01-31\"",
+     "exception for this WireGuard tunnel has ended", "facilities.alpha.tunnel.exception.until"},
+    {"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+     "facility \"beta\" has the same public key as facility \"alpha\"", "facilities.beta.tunnel.public_key"},
+    {"[\"198.51.100.2\"]", "[\"198.51.100.2\"], \"endpoint\": \"198.51.100.3:51820\"", "not among the sources",
+     "facilities.beta.tunnel.endpoint"},
     // included keys and tests
     {"\"services\": {", "\"include\": [\"../x/*.json\"], \"services\": {", "cannot be included", "include[0]"},
     {"\"services\": {", "\"include\": [\"/etc/*.json\"], \"services\": {", "cannot be included", "include[0]"},
     {"\"services\": {", "\"include\": [\"*/x.json\"], \"services\": {", "cannot be included", "include[0]"},
-    {"\"services\": {", "\"tests\": [{ \"from\": \"inside:kart\", \"to\": \"karte\", \"port\": \"icmp\", \"expect\": \"deny\" }], \"services\": {", "did you mean \"karte\"?", "tests[0].from"},
-    {"\"services\": {", "\"tests\": [{ \"from\": \"beta\", \"to\": \"alpha\", \"port\": \"icmp\", \"expect\": \"deny\" }], \"services\": {", "\"address\" is missing", "tests[0]"},
-    {"\"services\": {", "\"tests\": [{ \"from\": \"beta\", \"to\": \"gamma\", \"port\": \"icmp\", \"expect\": \"deny\" }], \"services\": {", "neither a service nor", "tests[0].to"},
-    {"\"services\": {", "\"inside_may_reach\": [{ \"service\": \"karte\", \"facility\": \"beta\", \"offer\": \"x\" }], \"services\": {", "has no offer", "inside_may_reach[0].offer"},
+    {"\"services\": {",
+     "\"tests\": [{ \"from\": \"inside:kart\", \"to\": \"karte\", \"port\": \"icmp\", \"expect\": \"deny\" }], "
+     "\"services\": {",
+     "did you mean \"karte\"?", "tests[0].from"},
+    {"\"services\": {",
+     "\"tests\": [{ \"from\": \"beta\", \"to\": \"alpha\", \"port\": \"icmp\", \"expect\": \"deny\" }], \"services\": "
+     "{",
+     "\"address\" is missing", "tests[0]"},
+    {"\"services\": {",
+     "\"tests\": [{ \"from\": \"beta\", \"to\": \"gamma\", \"port\": \"icmp\", \"expect\": \"deny\" }], \"services\": "
+     "{",
+     "neither a service nor", "tests[0].to"},
+    {"\"services\": {",
+     "\"inside_may_reach\": [{ \"service\": \"karte\", \"facility\": \"beta\", \"offer\": \"x\" }], \"services\": {",
+     "has no offer", "inside_may_reach[0].offer"},
     {"\"name\": \"dc1\"", "\"name\": \"dc1\", \"name\": \"dc2\"", "stands twice", "gateway.name"},
 };
 
 std::string many_facilities(std::size_t count, bool overlap) {
-  std::string text = R"({"gateway": {"name": "g", "outside": {"interface": "w", "addresses": ["203.0.113.1"]}, "inside": {"interface": "d"}},
+  std::string text =
+      R"({"gateway": {"name": "g", "outside": {"interface": "w", "addresses": ["203.0.113.1"]}, "inside": {"interface": "d"}},
 "services": {"s": {"addresses": ["192.0.2.1"], "ports": ["tcp/1"]}}, "facilities": {)";
   for (std::size_t i = 0; i < count; ++i) {
     const auto n = overlap && i + 1 == count ? i - 1 : i;
     const auto third = std::to_string(n / 256), fourth = std::to_string(n % 256);
     std::string key(40, 'A');
     for (std::size_t digit = i, at = 30; digit > 0; digit /= 26) key[at--] = static_cast<char>('A' + digit % 26);
-    text += (i == 0 ? "\n\"f" : ",\n\"f") + std::to_string(i) + R"(": {"role": "viewing", "may_use": ["s"], "networks": ["10.)" + third + "." +
-            fourth + R"(.0/24"], "tunnel": {"protocol": "wireguard", "source": ["198.51.100.1"], "public_key": "B)" + key +
+    text += (i == 0 ? "\n\"f" : ",\n\"f") + std::to_string(i) +
+            R"(": {"role": "viewing", "may_use": ["s"], "networks": ["10.)" + third + "." + fourth +
+            R"(.0/24"], "tunnel": {"protocol": "wireguard", "source": ["198.51.100.1"], "public_key": "B)" + key +
             R"(AA=", "exception": {"reason": "r", "approved_by": "a", "until": "2030-01-01"}}})";
   }
   return text + "}}";
@@ -122,7 +160,9 @@ std::string many_facilities(std::size_t count, bool overlap) {
 
 }  // namespace
 
-TEST_CASE("the base has no mistake") { CHECK(all_text(load_text(base())) == ""); }
+TEST_CASE("the base has no mistake") {
+  CHECK(all_text(load_text(base())) == "");
+}
 
 TEST_CASE("each mistake is named where it stands") {
   for (const auto& mistake : kMistakes) {
@@ -143,10 +183,12 @@ TEST_CASE("what two things do wrong names both") {
   CHECK(overlap.also[0].key_path == "facilities.alpha.networks[0]");
   CHECK(overlap.also[0].at == Position{0, 13, 20});
   CHECK(to_text(overlap, {"sekisho.json"}) ==
-        "sekisho.json:25:20: error: facilities.beta.networks[0]: 10.1.0.0/24 of facility \"beta\" is also a network of facility "
+        "sekisho.json:25:20: error: facilities.beta.networks[0]: 10.1.0.0/24 of facility \"beta\" is also a network of "
+        "facility "
         "\"alpha\" (give one of the two a unique prefix: { \"real\": ..., \"seen_as\": ... })\n"
         "  sekisho.json:13:20: the other: facilities.alpha.networks[0]");
-  auto text = base_with("\"source\": [\"198.51.100.1\"]", "\"preshared_key_file\": \"keys/x.psk\", \"source\": [\"198.51.100.1\"]");
+  auto text = base_with("\"source\": [\"198.51.100.1\"]",
+                        "\"preshared_key_file\": \"keys/x.psk\", \"source\": [\"198.51.100.1\"]");
   const std::string second = "\"source\": [\"198.51.100.2\"]";
   text.replace(text.find(second), second.size(), "\"preshared_key_file\": \"keys/x.psk\", " + second);
   const auto shared = found(load_text(text), "same preshared key file");
@@ -155,7 +197,8 @@ TEST_CASE("what two things do wrong names both") {
 
 TEST_CASE("the same name in two files names both") {
   const SourceFile main{"sekisho.json", base()};
-  const SourceFile more{"facilities.d/beta.json", R"({ "facilities": { "beta": { "role": "viewing", "networks": ["10.3.0.0/24"],
+  const SourceFile more{"facilities.d/beta.json",
+                        R"({ "facilities": { "beta": { "role": "viewing", "networks": ["10.3.0.0/24"],
  "tunnel": { "protocol": "wireguard", "public_key": "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=", "source": ["192.0.2.1"],
  "exception": { "reason": "r", "approved_by": "a", "until": "2030-03-31" } } } } })"};
   const auto loaded = load({main, more}, kNow);
@@ -195,14 +238,18 @@ TEST_CASE("warnings do not refuse") {
   CHECK(found(open, "may call from any address").key_path == "facilities.alpha.tunnel");
   CHECK_FALSE(has_errors(load_text(base_with("\"disclosing\"", "\"viewing\"")).diagnostics));
   CHECK(found(load_text(base_with("\"disclosing\"", "\"viewing\"")), "its role is").severity == Severity::kWarning);
-  CHECK(found(load_text(base_with("[\"198.51.100.1\"]", "[\"0.0.0.0/0\"]")), "any address").severity == Severity::kWarning);
+  CHECK(found(load_text(base_with("[\"198.51.100.1\"]", "[\"0.0.0.0/0\"]")), "any address").severity ==
+        Severity::kWarning);
 }
 
 TEST_CASE("IKEv2 is bound, checked and not available") {
-  const auto text = base_with("\"protocol\": \"wireguard\",\n        \"public_key\": \"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\",",
-                              "\"protocol\": \"ikev2\", \"remote_id\": \"fqdn:a.example\", \"authentication\": { \"psk_file\": \"keys/a.psk\" },");
+  const auto text = base_with(
+      "\"protocol\": \"wireguard\",\n        \"public_key\": \"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\",",
+      "\"protocol\": \"ikev2\", \"remote_id\": \"fqdn:a.example\", \"authentication\": { \"psk_file\": \"keys/a.psk\" "
+      "},");
   auto cut = text;
-  const std::string exception = ",\n        \"exception\": { \"reason\": \"r\", \"approved_by\": \"a\", \"until\": \"2030-03-31\" }";
+  const std::string exception =
+      ",\n        \"exception\": { \"reason\": \"r\", \"approved_by\": \"a\", \"until\": \"2030-03-31\" }";
   cut.replace(cut.find(exception), exception.size(), "");
   const auto loaded = load_text(cut);
   CHECK(error_count(loaded) == 1);
@@ -211,7 +258,8 @@ TEST_CASE("IKEv2 is bound, checked and not available") {
 }
 
 TEST_CASE("a date holds to the end of its day in Japan") {
-  const auto text = base_with("\"approved_by\": \"a\", \"until\": \"2030-03-31\"", "\"approved_by\": \"a\", \"until\": \"2026-01-01\"");
+  const auto text = base_with("\"approved_by\": \"a\", \"until\": \"2030-03-31\"",
+                              "\"approved_by\": \"a\", \"until\": \"2026-01-01\"");
   const WallTime end{std::chrono::seconds(1767279600)};  // 2026-01-01 15:00 UTC
   CHECK_FALSE(has_errors(load({{"f", text}}, end - std::chrono::nanoseconds(1)).diagnostics));
   CHECK(has_errors(load({{"f", text}}, end).diagnostics));

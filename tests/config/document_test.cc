@@ -39,7 +39,8 @@ void check_case(const Case& c) {
 }  // namespace
 
 TEST_CASE("positions of keys and values") {
-  const auto [document, diagnostics] = parse("// c\n{ \"a\" : 12 , /* x */\n  \"é\":\"\\u0041\\n\",\"c\":[ -1.5e3,true ,null,{}],\n\"d\":{\"e\":7}}");
+  const auto [document, diagnostics] =
+      parse("// c\n{ \"a\" : 12 , /* x */\n  \"é\":\"\\u0041\\n\",\"c\":[ -1.5e3,true ,null,{}],\n\"d\":{\"e\":7}}");
   // "\n" inside the string is a control character: one diagnostic, and the tree is whole.
   CHECK(document.whole);
   REQUIRE(diagnostics.size() == 1);
@@ -67,7 +68,9 @@ TEST_CASE("positions of keys and values") {
 }
 
 TEST_CASE("large and odd numbers") {
-  const auto document = parse(R"([9223372036854775807, 9223372036854775808, -9223372036854775808, 1.0, 18446744073709551616, 7])").document;
+  const auto document =
+      parse(R"([9223372036854775807, 9223372036854775808, -9223372036854775808, 1.0, 18446744073709551616, 7])")
+          .document;
   REQUIRE(document.root.items.size() == 6);
   CHECK(document.root.items[0].integer == INT64_MAX);
   CHECK(document.root.items[1].kind == Kind::kFraction);
@@ -151,8 +154,10 @@ TEST_CASE("a repeated key is reported and the first one stays") {
 TEST_CASE("hidden characters are found, letters are not") {
   CHECK_FALSE(has_hidden_characters("函館総合病院 é 𠮷 A-1"));
   CHECK(has_hidden_characters("a\x1b[31m"));
-  CHECK(has_hidden_characters("\xe2\x80\xae" "txt"));   // U+202E
-  CHECK(has_hidden_characters("a\xe2\x80\x8b"));        // U+200B
-  CHECK(has_hidden_characters("\xc2\x9b"));             // U+009B
+  CHECK(
+      has_hidden_characters("\xe2\x80\xae"
+                            "txt"));              // U+202E
+  CHECK(has_hidden_characters("a\xe2\x80\x8b"));  // U+200B
+  CHECK(has_hidden_characters("\xc2\x9b"));       // U+009B
   CHECK(has_hidden_characters("a\x7f"));
 }

@@ -27,11 +27,14 @@ TEST_CASE("every key file is referenced once") {
         std::vector<std::string>{"keys/gateway.key", "keys/hakodate.psk", "keys/matsumae.psk"});
 }
 
-TEST_CASE("good key files give no diagnostic") { CHECK(check_key_files(two_with_keys(), good_facts()).empty()); }
+TEST_CASE("good key files give no diagnostic") {
+  CHECK(check_key_files(two_with_keys(), good_facts()).empty());
+}
 
 TEST_CASE("each bad state is an error at its owner") {
   const auto config = two_with_keys();
-  for (const auto state : {State::kMissing, State::kUnreadable, State::kOpenToOthers, State::kMalformed, State::kWeak}) {
+  for (const auto state :
+       {State::kMissing, State::kUnreadable, State::kOpenToOthers, State::kMalformed, State::kWeak}) {
     auto facts = good_facts();
     facts[1].state = state;
     facts[1].detail = "mode 0644";

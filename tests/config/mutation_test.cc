@@ -1,5 +1,5 @@
-// Broken on purpose, thousands of times: every truncation, every key removed, mistyped, doubled or given a wrong type, and random
-// octets. Never a crash; an error always has a place; and what must be wrong is never accepted.
+// Broken on purpose, thousands of times: every truncation, every key removed, mistyped, doubled or given a wrong type,
+// and random octets. Never a crash; an error always has a place; and what must be wrong is never accepted.
 #include <catch2/catch.hpp>
 
 #include <nlohmann/json.hpp>
@@ -56,13 +56,27 @@ std::size_t for_each_key(Change change) {
   return count;
 }
 
-// Keys whose absence leaves a good configuration (perhaps with a warning), by their last part. Everything else is missed, by
-// itself or by what refers to it.
+// Keys whose absence leaves a good configuration (perhaps with a warning), by their last part. Everything else is
+// missed, by itself or by what refers to it.
 bool may_be_absent(const Json::json_pointer& key) {
-  static const std::set<std::string> optional = {
-      "$schema", "title",  "may_use", "source",   "via",  "crypto_profile", "wireguard",          "private_key_file",
-      "port",    "mtu",    "tunnel_mtu", "endpoint", "tests", "include",     "persistent_keepalive_seconds",
-      "preshared_key_file", "exchanges", "inside_may_reach"};
+  static const std::set<std::string> optional = {"$schema",
+                                                 "title",
+                                                 "may_use",
+                                                 "source",
+                                                 "via",
+                                                 "crypto_profile",
+                                                 "wireguard",
+                                                 "private_key_file",
+                                                 "port",
+                                                 "mtu",
+                                                 "tunnel_mtu",
+                                                 "endpoint",
+                                                 "tests",
+                                                 "include",
+                                                 "persistent_keepalive_seconds",
+                                                 "preshared_key_file",
+                                                 "exchanges",
+                                                 "inside_may_reach"};
   return optional.contains(key.back());
 }
 
@@ -74,12 +88,14 @@ bool names_a_thing(const Json::json_pointer& key) {
 }  // namespace
 
 TEST_CASE("each key removed") {
-  const auto count = for_each_key([](const Example& example, std::size_t file, Json document, const Json::json_pointer& key) {
-    document[key.parent_pointer()].erase(key.back());
-    const auto loaded = load_checked(with_text(example, file, document.dump(1)));
-    const bool refers = names_a_thing(key) || key.back() == "services" || key.back() == "facilities" || key.back() == "offers";
-    if (!refers && !may_be_absent(key)) CHECK(has_errors(loaded.diagnostics));
-  });
+  const auto count =
+      for_each_key([](const Example& example, std::size_t file, Json document, const Json::json_pointer& key) {
+        document[key.parent_pointer()].erase(key.back());
+        const auto loaded = load_checked(with_text(example, file, document.dump(1)));
+        const bool refers =
+            names_a_thing(key) || key.back() == "services" || key.back() == "facilities" || key.back() == "offers";
+        if (!refers && !may_be_absent(key)) CHECK(has_errors(loaded.diagnostics));
+      });
   CHECK(count > 100);
 }
 
@@ -95,7 +111,8 @@ TEST_CASE("each key mistyped") {
 }
 
 TEST_CASE("each value of a wrong kind") {
-  for (const auto* wrong : {"true", "null", "-1", "1.5", "[[]]", "{\"x\":{}}", "\"\\u0000\"", "1e400", "99999999999999999999"}) {
+  for (const auto* wrong :
+       {"true", "null", "-1", "1.5", "[[]]", "{\"x\":{}}", "\"\\u0000\"", "1e400", "99999999999999999999"}) {
     CAPTURE(wrong);
     for_each_key([&](const Example& example, std::size_t file, Json document, const Json::json_pointer& key) {
       document[key] = "@@";
@@ -139,7 +156,8 @@ TEST_CASE("random octets") {
     const auto& example = examples()[random() % examples().size()];
     const auto file = random() % example.files.size();
     auto text = example.files[file].text;
-    for (auto flips = 1 + random() % 3; flips > 0; --flips) text[random() % text.size()] = static_cast<char>(random() % 256);
+    for (auto flips = 1 + random() % 3; flips > 0; --flips)
+      text[random() % text.size()] = static_cast<char>(random() % 256);
     CAPTURE(round, text);
     refused += has_errors(load_checked(with_text(example, file, text)).diagnostics) ? 1u : 0u;
   }
@@ -150,7 +168,8 @@ TEST_CASE("files of random octets") {
   std::mt19937 random(7);
   for (int round = 0; round < 500; ++round) {
     std::string text(random() % 300, '\0');
-    for (auto& c : text) c = static_cast<char>(round % 2 == 0 ? random() % 256 : "{}[]\",:/* \n1ae-.\\u"[random() % 19]);
+    for (auto& c : text)
+      c = static_cast<char>(round % 2 == 0 ? random() % 256 : "{}[]\",:/* \n1ae-.\\u"[random() % 19]);
     CHECK(has_errors(load_checked({{"f", text}}).diagnostics));
   }
 }

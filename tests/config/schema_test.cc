@@ -1,8 +1,8 @@
 // The schema and the binding know the same keys, object by object; and every key in the list is really read.
 #include <catch2/catch.hpp>
 
-#include <nlohmann/json.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "config/keys.h"
@@ -15,7 +15,8 @@ namespace {
 using Keys = std::set<std::string>;
 
 const nlohmann::json& schema() {
-  static const auto parsed = nlohmann::json::parse(read_file(std::string(SEKISHO_SOURCE_DIR) + "/config/sekisho.schema.json"));
+  static const auto parsed =
+      nlohmann::json::parse(read_file(std::string(SEKISHO_SOURCE_DIR) + "/config/sekisho.schema.json"));
   return parsed;
 }
 
@@ -25,7 +26,9 @@ Keys keys_of(const nlohmann::json& object) {
   return keys;
 }
 
-Keys keys_of(const config::KeyList& list) { return {list.keys.begin(), list.keys.end()}; }
+Keys keys_of(const config::KeyList& list) {
+  return {list.keys.begin(), list.keys.end()};
+}
 
 }  // namespace
 
@@ -63,7 +66,8 @@ TEST_CASE("every key is read: a value of a wrong kind in it is an error") {
       {"offer", {"{\"facilities\": {\"f\": {\"offers\": {\"o\": {", "}}}}}"}},
       {"tunnel", {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"PROTOCOL\", ", "}}}}"}},
       {"exception", {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"wireguard\", \"exception\": {", "}}}}}"}},
-      {"authentication", {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"ikev2\", \"authentication\": {", "}}}}}"}},
+      {"authentication",
+       {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"ikev2\", \"authentication\": {", "}}}}}"}},
       {"exchange", {"{\"exchanges\": [{", "}]}"}},
       {"inside_may_reach", {"{\"inside_may_reach\": [{", "}]}"}},
       {"test", {"{\"tests\": [{", "}]}"}}};
@@ -73,8 +77,10 @@ TEST_CASE("every key is read: a value of a wrong kind in it is an error") {
       const auto& [before, after] = places.at(std::string(list.object));
       std::string text = before + ("\"" + std::string(key) + "\": true") + after;
       const bool ikev2 = key == "remote_id" || key == "authentication";
-      if (const auto at = text.find("PROTOCOL"); at != std::string::npos) text.replace(at, 8, ikev2 ? "ikev2" : "wireguard");
-      if (list.object == "tunnel" && key == "protocol") text = "{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": true}}}}";
+      if (const auto at = text.find("PROTOCOL"); at != std::string::npos)
+        text.replace(at, 8, ikev2 ? "ikev2" : "wireguard");
+      if (list.object == "tunnel" && key == "protocol")
+        text = "{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": true}}}}";
       const auto diagnostic = found(load_text(text), ", found true or false");
       CHECK(diagnostic.key_path.ends_with(key));
     }

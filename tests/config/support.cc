@@ -14,22 +14,27 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string example_directory() { return std::string(SEKISHO_SOURCE_DIR) + "/config/examples/"; }
+std::string example_directory() {
+  return std::string(SEKISHO_SOURCE_DIR) + "/config/examples/";
+}
 
 const std::vector<Example>& examples() {
   static const auto all = [] {
-    const auto file = [](const std::string& name) { return config::SourceFile{name, read_file(example_directory() + name)}; };
-    return std::vector<Example>{
-        {"minimal", {file("minimal.json")}},
-        {"ipv6", {file("ipv6.json")}},
-        {"two-hospitals",
-         {file("two-hospitals/sekisho.json"), file("two-hospitals/facilities.d/hakodate.json"),
-          file("two-hospitals/facilities.d/matsumae.json")}}};
+    const auto file = [](const std::string& name) {
+      return config::SourceFile{name, read_file(example_directory() + name)};
+    };
+    return std::vector<Example>{{"minimal", {file("minimal.json")}},
+                                {"ipv6", {file("ipv6.json")}},
+                                {"two-hospitals",
+                                 {file("two-hospitals/sekisho.json"), file("two-hospitals/facilities.d/hakodate.json"),
+                                  file("two-hospitals/facilities.d/matsumae.json")}}};
   }();
   return all;
 }
 
-config::Loaded load_text(std::string_view text) { return config::load({{"sekisho.json", std::string(text)}}, kNow); }
+config::Loaded load_text(std::string_view text) {
+  return config::load({{"sekisho.json", std::string(text)}}, kNow);
+}
 
 std::string base() {
   return R"({
@@ -86,9 +91,8 @@ std::string all_text(const config::Loaded& loaded) {
 }
 
 std::size_t error_count(const config::Loaded& loaded) {
-  return static_cast<std::size_t>(std::count_if(loaded.diagnostics.begin(), loaded.diagnostics.end(), [](const auto& d) {
-    return d.severity == config::Severity::kError;
-  }));
+  return static_cast<std::size_t>(std::count_if(loaded.diagnostics.begin(), loaded.diagnostics.end(),
+                                                [](const auto& d) { return d.severity == config::Severity::kError; }));
 }
 
 config::Diagnostic found(const config::Loaded& loaded, std::string_view words) {
@@ -102,7 +106,8 @@ void check_positions(const config::Loaded& loaded, const std::vector<config::Sou
   const auto exists = [&](const config::Position& at) {
     if (at.file >= files.size() || at.line < 1 || at.column < 1) return false;
     const auto& text = files[at.file].text;
-    return at.line <= 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) && at.column <= text.size() + 1;
+    return at.line <= 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) &&
+           at.column <= text.size() + 1;
   };
   for (const auto& diagnostic : loaded.diagnostics) {
     if (exists(diagnostic.at) && !diagnostic.message.empty()) continue;

@@ -22,7 +22,8 @@ struct Example {
 
 [[nodiscard]] config::Loaded load_text(std::string_view text);
 
-// A good configuration with two facilities, "alpha" and "beta"; `from` is replaced by `to` once (the test fails when absent).
+// A good configuration with two facilities, "alpha" and "beta"; `from` is replaced by `to` once (the test fails when
+// absent).
 [[nodiscard]] std::string base();
 [[nodiscard]] std::string base_with(std::string_view from, std::string_view to);
 

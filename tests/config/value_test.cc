@@ -7,8 +7,12 @@
 using namespace config::value;
 
 namespace {
-IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
-Prefix net(std::string_view text) { return Prefix::parse(text).value(); }
+IpAddress ip(std::string_view text) {
+  return IpAddress::parse(text).value();
+}
+Prefix net(std::string_view text) {
+  return Prefix::parse(text).value();
+}
 }  // namespace
 
 TEST_CASE("addresses print as RFC 5952 says") {
@@ -39,10 +43,10 @@ TEST_CASE("addresses print as RFC 5952 says") {
 }
 
 TEST_CASE("what is not an address is refused") {
-  const auto text = GENERATE("", " ", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", "+1.2.3.4", "1.2.3.-4",
-                             ":", ":::", "1:::2", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "g::",
-                             "1:2:3:4:5:6:7::8", "fe80::1%eth0", "::1.2.3", "1.2.3.4::", "::1.2.3.4:5", "1:2", ":1:2:3:4:5:6:7",
-                             "0x10::", "-1::", "::+1", "localhost", "1.2.3.4/24");
+  const auto text = GENERATE(
+      "", " ", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", "+1.2.3.4", "1.2.3.-4", ":", ":::", "1:::2",
+      "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "1:2:3:4:5:6:7::8", "fe80::1%eth0", "::1.2.3",
+      "1.2.3.4::", "::1.2.3.4:5", "1:2", ":1:2:3:4:5:6:7", "0x10::", "-1::", "::+1", "localhost", "1.2.3.4/24");
   CAPTURE(text);
   CHECK_FALSE(IpAddress::parse(text));
 }

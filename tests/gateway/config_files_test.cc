@@ -1,0 +1,169 @@
+// Reading a configuration and its key files from a real directory.
+#include "gateway/os/config_files.h"
+
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+using namespace config;
+using gateway::os::inspect_key_file;
+using gateway::os::KeyFiles;
+using gateway::os::KeyKind;
+using gateway::os::load_configuration;
+
+namespace {
+
+namespace fs = std::filesystem;
+using State = KeyFileFact::State;
+
+const WallTime kNow{std::chrono::hours(24 * 365 * 56)};
+// RFC 7748 6.1: Alice's private and public key.
+constexpr const char* kPrivate = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";
+constexpr const char* kPublic = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
+constexpr const char* kPskOne = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=";
+constexpr const char* kPskTwo = "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=";
+
+class Directory {
+ public:
+  Directory() {
+    char name[] = "/tmp/sekisho-config-XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    path_ = name;
+    fs::copy(std::string(SEKISHO_SOURCE_DIR) + "/config/examples/two-hospitals", path_, fs::copy_options::recursive);
+    fs::create_directory(path_ / "keys");
+    write("keys/gateway.key", std::string(kPrivate) + "\n");
+    write("keys/hakodate.psk", std::string(kPskOne) + "\n");
+    write("keys/matsumae.psk", kPskTwo);
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory() { fs::remove_all(path_); }
+
+  void write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    REQUIRE(::chmod((path_ / name).c_str(), mode) == 0);
+  }
+  [[nodiscard]] std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  [[nodiscard]] Loaded load(KeyFiles keys = KeyFiles::kInspect) const {
+    return load_configuration(*this / "sekisho.json", kNow, keys);
+  }
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::string text_of(const Loaded& loaded) {
+  std::string out;
+  for (const auto& diagnostic : loaded.diagnostics) out += to_text(diagnostic, loaded.config.files) + "\n";
+  return out;
+}
+
+bool says(const Loaded& loaded, const std::string& words) {
+  return text_of(loaded).find(words) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a good directory loads without a diagnostic") {
+  const Directory directory;
+  const auto loaded = directory.load();
+  CHECK(text_of(loaded) == "");
+  REQUIRE(loaded.config.files.size() == 3);
+  CHECK(loaded.config.files[1] == directory / "facilities.d/hakodate.json");
+  CHECK(loaded.config.facilities.size() == 2);
+}
+
+TEST_CASE("a missing, unreadable or odd file is a diagnostic") {
+  const Directory directory;
+  CHECK(says(load_configuration(directory / "nothing.json", kNow), "cannot read"));
+  CHECK(says(load_configuration(directory / "keys", kNow), "not a regular file"));
+  CHECK(says(load_configuration("", kNow), "cannot read"));
+  fs::create_directory(directory.path() / "facilities.d/z.json");
+  CHECK(says(directory.load(), "facilities.d/z.json:1:1: error: cannot read"));
+}
+
+TEST_CASE("a FIFO is not waited for") {
+  const Directory directory;
+  REQUIRE(::mkfifo((directory / "facilities.d/a.json").c_str(), 0600) == 0);
+  CHECK(says(directory.load(), "not a regular file"));
+  fs::remove(directory.path() / "facilities.d/a.json");
+  fs::remove(directory.path() / "keys/hakodate.psk");
+  REQUIRE(::mkfifo((directory / "keys/hakodate.psk").c_str(), 0600) == 0);
+  CHECK(says(directory.load(), "not a regular file"));
+}
+
+TEST_CASE("an include does not leave the directory, hidden files do not count") {
+  const Directory directory;
+  const Directory other;
+  directory.write("facilities.d/.hidden.json", "broken");
+  directory.write("facilities.d/note.txt", "broken");
+  CHECK(text_of(directory.load()) == "");
+  auto up = "{ \"include\": [\"../" + other.path().filename().string() + "/*.json\"] }";
+  directory.write("sekisho.json", up);
+  const auto loaded = directory.load();
+  CHECK(says(loaded, "cannot be included"));
+  CHECK(loaded.config.files.size() == 1);
+}
+
+TEST_CASE("key files that others can read are refused") {
+  const Directory directory;
+  for (const mode_t mode : {0640, 0604, 0644, 0620, 0666, 0610}) {
+    directory.write("keys/hakodate.psk", kPskOne, mode);
+    const auto loaded = directory.load();
+    CAPTURE(mode, text_of(loaded));
+    CHECK(has_errors(loaded.diagnostics));
+    CHECK(says(loaded, "others may read the key file keys/hakodate.psk: mode 0"));
+    CHECK_FALSE(has_errors(directory.load(KeyFiles::kLeave).diagnostics));
+  }
+  directory.write("keys/hakodate.psk", kPskOne, 0400);
+  CHECK(text_of(directory.load()) == "");
+}
+
+TEST_CASE("a key file of another user is refused") {
+  const Directory directory;
+  const auto path = directory / "keys/hakodate.psk";
+  REQUIRE(::chown(path.c_str(), 12345, 0) == 0);  // needs root, as the gateway's tests do
+  CHECK(inspect_key_file(path, "k", KeyKind::kPreshared).state == State::kOpenToOthers);
+}
+
+TEST_CASE("what is in a key file") {
+  const Directory directory;
+  const auto path = directory / "keys/k";
+  const auto state = [&](const std::string& text) {
+    directory.write("keys/k", text);
+    return inspect_key_file(path, "k", KeyKind::kPreshared).state;
+  };
+  CHECK(state(kPskOne) == State::kGood);
+  CHECK(state("  " + std::string(kPskOne) + " \n\n") == State::kGood);
+  CHECK(state("") == State::kMalformed);
+  CHECK(state(std::string(kPskOne) + "x") == State::kMalformed);
+  CHECK(state(std::string(kPskOne).substr(0, 40)) == State::kMalformed);
+  CHECK(state(std::string(kPskOne) + "\n" + kPskTwo) == State::kMalformed);
+  CHECK(state(std::string(100000, 'A')) == State::kMalformed);
+  CHECK(state(std::string("\0\0\0", 3)) == State::kMalformed);
+  CHECK(state("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=") == State::kWeak);
+  CHECK(state("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=") == State::kWeak);
+  CHECK(inspect_key_file(directory / "keys/none", "k", KeyKind::kPreshared).state == State::kMissing);
+}
+
+TEST_CASE("the public key is the one of RFC 7748, and a preshared key has none") {
+  const Directory directory;
+  const auto own = inspect_key_file(directory / "keys/gateway.key", "keys/gateway.key", KeyKind::kPrivate);
+  CHECK(own.state == State::kGood);
+  CHECK(own.public_key == kPublic);
+  CHECK(own.fingerprint.size() == 64);
+  CHECK(inspect_key_file(directory / "keys/hakodate.psk", "p", KeyKind::kPreshared).public_key.empty());
+}
+
+TEST_CASE("one secret in two key files names both") {
+  const Directory directory;
+  directory.write("keys/matsumae.psk", kPskOne);
+  const auto loaded = directory.load();
+  CHECK(has_errors(loaded.diagnostics));
+  CHECK(says(loaded, "facility \"matsumae\" holds the same key as facility \"hakodate\""));
+}
