@@ -2,7 +2,6 @@
 #include "config/object_reader.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -36,7 +35,7 @@ ObjectReader::ObjectReader(const Node& node, const KeyList& known, Report& repor
 }
 
 const Node* ObjectReader::value(std::string_view key, Presence presence) {
-  if (!contains(known_, key)) std::abort();  // our own mistake: keys.h and the binding differ
+  if (!contains(known_, key)) __builtin_trap();  // our own mistake: keys.h and the binding differ
   const Node* node = find(node_, key);
   if (node == nullptr && presence == Presence::kRequired && is_object())
     report_.error(node_.at, fmt::format("the key \"{}\" is missing", key));
