@@ -113,10 +113,13 @@ Chain across(const Words& w) {
   return {std::string("across") + w.digit, "", rules};
 }
 
-// Before routing: a packet of a declared exchange gets the mark that selects its table; any other gets none.
+// Before routing: a packet of a declared exchange gets the mark that selects its table. Any other gets none, and must
+// be for a host that some row names; refused here rather than by an unreachable route, it is counted and on record
+// (P7).
 Chain mark_exchange(const Words& w) {
   Rules rules = exchange_rules(w);
-  rules.push_back("meta mark set 0");
+  append(rules, {"meta mark set 0", "fib daddr type local accept",
+                 w.protocol + " daddr != @reach" + w.digit + " goto drop_detour"});
   return {std::string("mark_exchange") + w.digit, "", rules};
 }
 
@@ -126,14 +129,15 @@ Rules both(const std::string& guard, const std::string& chain) {
 
 // Out of a tunnel, before conntrack sees it: shape and source (P2).
 Chain from_tunnel() {
-  return {"from_tunnel",
-          "",
-          {"ip hdrlength != 5 goto drop_header_options",  // RFC 7126: source route, record route and all others
-           "exthdr rt exists goto drop_header_options",   // RFC 5095
-           "fib daddr type { broadcast, multicast, anycast } goto drop_not_unicast",
-           "ip daddr { 224.0.0.0/4, 255.255.255.255 } goto drop_not_unicast", "icmp type redirect goto drop_icmp_redirect",
-           "icmpv6 type nd-redirect goto drop_icmp_redirect", "ip saddr != @facility4 goto drop_foreign_source",
-           "ip6 saddr != @facility6 goto drop_foreign_source", "ct zone set " + std::to_string(kConntrackZone)}};
+  return {
+      "from_tunnel",
+      "",
+      {"ip hdrlength != 5 goto drop_header_options",  // RFC 7126: source route, record route and all others
+       "exthdr rt exists goto drop_header_options",   // RFC 5095
+       "fib daddr type { broadcast, multicast, anycast } goto drop_not_unicast",
+       "ip daddr { 224.0.0.0/4, 255.255.255.255 } goto drop_not_unicast", "icmp type redirect goto drop_icmp_redirect",
+       "icmpv6 type nd-redirect goto drop_icmp_redirect", "ip saddr != @facility4 goto drop_foreign_source",
+       "ip6 saddr != @facility6 goto drop_foreign_source", "ct zone set " + std::to_string(kConntrackZone)}};
 }
 
 std::string outer(const policy::Plan& plan, const char* side) {
@@ -157,9 +161,16 @@ Chain raw_output(const policy::Plan& plan) {
            "oifname " + kTunnel + " ct zone set " + std::to_string(kConntrackZone)}};
 }
 
-Chain prerouting() {
-  return {"prerouting", "type filter hook prerouting priority -150; policy accept;",
-          both("iifname " + kTunnel, "mark_exchange")};
+// From the other two sides nothing is forwarded but to facilities, from inside. Local and link traffic stays.
+Chain prerouting(const policy::Plan& plan) {
+  const std::string inside = "iifname " + quoted(plan.inside_interface);
+  const std::string sides =
+      "iifname { " + quoted(plan.outside_interface) + ", " + quoted(plan.inside_interface) + " } ";
+  Rules rules = both("iifname " + kTunnel, "mark_exchange");
+  append(rules, {inside + " ip daddr @facility4 accept", inside + " ip6 daddr @facility6 accept",
+                 sides + "ip6 daddr fe80::/10 accept",
+                 sides + "fib daddr type { local, broadcast, multicast, anycast } accept", sides + "goto drop_detour"});
+  return {"prerouting", "type filter hook prerouting priority -150; policy accept;", rules};
 }
 
 Chain forward(const policy::Plan& plan) {
@@ -250,7 +261,7 @@ std::vector<Chain> chains_of(const policy::Plan& plan) {
   out.push_back(forward(plan));
   out.push_back(input(plan));
   out.push_back(output());
-  out.push_back(prerouting());
+  out.push_back(prerouting(plan));
   out.push_back(raw_prerouting(plan));
   out.push_back(raw_output(plan));
   return out;

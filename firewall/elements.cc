@@ -115,6 +115,7 @@ class SetBuilder {
     for (const char version : {'4', '6'}) {
       const std::string address = std::string("ipv") + version + "_addr";
       declare(std::string("facility") + version, "set", address, "interval");
+      declare(std::string("reach") + version, "set", address, "");
       declare(std::string("class") + version, "map", address + " : mark", "interval");
       for (const std::string kind : {"service", "exchange", "inside"}) {
         const std::string ends = (kind == "inside" ? address : "mark") + " . " + address;
@@ -141,6 +142,9 @@ class SetBuilder {
     const std::string ends = ends_of(row);
     if (ends.empty()) return;  // fails closed: a row that has no exact form opens nothing
     put("live_" + stem(row.kind), hex(row.rule.number));
+    if (row.kind == PermissionKind::kService)
+      put(std::string("reach") + digit(row.destination), row.destination.address().to_string());
+    if (row.kind == PermissionKind::kInside) put(std::string("reach") + digit(row.source), nft_text(row.source));
     const std::string value = " : " + hex(row.rule.number);
     if (!row.port.has_ports()) {
       put(stem(row.kind) + "_echo" + digit(row.destination), ends + value);
