@@ -1,0 +1,91 @@
+// Real sockets on loopback: batches, both ends, source address selection and the ECN bits, IPv4 and IPv6.
+#include "gateway/os/udp_socket.h"
+
+#include <poll.h>
+
+#include <catch2/catch.hpp>
+
+#include "gateway/os/outside_socket.h"
+
+using config::value::SocketAddress;
+using gateway::os::UdpSocket;
+
+namespace {
+
+UdpSocket open_on(const std::string& text, std::uint16_t index) {
+  const auto address = config::value::IpAddress::parse(text);
+  REQUIRE(address);
+  auto descriptor = gateway::os::bind_outside({*address, 0});
+  REQUIRE(descriptor);
+  const auto bound = gateway::os::bound_address(descriptor->number());
+  REQUIRE(bound);
+  return UdpSocket(*std::move(descriptor), *bound, index);
+}
+
+// At most a second, on a machine that may be busy.
+std::vector<tunnel::wire::OuterDatagram> receive(UdpSocket& socket) {
+  pollfd there{socket.descriptor(), POLLIN, 0};
+  REQUIRE(poll(&there, 1, 1000) == 1);
+  const auto got = socket.receive();
+  return {got.begin(), got.end()};
+}
+
+}  // namespace
+
+TEST_CASE("udp socket: a batch arrives in order with both ends and ECN", "[udp_socket]") {
+  for (const char* where : {"127.0.0.1", "::1"}) {
+    UdpSocket from = open_on(where, 3), to = open_on(where, 4);
+    std::vector<std::array<std::uint8_t, 2>> payloads(150);
+    std::vector<tunnel::wire::Transmit> batch;
+    for (std::size_t i = 0; i < payloads.size(); ++i) {
+      payloads[i] = {static_cast<std::uint8_t>(i), 7};
+      batch.push_back({{to.bound(), from.bound().address, 3}, payloads[i], static_cast<std::uint8_t>(i % 4)});
+    }
+    REQUIRE(from.send(batch) == batch.size());
+    std::size_t seen = 0;
+    while (seen < batch.size())
+      for (const auto& datagram : receive(to)) {
+        REQUIRE(datagram.bytes.size() == 2);
+        CHECK(datagram.bytes[0] == seen);
+        CHECK(datagram.ecn == seen % 4);
+        CHECK(datagram.path.remote == from.bound());
+        CHECK(datagram.path.local == to.bound().address);
+        CHECK(datagram.path.socket == 4);
+        ++seen;
+      }
+    CHECK(to.receive().empty());
+    CHECK(to.counters().received == 150);
+  }
+}
+
+TEST_CASE("udp socket: the answer leaves from the address that was asked", "[udp_socket]") {
+  UdpSocket any = open_on("0.0.0.0", 0), peer = open_on("127.0.0.1", 1);
+  const std::array<std::uint8_t, 1> payload{9};
+  const SocketAddress second{*config::value::IpAddress::parse("127.0.0.2"), any.bound().port};
+  const tunnel::wire::Transmit ask{{second, peer.bound().address, 1}, payload, 0};
+  REQUIRE(peer.send({&ask, 1}) == 1);
+  const auto asked = receive(any);
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].path.local == second.address);
+  const tunnel::wire::Transmit answer{asked[0].path, payload, 0};
+  REQUIRE(any.send({&answer, 1}) == 1);
+  const auto answered = receive(peer);
+  REQUIRE(answered.size() == 1);
+  CHECK(answered[0].path.remote == second);
+}
+
+TEST_CASE("udp socket: what cannot leave or does not fit is counted, the rest goes on", "[udp_socket]") {
+  UdpSocket from = open_on("127.0.0.1", 0), to = open_on("127.0.0.1", 1);
+  const std::array<std::uint8_t, 1> payload{9};
+  const std::vector<std::uint8_t> too_long(UdpSocket::kLargest + 1);
+  const SocketAddress nowhere{*config::value::IpAddress::parse("255.255.255.255"), 9};  // broadcast: EACCES
+  const std::vector<tunnel::wire::Transmit> batch{{{nowhere, from.bound().address, 0}, payload, 0},
+                                                  {{to.bound(), from.bound().address, 0}, too_long, 0},
+                                                  {{to.bound(), from.bound().address, 0}, payload, 0}};
+  REQUIRE(from.send(batch) == batch.size());
+  CHECK(from.counters().send_failed == 1);
+  std::size_t got = 0;
+  for (int tries = 0; tries < 10 && got == 0; ++tries) got = receive(to).size();
+  CHECK(got == 1);
+  CHECK(to.counters().truncated == 1);
+}
