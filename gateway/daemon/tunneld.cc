@@ -84,8 +84,17 @@ void Tunneld::flush() {
   out_.clear();
 }
 
+// For a peer not heard from yet: the first socket of its family; the kernel chooses the source unless it is bound to one.
+std::uint16_t Tunneld::socket_towards(const config::value::IpAddress& remote) const {
+  for (std::size_t i = 0; i < sockets_.size(); ++i)
+    if (sockets_[i].bound().address.family() == remote.family()) return static_cast<std::uint16_t>(i);
+  return UINT16_MAX;  // counted as lost
+}
+
 // Runs of one socket at a time, so that each leaves in one call and the order of every peer stays.
 void Tunneld::flush_transmits() {
+  for (auto& transmit : out_.wire.transmits)
+    if (transmit.path.local.is_unspecified()) transmit.path.socket = socket_towards(transmit.path.remote.address);
   const std::span<const tunnel::wire::Transmit> all = out_.wire.transmits;
   for (std::size_t begin = 0; begin < all.size();) {
     const std::uint16_t index = all[begin].path.socket;

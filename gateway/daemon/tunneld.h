@@ -45,6 +45,7 @@ class Tunneld {
   void serve_socket(std::size_t index);
   void flush();
   void flush_transmits();
+  [[nodiscard]] std::uint16_t socket_towards(const config::value::IpAddress& remote) const;
 
   // what the data plane wants from others
   void ask_keyd();

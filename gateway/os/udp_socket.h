@@ -29,6 +29,7 @@ class UdpSocket {
   UdpSocket(FileDescriptor socket, config::value::SocketAddress bound, std::uint16_t index);
 
   [[nodiscard]] int descriptor() const { return socket_.number(); }
+  [[nodiscard]] const config::value::SocketAddress& bound() const { return bound_; }
   // What is there now, at most kBatch. Bytes stay valid, and may be changed, until the next call. Empty: nothing there.
   [[nodiscard]] std::span<const tunnel::wire::OuterDatagram> receive();
   // Sends in order; returns how many are done with (sent, or refused by the kernel and counted). Less than given: full.
