@@ -20,13 +20,17 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
+Json object_at(const Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_object() ? json[key] : Json::object();
+}
+
 int print_change(const CommandLine& line, const Json& answer) {
-  if (answer.value("ok", false) != true) return print_refusal(line, answer);
+  if (answer["ok"] != true) return print_refusal(line, answer);
   if (line.json()) {
     fmt::print("{}", one_line(answer));
     return kFine;
   }
-  const auto& result = answer["result"];
+  const auto result = object_at(answer, "result");
   for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable(warning));
   const auto difference = lines_at(result, "difference");
   for (const auto& each : difference) fmt::print("{}\n", printable(each));
@@ -38,19 +42,20 @@ void print_status(const Json& result) {
   const auto state = text_at(result, "state");
   const auto colour = state == "running" ? Colour::kGreen : Colour::kRed;
   fmt::print("{} {}: generation {}, {} of {} tunnels up\n", printable(text_at(result, "gateway")), coloured(colour, state),
-             text_at(result, "generation"), text_at(result.value("facilities", Json::object()), "up"),
-             text_at(result.value("facilities", Json::object()), "configured"));
-  for (const auto& [process, there] : result.value("processes", Json::object()).items())
+             text_at(result, "generation"), text_at(object_at(result, "facilities"), "up"),
+             text_at(object_at(result, "facilities"), "configured"));
+  const auto processes = object_at(result, "processes"), refused = object_at(result, "refused");
+  for (const auto& [process, there] : processes.items())
     if (there != true) fmt::print("{} is not there\n", process);
-  if (result.value("from_last_good", Json(false)) == true)
+  if (text_at(result, "from_last_good") == "true")
     fmt::print("{}\n", coloured(Colour::kYellow, "the configuration on disk is bad; the last good one runs ('sekisho check' says why)"));
   if (const auto error = text_at(result, "last_error"); !error.empty()) fmt::print("last error: {}\n", printable(error));
-  const auto flows = result.value("flows", Json::object());
+  const auto flows = object_at(result, "flows");
   fmt::print("flows: {} open, {} begun, {} ended\n", text_at(flows, "open"), text_at(flows, "begun"), text_at(flows, "ended"));
-  for (const auto& [reason, count] : result.value("refused", Json::object()).items())
+  for (const auto& [reason, count] : refused.items())
     fmt::print("refused: {} {}\n", printable(reason), count.dump());
-  const auto records = result.value("records", Json::object());
-  if (records.value("failing", Json(false)) == true)
+  const auto records = object_at(result, "records");
+  if (text_at(records, "failing") == "true")
     fmt::print("{}\n", coloured(Colour::kRed, "records cannot be written: " + printable(text_at(records, "error"))));
   if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
 }
@@ -94,7 +99,7 @@ int print_refusal(const CommandLine& line, const Json& answer) {
     fmt::print("{}", one_line(answer));
     return kFindings;
   }
-  const auto error = answer.value("error", Json::object());
+  const auto error = object_at(answer, "error");
   const auto errors = lines_at(error, "errors");
   for (const auto& each : errors) fmt::print(stderr, "{}\n", printable(each));
   if (errors.empty()) fmt::print(stderr, "sekisho: {}\n", printable(text_at(error, "message")));
@@ -132,7 +137,7 @@ int diff(const CommandLine& line) {
   const auto asked = ask(line, {{"verb", "diff"}});
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
-  const auto difference = lines_at(asked->answer["result"], "difference");
+  const auto difference = lines_at(object_at(asked->answer, "result"), "difference");
   if (line.json()) fmt::print("{}", one_line(asked->answer));
   else
     for (const auto& each : difference) fmt::print("{}\n", printable(each));
@@ -143,7 +148,7 @@ int status(const CommandLine& line) {
   const auto asked = ask(line, {{"verb", "status"}});
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
-  const auto& result = asked->answer["result"];
+  const auto result = object_at(asked->answer, "result");
   if (line.json()) fmt::print("{}", one_line(asked->answer));
   else print_status(result);
   return text_at(result, "state") == "running" ? kFine : kFindings;

@@ -118,7 +118,7 @@ int show(const CommandLine& line) {
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
   if (line.json()) fmt::print("{}", one_line(asked->answer));
-  else view->print(asked->answer["result"]);
+  else view->print(asked->answer.contains("result") ? asked->answer["result"] : Json::object());
   std::fflush(stdout);
   return watching ? watch(line, asked->client) : kFine;
 }
