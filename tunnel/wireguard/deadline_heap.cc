@@ -1,6 +1,6 @@
+// Invariant: heap_[p]->heap_position == p, and no peer wakes before its parent.
 #include "tunnel/wireguard/deadline_heap.h"
 
-// Invariant: heap_[p]->heap_position == p, and no peer wakes before its parent.
 namespace tunnel::wireguard {
 
 void DeadlineHeap::set(Peer& peer, Instant at) {

@@ -2,22 +2,6 @@
 #include "tunnel/wireguard/endpoint_state.h"
 
 namespace tunnel::wireguard {
-namespace {
-
-PeerName name_of(const Peer& peer) { return {peer.params.id, peer.params.public_key, peer.params.preshared_key}; }
-
-std::span<const std::uint8_t, 32> dh_of(const wire::KeyReply& reply) {
-  return std::span(reply.output).first<32>();
-}
-
-std::array<std::uint8_t, 32> octets_of(std::span<const std::uint8_t, 32> octets) {
-  std::array<std::uint8_t, 32> copy;
-  std::ranges::copy(octets, copy.begin());
-  return copy;
-}
-
-}  // namespace
-
 // WireGuard 6.4: never more than one initiation each REKEY-TIMEOUT; what is fresh begins a new REKEY-ATTEMPT-TIME.
 void Endpoint::State::start_handshake(Peer& peer, Attempt attempt, Turn turn) {
   if (!peer.path) return;
@@ -87,8 +71,7 @@ void Endpoint::State::proceed(step::FinishStatic& step, const PendingStep& pendi
     finish.noise.mix_psk(std::array<std::uint8_t, 32>{});  // WireGuard 5.2: all zero when there is none
     return finish_handshake(*peer, finish, pending_step.path, turn);
   }
-  wire::KeyRequest request{0, wire::KeyRequest::Operation::kMixPsk, peer->params.preshared_key,
-                           octets_of(finish.noise.chaining_key())};
+  wire::KeyRequest request = psk_request(*peer, finish.noise);
   ask(std::move(request), {pending_step.path, {}, std::move(finish)}, turn);
 }
 

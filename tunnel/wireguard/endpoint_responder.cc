@@ -2,22 +2,6 @@
 #include "tunnel/wireguard/endpoint_state.h"
 
 namespace tunnel::wireguard {
-namespace {
-
-PeerName name_of(const Peer& peer) { return {peer.params.id, peer.params.public_key, peer.params.preshared_key}; }
-
-std::span<const std::uint8_t, 32> dh_of(const wire::KeyReply& reply) {
-  return std::span(reply.output).first<32>();
-}
-
-std::array<std::uint8_t, 32> octets_of(std::span<const std::uint8_t, 32> octets) {
-  std::array<std::uint8_t, 32> copy;
-  std::ranges::copy(octets, copy.begin());
-  return copy;
-}
-
-}  // namespace
-
 // WireGuard 5.3: silence without mac1; under load a cookie instead of work until mac2 is right, then a bucket for each source.
 bool Endpoint::State::admit(const wire::OuterDatagram& datagram, std::uint32_t sender, Turn turn) {
   if (!checker.mac1_good(datagram.bytes)) {
@@ -81,8 +65,7 @@ void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pend
     next.state.noise.mix_psk(std::array<std::uint8_t, 32>{});  // WireGuard 5.2: all zero when there is none
     return respond(*peer, next, pending_step.path, turn);
   }
-  wire::KeyRequest request{0, wire::KeyRequest::Operation::kMixPsk, peer->params.preshared_key,
-                           octets_of(next.state.noise.chaining_key())};
+  wire::KeyRequest request = psk_request(*peer, next.state.noise);
   ask(std::move(request), {pending_step.path, {}, std::move(next)}, turn);
 }
 

@@ -1,6 +1,6 @@
+// Times rise with the ids (one clock, one thread), so only the front is ever looked at.
 #include "tunnel/wireguard/pending.h"
 
-// Times rise with the ids (one clock, one thread), so only the front is ever looked at.
 namespace tunnel::wireguard {
 
 PendingTable::Added PendingTable::add(PendingStep step) {
