@@ -54,7 +54,8 @@ Rules along(const Words& w, const std::string& stem, const std::string& source, 
   const std::string ends = source + " . " + w.protocol + " daddr";
   const std::string ports = ends + " . meta l4proto . th dport";
   return {permit("ct direction original", ports, stem + w.digit, pass),
-          permit("ct direction original", ports, stem + "_range" + w.digit, pass),
+          permit("ct direction original", w.protocol + " saddr . " + w.protocol + " daddr . meta l4proto . th dport",
+                 stem + "_range" + w.digit, pass),
           permit("ct direction original " + w.request, ends, stem + "_echo" + w.digit, pass)};
 }
 
@@ -63,7 +64,8 @@ Rules back(const Words& w, const std::string& stem, const std::string& source, c
   const std::string ends = source + " . " + w.protocol + " saddr";
   const std::string ports = ends + " . meta l4proto . th sport";
   return {permit("ct direction reply", ports, stem + w.digit, pass),
-          permit("ct direction reply", ports, stem + "_range" + w.digit, pass),
+          permit("ct direction reply", w.protocol + " daddr . " + w.protocol + " saddr . meta l4proto . th sport",
+                 stem + "_range" + w.digit, pass),
           permit("ct direction reply " + w.reply, ends, stem + "_echo" + w.digit, pass)};
 }
 

@@ -119,8 +119,9 @@ class SetBuilder {
       declare(std::string("class") + version, "map", address + " : mark", "interval");
       for (const std::string kind : {"service", "exchange", "inside"}) {
         const std::string ends = (kind == "inside" ? address : "mark") + " . " + address;
+        const std::string range = address + " . " + address + " . inet_proto . inet_service : mark";
         declare(kind + version, "map", ends + " . inet_proto . inet_service : mark", "");
-        declare(kind + "_range" + version, "map", ends + " . inet_proto . inet_service : mark", "interval");
+        declare(kind + "_range" + version, "map", range, "interval");
         declare(kind + "_echo" + version, "map", ends + " : mark", "");
       }
     }
@@ -152,7 +153,9 @@ class SetBuilder {
       put(stem(row.kind) + digit(row.destination),
           ends + " . " + nft_text(row.port.protocol) + " . " + std::to_string(row.port.first) + value);
     } else {
-      ranges_[{row.kind, ends, row.port.protocol, digit(row.destination)}].push_back(&row);
+      // No class here: nft 1.0.6 lists a mark inside a concatenated interval with its octets turned round now and then.
+      const std::string plain = nft_text(row.source) + " . " + row.destination.address().to_string();
+      ranges_[{row.kind, plain, row.port.protocol, digit(row.destination)}].push_back(&row);
     }
   }
 

@@ -16,7 +16,8 @@ namespace firewall {
 //   class      seen network -> class mark, unique for each network
 //   service, exchange     class . destination . protocol . port -> rule number
 //   inside                source . destination . protocol . port -> rule number
-//   *_range               the same for rows that open more than one port
+//   *_range               network . destination . protocol . ports -> rule number, for rows that open more than one
+//   port
 //   *_echo                without protocol and port: echo requests
 //   live_service, live_exchange, live_inside (no family): rule numbers that hold, for ICMP errors about a flow
 [[nodiscard]] std::vector<Set> sets_of(const policy::Plan& plan);

@@ -31,3 +31,10 @@ step "the kernel holds the sample still" holds_sample
 step "open -> closed" nft_in -f "$golden/close.nft"
 step "whole file over the closed table" nft_in -f "$golden/sample.nft"
 step "the kernel holds the sample" holds_sample
+
+nft_in delete table inet sekisho
+SEKISHO_TEXT=$work/many.nft "$program" "[.many-text]" >"$work/log" || { cat "$work/log"; exit 1; }
+step "two thousand facilities" nft_in -f "$work/many.nft"
+nft_in -j list table inet sekisho >"$work/many.json"
+SEKISHO_LISTING=$work/many.json "$program" "[.many]" >"$work/log" || { cat "$work/log"; exit 1; }
+echo "the kernel holds them all"
