@@ -1,5 +1,6 @@
-// Hostile datagrams, in any order, into an endpoint that has a session and an initiation of its own under way. The input is a list
-// of operations, so that the fuzzer reaches what stands behind mac1, a known receiver index, or a good tag.
+// Hostile datagrams, in any order, into an endpoint that has a session and an initiation of its own under way. The
+// input is a list of operations, so that the fuzzer reaches what stands behind mac1, a known receiver index, or a good
+// tag.
 #include "tests/sim/nodes.h"
 #include "tunnel/wire/reader.h"
 #include "tunnel/wireguard/inner_packet.h"
@@ -84,12 +85,19 @@ struct World {
 
   void apply(std::uint8_t operation, Datagram bytes) {
     switch (operation % 8) {
-      case 0: return hostile(std::move(bytes));
-      case 1: return handshake(std::move(bytes), 1, 148);
-      case 2: return handshake(std::move(bytes), 2, 92);
-      case 3: return inner(std::move(bytes));
-      case 4: return changed_data(bytes);
-      case 5: bytes.resize(64), bytes[0] = 3, bytes[1] = bytes[2] = bytes[3] = 0; return hostile(std::move(bytes));
+      case 0:
+        return hostile(std::move(bytes));
+      case 1:
+        return handshake(std::move(bytes), 1, 148);
+      case 2:
+        return handshake(std::move(bytes), 2, 92);
+      case 3:
+        return inner(std::move(bytes));
+      case 4:
+        return changed_data(bytes);
+      case 5:
+        bytes.resize(64), bytes[0] = 3, bytes[1] = bytes[2] = bytes[3] = 0;
+        return hostile(std::move(bytes));
       case 6:
         pair.now += std::chrono::milliseconds(bytes.empty() ? 1 : bytes[0] * 100);
         pair.a.on_deadline(pair.now);

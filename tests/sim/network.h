@@ -1,4 +1,5 @@
-// A seeded network between the two nodes of a Pair: it loses, repeats and reorders datagrams, and time jumps to what is next.
+// A seeded network between the two nodes of a Pair: it loses, repeats and reorders datagrams, and time jumps to what is
+// next.
 #pragma once
 
 #include <queue>
@@ -62,7 +63,8 @@ class Network {
   }
   Instant next_event() const {
     Instant next = flights_.empty() ? Instant::max() : flights_.top().arrives;
-    for (const Node* node : {&pair_.a, &pair_.b}) next = std::min(next, node->endpoint->next_deadline().value_or(Instant::max()));
+    for (const Node* node : {&pair_.a, &pair_.b})
+      next = std::min(next, node->endpoint->next_deadline().value_or(Instant::max()));
     return next;
   }
   void step() {

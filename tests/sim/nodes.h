@@ -1,5 +1,5 @@
-// Two endpoints for tests: a seeded random source, a key daemon that answers in the same process, and nodes that own both.
-// No network here: tests/sim/network.h puts one between.
+// Two endpoints for tests: a seeded random source, a key daemon that answers in the same process, and nodes that own
+// both. No network here: tests/sim/network.h puts one between.
 #pragma once
 
 #include <map>
@@ -49,7 +49,9 @@ inline Key key_of(std::uint8_t seed) {
   key.fill(seed);
   return key;
 }
-inline PublicKey public_of(std::uint8_t seed) { return tunnel::crypto::x25519_public(key_of(seed)); }
+inline PublicKey public_of(std::uint8_t seed) {
+  return tunnel::crypto::x25519_public(key_of(seed));
+}
 
 // What gateway keyd does, without its process: long-term keys by name, low-order points refused.
 class KeyDaemon {
@@ -82,8 +84,12 @@ class KeyDaemon {
   }
 };
 
-inline SocketAddress socket_address(const std::string& text) { return *SocketAddress::parse(text); }
-inline Prefix prefix(const std::string& text) { return *Prefix::parse(text); }
+inline SocketAddress socket_address(const std::string& text) {
+  return *SocketAddress::parse(text);
+}
+inline Prefix prefix(const std::string& text) {
+  return *Prefix::parse(text);
+}
 
 inline Datagram ipv4_packet(const std::string& source, const std::string& destination, std::size_t size,
                             std::uint8_t tos = 0) {
@@ -133,8 +139,14 @@ class Node {
     endpoint = std::make_unique<Endpoint>(params, rng_, kStart);
   }
 
-  void set_peer(const PeerParams& peer, Instant now) { endpoint->set_peer(peer, now, out); take(now); }
-  void remove_peer(std::uint32_t id, Instant now) { endpoint->remove_peer({id}, now, out); take(now); }
+  void set_peer(const PeerParams& peer, Instant now) {
+    endpoint->set_peer(peer, now, out);
+    take(now);
+  }
+  void remove_peer(std::uint32_t id, Instant now) {
+    endpoint->remove_peer({id}, now, out);
+    take(now);
+  }
   void receive(Datagram bytes, const SocketAddress& from, Instant now, std::uint8_t ecn = 0) {
     endpoint->receive({OuterPath{from, address.address, 0}, bytes, ecn}, now, out);
     take(now);
@@ -143,10 +155,14 @@ class Node {
     endpoint->send({PeerId{peer}, packet, {}}, now, out);
     take(now);
   }
-  void on_deadline(Instant now) { endpoint->on_deadline(now, out); take(now); }
+  void on_deadline(Instant now) {
+    endpoint->on_deadline(now, out);
+    take(now);
+  }
   // Runs every deadline up to `until`, one after another.
   void run(Instant until) {
-    for (auto next = endpoint->next_deadline(); next && *next <= until; next = endpoint->next_deadline()) on_deadline(*next);
+    for (auto next = endpoint->next_deadline(); next && *next <= until; next = endpoint->next_deadline())
+      on_deadline(*next);
   }
   // With `hold_keys`, requests wait in `held` until answered by hand.
   void answer_held(Instant now) {
@@ -202,9 +218,17 @@ struct Pair {
   explicit Pair(const std::string& psk = "", EndpointParams params = {}) : a(11, params), b(22, params) {
     a.address = socket_address("192.0.2.1:51820");
     b.address = socket_address("192.0.2.2:51820");
-    b_at_a = {.id = {1}, .public_key = public_of(22), .preshared_key = psk, .endpoint = b.address, .outer_sources = {},
+    b_at_a = {.id = {1},
+              .public_key = public_of(22),
+              .preshared_key = psk,
+              .endpoint = b.address,
+              .outer_sources = {},
               .allowed = {prefix("10.2.0.0/24"), prefix("2001:db8:2::/64")}};
-    a_at_b = {.id = {1}, .public_key = public_of(11), .preshared_key = psk, .endpoint = a.address, .outer_sources = {},
+    a_at_b = {.id = {1},
+              .public_key = public_of(11),
+              .preshared_key = psk,
+              .endpoint = a.address,
+              .outer_sources = {},
               .allowed = {prefix("10.1.0.0/24"), prefix("2001:db8:1::/64")}};
     if (!psk.empty()) a.keyd.keys[psk] = b.keyd.keys[psk] = key_of(99);
     a.set_peer(b_at_a, now);

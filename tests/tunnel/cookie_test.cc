@@ -1,5 +1,5 @@
-// Under load: WireGuard 5.3 and 5.4.7. The cases are those VPP's tests name: cookie sent on initiation and on response, cookie
-// received on both, the interval ends, per-peer and multi-peer rate limits, and a forged or unasked reply.
+// Under load: WireGuard 5.3 and 5.4.7. The cases are those VPP's tests name: cookie sent on initiation and on response,
+// cookie received on both, the interval ends, per-peer and multi-peer rate limits, and a forged or unasked reply.
 #include <catch2/catch.hpp>
 
 #include "tests/sim/nodes.h"
@@ -55,14 +55,17 @@ TEST_CASE("a response under load gets a cookie, and the next one carries mac2") 
   const Datagram initiation = initiation_of(pair);
   pair.b.receive(initiation, pair.a.address, pair.now);
   const Datagram response = pair.b.take_sent().at(0).bytes;
-  put_under_load(pair.a, [&] {  // somebody calls a, many times
-    Node c(33);
-    c.address = socket_address("203.0.113.5:51820");
-    PeerParams a_at_c = pair.a_at_b;
-    c.set_peer(a_at_c, pair.now);
-    c.send(1, ipv4_packet("10.3.0.5", "10.1.0.5", 100), pair.now);
-    return c.take_sent().at(0).bytes;
-  }(), pair.now);
+  put_under_load(
+      pair.a,
+      [&] {  // somebody calls a, many times
+        Node c(33);
+        c.address = socket_address("203.0.113.5:51820");
+        PeerParams a_at_c = pair.a_at_b;
+        c.set_peer(a_at_c, pair.now);
+        c.send(1, ipv4_packet("10.3.0.5", "10.1.0.5", 100), pair.now);
+        return c.take_sent().at(0).bytes;
+      }(),
+      pair.now);
   pair.a.receive(response, pair.b.address, pair.now);
   const auto sent = pair.a.take_sent();
   REQUIRE(sent.size() == 1);
@@ -91,15 +94,16 @@ TEST_CASE("the load ends one second after its last sign") {
 
 TEST_CASE("under load one source gets 5 at once, another source is not touched") {
   Pair pair;
-  const auto with_cookie = [&](const SocketAddress& from) {  // asks b for a cookie, as an attacker with an address would
-    Pair other;
-    const Datagram first = initiation_of(other);
-    pair.b.receive(first, from, pair.now);
-    other.a.receive(pair.b.take_sent().at(0).bytes, pair.b.address, other.now);
-    other.now += 5400ms;
-    other.a.on_deadline(other.now);
-    return other.a.take_sent().at(0).bytes;
-  };
+  const auto with_cookie =
+      [&](const SocketAddress& from) {  // asks b for a cookie, as an attacker with an address would
+        Pair other;
+        const Datagram first = initiation_of(other);
+        pair.b.receive(first, from, pair.now);
+        other.a.receive(pair.b.take_sent().at(0).bytes, pair.b.address, other.now);
+        other.now += 5400ms;
+        other.a.on_deadline(other.now);
+        return other.a.take_sent().at(0).bytes;
+      };
   put_under_load(pair.b, initiation_of(pair), pair.now);
   const SocketAddress one = socket_address("198.51.100.1:1000"), two = socket_address("198.51.100.2:1000");
   const Datagram from_one = with_cookie(one), from_two = with_cookie(two);

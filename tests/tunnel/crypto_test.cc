@@ -25,10 +25,14 @@ std::vector<std::uint8_t> copy(const Range& range) {
 // RFC 8439 A.5.
 const char* const kKey = "1c9240a5eb55d38af333888604f6b5f0473917c1402b80099dca5cbc207075c0";
 const char* const kSealed =
-    "64a0861575861af460f062c79be643bd5e805cfd345cf389f108670ac76c8cb24c6cfc18755d43eea09ee94e382d26b0bdb7b73c321b0100d4f03b7f"
-    "355894cf332f830e710b97ce98c8a84abd0b948114ad176e008d33bd60f982b1ff37c8559797a06ef4f0ef61c186324e2b3506383606907b6a7c02b0"
-    "f9f6157b53c867e4b9166c767b804d46a59b5216cde7a4e99040c5a40433225ee282a1b0a06c523eaf4534d7f83fa1155b0047718cbc546a0d072b04"
-    "b3564eea1b422273f548271a0bb2316053fa76991955ebd63159434ecebb4e466dae5a1073a6727627097a1049e617d91d361094fa68f0ff77987130"
+    "64a0861575861af460f062c79be643bd5e805cfd345cf389f108670ac76c8cb24c6cfc18755d43eea09ee94e382d26b0bdb7b73c321b0100d4"
+    "f03b7f"
+    "355894cf332f830e710b97ce98c8a84abd0b948114ad176e008d33bd60f982b1ff37c8559797a06ef4f0ef61c186324e2b3506383606907b6a"
+    "7c02b0"
+    "f9f6157b53c867e4b9166c767b804d46a59b5216cde7a4e99040c5a40433225ee282a1b0a06c523eaf4534d7f83fa1155b0047718cbc546a0d"
+    "072b04"
+    "b3564eea1b422273f548271a0bb2316053fa76991955ebd63159434ecebb4e466dae5a1073a6727627097a1049e617d91d361094fa68f0ff77"
+    "987130"
     "305beaba2eda04df997b714d6c6f2c29a6ad5cb4022b02709beead9d67890cbb22392336fea1851f38";
 constexpr std::uint64_t kCounter = 0x0807060504030201;  // its nonce is 00000000 0102030405060708
 
@@ -41,8 +45,7 @@ TEST_CASE("RFC 7748 5.2 and 6.1: X25519") {
   CHECK(copy(product->expose()) == hex("c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"));
   const auto bob = hex_array<32>("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb");
   CHECK(copy(x25519_public(bob)) == hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"));
-  const auto shared =
-      x25519(bob, hex_array<32>("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
+  const auto shared = x25519(bob, hex_array<32>("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
   REQUIRE(shared);
   CHECK(copy(shared->expose()) == hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"));
 }
@@ -97,10 +100,11 @@ TEST_CASE("draft-irtf-cfrg-xchacha-03 A.3.1: XChaCha20-Poly1305") {
   const auto key = hex_array<32>("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f");
   const auto nonce = hex_array<24>("404142434445464748494a4b4c4d4e4f5051525354555657");
   const auto additional = hex("50515253c0c1c2c3c4c5c6c7");
-  const auto sealed = hex(
-      "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb96b72e"
-      "1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff921f9664c97637da9768812f615c68b13b52e"
-      "c0875924c1c7987947deafd8780acf49");
+  const auto sealed =
+      hex("bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54"
+          "c216cb96b72e"
+          "1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff921f9664c97637da9768812f615c68b13b52e"
+          "c0875924c1c7987947deafd8780acf49");
   std::vector<std::uint8_t> plain(sealed.size() - kTagSize);
   REQUIRE(xopen(key, nonce, additional, sealed, plain));
   CHECK(std::string(plain.begin(), plain.end()).starts_with("Ladies and Gentlemen of the class of '99"));
@@ -136,6 +140,7 @@ TEST_CASE("keyed BLAKE2s with 16 octets, HMAC and KDF agree with Python") {
 TEST_CASE("a moved-from secret is wiped") {
   Secret<32> first{std::span<const std::uint8_t, 32>(hex_array<32>(kKey))};
   const Secret<32> second = std::move(first);
-  CHECK(copy(first.expose()) == std::vector<std::uint8_t>(32));  // NOLINT: looking at the moved-from object is the point
+  CHECK(copy(first.expose()) ==
+        std::vector<std::uint8_t>(32));  // NOLINT: looking at the moved-from object is the point
   CHECK(copy(second.expose()) == hex(kKey));
 }

@@ -1,4 +1,5 @@
-// The handshake in both roles: WireGuard 5.4.2 and 5.4.3, with and without preshared key, and everything that must not pass.
+// The handshake in both roles: WireGuard 5.4.2 and 5.4.3, with and without preshared key, and everything that must not
+// pass.
 #include <catch2/catch.hpp>
 
 #include "tests/sim/nodes.h"

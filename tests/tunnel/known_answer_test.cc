@@ -1,4 +1,5 @@
-// A whole handshake, octet for octet, against tests/vectors/wireguard_handshake.txt (made by other code from the paper).
+// A whole handshake, octet for octet, against tests/vectors/wireguard_handshake.txt (made by other code from the
+// paper).
 #include <catch2/catch.hpp>
 
 #include <fstream>

@@ -11,7 +11,9 @@ using tunnel::wireguard::RateLimiter;
 
 namespace {
 
-IpAddress address(const std::string& text) { return *IpAddress::parse(text); }
+IpAddress address(const std::string& text) {
+  return *IpAddress::parse(text);
+}
 
 int allowed(RateLimiter& limiter, const IpAddress& source, int tries, Instant now) {
   int count = 0;

@@ -26,19 +26,47 @@ std::size_t accepted_of(ReplayWindow& window, std::uint64_t from, std::uint64_t 
 
 }  // namespace
 
-TEST_CASE("the window is 8128 counters wide") { CHECK(kW == 8128); }
+TEST_CASE("the window is 8128 counters wide") {
+  CHECK(kW == 8128);
+}
 
 TEST_CASE("34 single counters in one session") {
   constexpr std::uint64_t kR = kRejectAfterMessages;
   const Step steps[] = {
-      {0, true},           {1, true},           {1, false},          {9, true},           {8, true},
-      {7, true},           {7, false},          {kW, true},          {kW - 1, true},      {kW - 1, false},
-      {kW - 2, true},      {2, true},           {2, false},          {kW + 16, true},     {3, false},
-      {kW + 16, false},    {kW * 4, true},      {kW * 4 - (kW - 1), true},                {10, false},
-      {kW * 4 - kW, true}, {kW * 4 - (kW + 1), false},               {kW * 4 - (kW - 2), true},
-      {kW * 4 + 1 - kW, false},                 {0, false},          {kR, false},         {kR - 1, true},
-      {kR, false},         {kR - 1, false},     {kR - 2, true},      {kR + 1, false},     {kR + 2, false},
-      {kR - 2, false},     {kR - 3, true},      {0, false},
+      {0, true},
+      {1, true},
+      {1, false},
+      {9, true},
+      {8, true},
+      {7, true},
+      {7, false},
+      {kW, true},
+      {kW - 1, true},
+      {kW - 1, false},
+      {kW - 2, true},
+      {2, true},
+      {2, false},
+      {kW + 16, true},
+      {3, false},
+      {kW + 16, false},
+      {kW * 4, true},
+      {kW * 4 - (kW - 1), true},
+      {10, false},
+      {kW * 4 - kW, true},
+      {kW * 4 - (kW + 1), false},
+      {kW * 4 - (kW - 2), true},
+      {kW * 4 + 1 - kW, false},
+      {0, false},
+      {kR, false},
+      {kR - 1, true},
+      {kR, false},
+      {kR - 1, false},
+      {kR - 2, true},
+      {kR + 1, false},
+      {kR + 2, false},
+      {kR - 2, false},
+      {kR - 3, true},
+      {0, false},
   };
   ReplayWindow window;
   std::size_t number = 0;

@@ -1,4 +1,5 @@
-// TAI64N: WireGuard 5.1 and rule S18: never repeated, never back, never further ahead than needed, never by an absurd clock.
+// TAI64N: WireGuard 5.1 and rule S18: never repeated, never back, never further ahead than needed, never by an absurd
+// clock.
 #include <catch2/catch.hpp>
 
 #include "tests/sim/nodes.h"

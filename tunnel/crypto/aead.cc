@@ -28,7 +28,9 @@ std::array<std::uint8_t, 12> nonce_of(std::uint64_t counter) {
 
 }  // namespace
 
-void Aead::Free::operator()(evp_cipher_ctx_st* context) const { EVP_CIPHER_CTX_free(context); }
+void Aead::Free::operator()(evp_cipher_ctx_st* context) const {
+  EVP_CIPHER_CTX_free(context);
+}
 
 Aead::Aead() : sealing_(EVP_CIPHER_CTX_new()), opening_(EVP_CIPHER_CTX_new()) {
   require(sealing_ && EVP_EncryptInit_ex2(sealing_.get(), cipher(), nullptr, nullptr, nullptr) == 1);

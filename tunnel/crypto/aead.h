@@ -1,5 +1,6 @@
-// ChaCha20-Poly1305 (RFC 8439) through OpenSSL with one context reused for every key, and XChaCha20-Poly1305 by libsodium
-// for the cookies. OpenSSL won the measurement for data packets (1424 octets: 1.6 us against libsodium's 2.2 us).
+// ChaCha20-Poly1305 (RFC 8439) through OpenSSL with one context reused for every key, and XChaCha20-Poly1305 by
+// libsodium for the cookies. OpenSSL won the measurement for data packets (1424 octets: 1.6 us against libsodium's 2.2
+// us).
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,11 @@ class Aead {
   using Key = std::span<const std::uint8_t, 32>;
   Aead();
 
-  // In place: `buffer` = plain octets followed by kTagSize octets that receive the tag. The nonce of the WireGuard paper:
-  // 32 zero bits, then `counter` little-endian.
+  // In place: `buffer` = plain octets followed by kTagSize octets that receive the tag. The nonce of the WireGuard
+  // paper: 32 zero bits, then `counter` little-endian.
   void seal(Key key, std::uint64_t counter, std::span<const std::uint8_t> additional, std::span<std::uint8_t> buffer);
-  // In place: the plain octets stand in the front of `buffer`. False: forged; what stands in `buffer` then means nothing.
+  // In place: the plain octets stand in the front of `buffer`. False: forged; what stands in `buffer` then means
+  // nothing.
   [[nodiscard]] bool open(Key key, std::uint64_t counter, std::span<const std::uint8_t> additional,
                           std::span<std::uint8_t> buffer);
   // Overwrites the key schedule that the last call left in the contexts.
@@ -38,7 +40,8 @@ class Aead {
 
 // XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). `sealed` holds plain.size() + kTagSize octets.
 void xseal(std::span<const std::uint8_t, 32> key, std::span<const std::uint8_t, 24> nonce,
-           std::span<const std::uint8_t> additional, std::span<const std::uint8_t> plain, std::span<std::uint8_t> sealed);
+           std::span<const std::uint8_t> additional, std::span<const std::uint8_t> plain,
+           std::span<std::uint8_t> sealed);
 [[nodiscard]] bool xopen(std::span<const std::uint8_t, 32> key, std::span<const std::uint8_t, 24> nonce,
                          std::span<const std::uint8_t> additional, std::span<const std::uint8_t> sealed,
                          std::span<std::uint8_t> plain);

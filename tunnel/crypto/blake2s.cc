@@ -85,7 +85,9 @@ struct Expander {
 
 }  // namespace
 
-Secret<32> kdf1(Octets chaining_key, Octets input) { return Expander(chaining_key, input).next({}, 1); }
+Secret<32> kdf1(Octets chaining_key, Octets input) {
+  return Expander(chaining_key, input).next({}, 1);
+}
 
 DerivedTwo kdf2(Octets chaining_key, Octets input) {
   const Expander expander(chaining_key, input);

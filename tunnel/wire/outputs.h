@@ -66,33 +66,47 @@ struct KeyRequest {
 
 struct KeyReply {
   std::uint64_t id = 0;
-  bool good = false;  // false: unknown key, low-order point, or keyd refused
+  bool good = false;                      // false: unknown key, low-order point, or keyd refused
   std::array<std::uint8_t, 96> output{};  // 32 used by kStaticDh
 };
 
 enum class EventKind : std::uint8_t {
-  kTunnelUp,          // a session was confirmed after none was there
-  kTunnelDown,        // the last session expired or was removed
-  kHandshakeDone,     // including each rekey
-  kHandshakeFailed,   // `detail` says why; at most one a second and peer
-  kHandshakeGaveUp,   // no answer within REKEY_ATTEMPT_TIME
-  kPeerMoved,         // authenticated packet from a new outer address
-  kUnknownPeer,       // a well-formed initiation of a key nobody configured
-  kSourceRefused,     // inner source outside the peer's networks (first of a batch; all are counted)
+  kTunnelUp,         // a session was confirmed after none was there
+  kTunnelDown,       // the last session expired or was removed
+  kHandshakeDone,    // including each rekey
+  kHandshakeFailed,  // `detail` says why; at most one a second and peer
+  kHandshakeGaveUp,  // no answer within REKEY_ATTEMPT_TIME
+  kPeerMoved,        // authenticated packet from a new outer address
+  kUnknownPeer,      // a well-formed initiation of a key nobody configured
+  kSourceRefused,    // inner source outside the peer's networks (first of a batch; all are counted)
 };
 
 struct Event {
   EventKind kind = EventKind::kTunnelUp;
-  PeerId peer;       // not meaningful for kUnknownPeer
+  PeerId peer;  // not meaningful for kUnknownPeer
   OuterPath path;
   std::string detail;  // short; empty where the kind says all
 };
 
-// Reasons a packet went no further. Counted, never logged one by one. kUnknownReceiver: no session or handshake of ours, no
-// configured key, or not from the peer's own outer addresses. Names are the stable names of the telemetry.
+// Reasons a packet went no further. Counted, never logged one by one. kUnknownReceiver: no session or handshake of
+// ours, no configured key, or not from the peer's own outer addresses. Names are the stable names of the telemetry.
 enum class Drop : std::uint8_t {
-  kMalformed, kUnknownReceiver, kBadMac, kUnderLoad, kRateLimited, kReplay, kForged, kNoSession, kQueueFull,
-  kInnerSource, kInnerMalformed, kKeyExhausted, kUnknownDestination, kStaleTimestamp, kKeyRefused, kCount
+  kMalformed,
+  kUnknownReceiver,
+  kBadMac,
+  kUnderLoad,
+  kRateLimited,
+  kReplay,
+  kForged,
+  kNoSession,
+  kQueueFull,
+  kInnerSource,
+  kInnerMalformed,
+  kKeyExhausted,
+  kUnknownDestination,
+  kStaleTimestamp,
+  kKeyRefused,
+  kCount
 };
 
 struct DropCounts {

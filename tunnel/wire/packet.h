@@ -33,7 +33,8 @@ struct OuterPath {
   friend constexpr bool operator==(const OuterPath&, const OuterPath&) = default;
 };
 
-// Received from the outside. `bytes` may be changed in place (decryption); inner packets delivered from it point into it.
+// Received from the outside. `bytes` may be changed in place (decryption); inner packets delivered from it point into
+// it.
 struct OuterDatagram {
   OuterPath path;
   Bytes bytes;

@@ -26,10 +26,10 @@ inline constexpr std::uint64_t kRejectAfterMessages = 0 - (std::uint64_t{1} << 1
 
 inline constexpr Duration kInitiationInterval = 20ms;  // <= 50 initiations a second from one peer
 inline constexpr std::size_t kStagedPackets = 128;
-inline constexpr std::size_t kLoadedPending = 512;        // handshake steps waiting
-inline constexpr std::uint32_t kLoadedPerSecond = 1000;   // handshake messages with a good mac1
-inline constexpr Duration kLoadedFor = 1s;                // after the last sign of load
-inline constexpr Duration kStepLifetime = 5s;             // a key request not answered by then is forgotten
+inline constexpr std::size_t kLoadedPending = 512;       // handshake steps waiting
+inline constexpr std::uint32_t kLoadedPerSecond = 1000;  // handshake messages with a good mac1
+inline constexpr Duration kLoadedFor = 1s;               // after the last sign of load
+inline constexpr Duration kStepLifetime = 5s;            // a key request not answered by then is forgotten
 
 inline constexpr Instant kNever = Instant::max();
 

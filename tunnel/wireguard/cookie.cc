@@ -21,9 +21,13 @@ bool mac_good(wire::ConstBytes key, wire::ConstBytes message, std::size_t from_e
 
 }  // namespace
 
-MacKeys MacKeys::of(const Key32& receiver) { return {labelled("mac1----", receiver), labelled("cookie--", receiver)}; }
+MacKeys MacKeys::of(const Key32& receiver) {
+  return {labelled("mac1----", receiver), labelled("cookie--", receiver)};
+}
 
-bool CookieChecker::mac1_good(wire::ConstBytes message) const { return mac_good(keys_.mac1, message, kMacsSize); }
+bool CookieChecker::mac1_good(wire::ConstBytes message) const {
+  return mac_good(keys_.mac1, message, kMacsSize);
+}
 
 bool CookieChecker::mac2_good(wire::ConstBytes message, const wire::SocketAddress& source, Instant now) const {
   if (!secret_born_ || now - *secret_born_ >= kCookieLifetime) return false;

@@ -1,4 +1,5 @@
-// Peers by the instant they want to be woken: a binary heap in which each peer knows its place, so a change is O(log n).
+// Peers by the instant they want to be woken: a binary heap in which each peer knows its place, so a change is O(log
+// n).
 #pragma once
 
 #include <optional>

@@ -45,7 +45,9 @@ Endpoint::~Endpoint() = default;
 Endpoint::Endpoint(Endpoint&&) noexcept = default;
 Endpoint& Endpoint::operator=(Endpoint&&) noexcept = default;
 
-void Endpoint::set_peer(const PeerParams& peer, Instant now, wire::Outputs& out) { state_->set_peer(peer, {now, out}); }
+void Endpoint::set_peer(const PeerParams& peer, Instant now, wire::Outputs& out) {
+  state_->set_peer(peer, {now, out});
+}
 
 void Endpoint::remove_peer(wire::PeerId id, Instant now, wire::Outputs& out) {
   if (Peer* const peer = state_->directory.by_id(id)) state_->remove_peer(*peer, {now, out});
@@ -55,10 +57,14 @@ void Endpoint::receive(wire::OuterDatagram datagram, Instant now, wire::Outputs&
   const auto type = classify(datagram.bytes);
   if (!type) return out.drops.add(wire::Drop::kMalformed);
   switch (*type) {
-    case MessageType::kTransport: return state_->receive_transport(datagram, {now, out});
-    case MessageType::kInitiation: return state_->receive_initiation(datagram, {now, out});
-    case MessageType::kResponse: return state_->receive_response(datagram, {now, out});
-    case MessageType::kCookieReply: return state_->receive_cookie_reply(datagram, {now, out});
+    case MessageType::kTransport:
+      return state_->receive_transport(datagram, {now, out});
+    case MessageType::kInitiation:
+      return state_->receive_initiation(datagram, {now, out});
+    case MessageType::kResponse:
+      return state_->receive_response(datagram, {now, out});
+    case MessageType::kCookieReply:
+      return state_->receive_cookie_reply(datagram, {now, out});
   }
 }
 
@@ -96,12 +102,18 @@ std::optional<PeerCounters> Endpoint::counters(wire::PeerId id) const {
   return counters;
 }
 
-std::uint64_t Endpoint::timestamp_used() const { return state_->timestamps.used_seconds(); }
+std::uint64_t Endpoint::timestamp_used() const {
+  return state_->timestamps.used_seconds();
+}
 
-void Endpoint::set_wall_time(WallTime wall_now, Instant now) { state_->timestamps.set_wall_time(wall_now, now); }
+void Endpoint::set_wall_time(WallTime wall_now, Instant now) {
+  state_->timestamps.set_wall_time(wall_now, now);
+}
 
 #ifdef SEKISHO_FAULTS
-void Endpoint::set_faults(Faults faults) { state_->faults = faults; }
+void Endpoint::set_faults(Faults faults) {
+  state_->faults = faults;
+}
 #endif
 
 }  // namespace tunnel::wireguard

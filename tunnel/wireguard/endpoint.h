@@ -1,4 +1,5 @@
-// WireGuard for all peers of one worker, without I/O (design 5; paper: Donenfeld, "WireGuard", NDSS 2017, rev. 2020-06).
+// WireGuard for all peers of one worker, without I/O (design 5; paper: Donenfeld, "WireGuard", NDSS 2017, rev.
+// 2020-06).
 #pragma once
 
 #include <array>
@@ -21,10 +22,10 @@ using wire::WallTime;
 using PublicKey = std::array<std::uint8_t, 32>;
 
 struct EndpointParams {
-  std::string private_key;  // its name at keyd
-  PublicKey public_key{};   // of that private key
-  std::uint8_t worker = 0;  // stands in the top 8 bits of every receiver index we choose
-  WallTime wall_now;        // for TAI64N; the endpoint advances it with Instant and never goes back
+  std::string private_key;            // its name at keyd
+  PublicKey public_key{};             // of that private key
+  std::uint8_t worker = 0;            // stands in the top 8 bits of every receiver index we choose
+  WallTime wall_now;                  // for TAI64N; the endpoint advances it with Instant and never goes back
   std::uint64_t timestamp_floor = 0;  // last TAI64N seconds used before a restart: the next is larger (S18)
   std::size_t max_pending_handshakes = 4096;
 };
@@ -50,13 +51,14 @@ struct PeerCounters {
 };
 
 #ifdef SEKISHO_FAULTS
-struct Faults {  // deliberate mistakes, so that tests can show what the other layers catch (promise P4)
+struct Faults {                 // deliberate mistakes, so that tests can show what the other layers catch (promise P4)
   bool open_selectors = false;  // deliver whatever source an authenticated inner packet claims
 };
 #endif
 
-// A Transmit to a configured endpoint that has not been heard from yet has an unspecified path.local (of the remote's family)
-// and socket 0: the shell then chooses the socket by the family. InnerPacket::segmentation must be none, its checksum complete.
+// A Transmit to a configured endpoint that has not been heard from yet has an unspecified path.local (of the remote's
+// family) and socket 0: the shell then chooses the socket by the family. InnerPacket::segmentation must be none, its
+// checksum complete.
 class Endpoint {  // no clock, no socket, no log
  public:
   Endpoint(EndpointParams params, crypto::Rng& rng, Instant now);
@@ -77,8 +79,8 @@ class Endpoint {  // no clock, no socket, no log
   [[nodiscard]] std::optional<Instant> next_deadline() const;
 
   [[nodiscard]] std::optional<PeerCounters> counters(wire::PeerId id) const;
-  // To be stored (fsync) by the shell when it has risen, before the transmits of that call leave: the TAI64N seconds of the
-  // latest timestamp, to be given as timestamp_floor after a restart.
+  // To be stored (fsync) by the shell when it has risen, before the transmits of that call leave: the TAI64N seconds of
+  // the latest timestamp, to be given as timestamp_floor after a restart.
   [[nodiscard]] std::uint64_t timestamp_used() const;
   // Before the shell adopts a corrected wall clock. Backwards steps never move the timestamps back.
   void set_wall_time(WallTime wall_now, Instant now);

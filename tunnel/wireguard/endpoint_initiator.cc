@@ -25,7 +25,8 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep&, const wi
   const auto timestamp = timestamps.next(turn.now);
   if (!timestamp) return tell_failure(*peer, *peer->path, "the clock is not sane: no initiation is sent", turn);
   const std::uint32_t index = directory.new_index(*peer);
-  auto created = create_initiation({params.public_key, peer->params.public_key}, dh_of(reply), *timestamp, index, aead, rng);
+  auto created =
+      create_initiation({params.public_key, peer->params.public_key}, dh_of(reply), *timestamp, index, aead, rng);
   if (!created) {
     directory.release(index);
     return tell_failure(*peer, *peer->path, "public key of low order", turn);

@@ -32,8 +32,10 @@ void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   peer->params = wanted;
   peer->allowed = SourceFilter(wanted.allowed);
   const bool stranded = peer->path && !peer->outer_source_allowed(peer->path->remote.address);
-  if (endpoint_changed && wanted.endpoint) peer->path = configured_path(*wanted.endpoint);
-  else if (stranded) peer->path.reset();
+  if (endpoint_changed && wanted.endpoint)
+    peer->path = configured_path(*wanted.endpoint);
+  else if (stranded)
+    peer->path.reset();
   if (keepalive_changed) peer->timers.traversed(turn.now, wanted.persistent_keepalive);
   if (keepalive_changed && wanted.persistent_keepalive > Duration::zero() && !peer->sendable(turn.now)) {
     start_handshake(*peer, Attempt::kFresh, turn);
@@ -82,11 +84,13 @@ void Endpoint::State::arm(Peer& peer) {
 
 Peer* Endpoint::State::still_there(const PeerName& name) const {
   Peer* const peer = directory.by_id(name.id);
-  const bool same = peer != nullptr && peer->params.public_key == name.key &&
-                    peer->params.preshared_key == name.preshared_key;
+  const bool same =
+      peer != nullptr && peer->params.public_key == name.key && peer->params.preshared_key == name.preshared_key;
   return same ? peer : nullptr;
 }
 
-Duration Endpoint::State::jitter() { return std::chrono::milliseconds(rng.below(kJitterMilliseconds + 1)); }
+Duration Endpoint::State::jitter() {
+  return std::chrono::milliseconds(rng.below(kJitterMilliseconds + 1));
+}
 
 }  // namespace tunnel::wireguard

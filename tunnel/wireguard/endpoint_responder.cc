@@ -2,7 +2,8 @@
 #include "tunnel/wireguard/endpoint_state.h"
 
 namespace tunnel::wireguard {
-// WireGuard 5.3: silence without mac1; under load a cookie instead of work until mac2 is right, then a bucket for each source.
+// WireGuard 5.3: silence without mac1; under load a cookie instead of work until mac2 is right, then a bucket for each
+// source.
 bool Endpoint::State::admit(const wire::OuterDatagram& datagram, std::uint32_t sender, Turn turn) {
   if (!checker.mac1_good(datagram.bytes)) {
     turn.out.drops.add(wire::Drop::kBadMac);
@@ -26,7 +27,8 @@ void Endpoint::State::receive_initiation(const wire::OuterDatagram& datagram, Tu
   if (!admit(datagram, message.sender, turn)) return;
   wire::KeyRequest request;
   request.input = message.ephemeral;
-  ask(std::move(request), {datagram.path, {}, step::OpenStatic{message, begin_response(params.public_key, message)}}, turn);
+  ask(std::move(request), {datagram.path, {}, step::OpenStatic{message, begin_response(params.public_key, message)}},
+      turn);
 }
 
 void Endpoint::State::proceed(step::OpenStatic& step, const PendingStep& pending_step, const wire::KeyReply& reply,

@@ -1,5 +1,5 @@
-// What stands behind Endpoint. One struct, its functions by topic: endpoint.cc (edge), endpoint_peers.cc, endpoint_initiator.cc,
-// endpoint_responder.cc, endpoint_transport.cc, endpoint_timers.cc.
+// What stands behind Endpoint. One struct, its functions by topic: endpoint.cc (edge), endpoint_peers.cc,
+// endpoint_initiator.cc, endpoint_responder.cc, endpoint_transport.cc, endpoint_timers.cc.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,5 @@
-// Data both ways: WireGuard 5.4.6 and the timers that packets set (6.2, 6.5). Nothing here allocates once a session is up.
+// Data both ways: WireGuard 5.4.6 and the timers that packets set (6.2, 6.5). Nothing here allocates once a session is
+// up.
 #include "tunnel/wireguard/endpoint_state.h"
 #include "tunnel/wireguard/inner_packet.h"
 
@@ -26,7 +27,8 @@ void Endpoint::State::receive_transport(const wire::OuterDatagram& datagram, Tur
   if (!session.usable(turn.now)) return turn.out.drops.add(wire::Drop::kNoSession);
   if (header.counter >= kRejectAfterMessages) return turn.out.drops.add(wire::Drop::kKeyExhausted);
   const wire::Bytes sealed = datagram.bytes.subspan(kTransportHeader);
-  if (!aead.open(session.receiving.expose(), header.counter, {}, sealed)) return turn.out.drops.add(wire::Drop::kForged);
+  if (!aead.open(session.receiving.expose(), header.counter, {}, sealed))
+    return turn.out.drops.add(wire::Drop::kForged);
   if (!session.window.accept(header.counter)) return turn.out.drops.add(wire::Drop::kReplay);
   authenticated(peer, session, datagram.path, turn);
   const wire::Bytes plain = sealed.first(sealed.size() - crypto::kTagSize);

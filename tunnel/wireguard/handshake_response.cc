@@ -14,8 +14,7 @@ std::optional<Key32> mix_responder_ephemeral(ResponderState& state, crypto::Rng&
   return ephemeral.open;
 }
 
-Response create_response(ResponderState& state, const Key32& ephemeral, std::uint32_t local_index,
-                         crypto::Aead& aead) {
+Response create_response(ResponderState& state, const Key32& ephemeral, std::uint32_t local_index, crypto::Aead& aead) {
   Response message{local_index, state.remote_index, ephemeral, {}};
   state.noise.seal(aead, {}, message.sealed_nothing);
   return message;

@@ -1,4 +1,5 @@
-// What the tunnel itself must know of an inner IP packet: its true length, its source, its ECN bits. Nothing more is judged here.
+// What the tunnel itself must know of an inner IP packet: its true length, its source, its ECN bits. Nothing more is
+// judged here.
 #pragma once
 
 #include <optional>

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::size_t kTypeSize = 4;
 
-wire::Reader after_type(wire::ConstBytes datagram) { return wire::Reader(datagram.subspan(kTypeSize)); }
+wire::Reader after_type(wire::ConstBytes datagram) {
+  return wire::Reader(datagram.subspan(kTypeSize));
+}
 
 }  // namespace
 

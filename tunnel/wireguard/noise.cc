@@ -33,7 +33,9 @@ Noise Noise::duplicate() const {
   return copy;
 }
 
-void Noise::mix_hash(wire::ConstBytes octets) { hash_ = crypto::blake2s({hash_, octets}); }
+void Noise::mix_hash(wire::ConstBytes octets) {
+  hash_ = crypto::blake2s({hash_, octets});
+}
 
 void Noise::mix_ephemeral(const Key32& open) {
   chaining_key_ = crypto::kdf1(chaining_key_.expose(), open);

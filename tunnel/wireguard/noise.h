@@ -1,4 +1,5 @@
-// The symmetric state of Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s (WireGuard 5.4): chaining key, hash, and the key of the moment.
+// The symmetric state of Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s (WireGuard 5.4): chaining key, hash, and the key of the
+// moment.
 #pragma once
 
 #include "tunnel/crypto/aead.h"
@@ -19,9 +20,9 @@ class Noise {
   [[nodiscard]] Noise duplicate() const;
 
   void mix_hash(wire::ConstBytes octets);
-  void mix_ephemeral(const Key32& open);                         // C = KDF1(C, E); H = HASH(H || E)
-  void mix_dh(std::span<const std::uint8_t, 32> shared);         // C = KDF1(C, dh)
-  void mix_dh_and_key(std::span<const std::uint8_t, 32> shared); // (C, k) = KDF2(C, dh)
+  void mix_ephemeral(const Key32& open);                          // C = KDF1(C, E); H = HASH(H || E)
+  void mix_dh(std::span<const std::uint8_t, 32> shared);          // C = KDF1(C, dh)
+  void mix_dh_and_key(std::span<const std::uint8_t, 32> shared);  // (C, k) = KDF2(C, dh)
   // (C, tau, k) = KDF3(C, psk), computed here or at keyd; H = HASH(H || tau).
   void mix_psk(std::span<const std::uint8_t, 32> psk);
   void mix_psk_output(std::span<const std::uint8_t, 96> output);

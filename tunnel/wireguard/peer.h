@@ -21,7 +21,7 @@ struct Peer {
   PeerParams params;
   CookieJar cookies;
   SourceFilter allowed;
-  std::optional<wire::OuterPath> path;  // where the peer was last authenticated, or is configured to be
+  std::optional<wire::OuterPath> path;       // where the peer was last authenticated, or is configured to be
   std::optional<InitiatorState> initiation;  // sent, waiting for its response
 
   // WireGuard 6.2, and the responder's rule of 5.4.5: `next` is ours as responder until the initiator has used it.
@@ -41,7 +41,9 @@ struct Peer {
     if (params.outer_sources.empty()) return true;
     return std::ranges::any_of(params.outer_sources, [&](const wire::Prefix& p) { return p.contains(source); });
   }
-  [[nodiscard]] Session* sendable(Instant now) const { return current && current->may_send(now) ? current.get() : nullptr; }
+  [[nodiscard]] Session* sendable(Instant now) const {
+    return current && current->may_send(now) ? current.get() : nullptr;
+  }
 };
 
 }  // namespace tunnel::wireguard

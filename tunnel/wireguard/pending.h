@@ -1,5 +1,5 @@
-// Handshake steps that wait for a reply of keyd: bounded, the oldest is dropped, each expires. A step names its peer by id and
-// key, never by pointer: what it meant may have been removed or changed meanwhile.
+// Handshake steps that wait for a reply of keyd: bounded, the oldest is dropped, each expires. A step names its peer by
+// id and key, never by pointer: what it meant may have been removed or changed meanwhile.
 #pragma once
 
 #include <map>
@@ -51,7 +51,8 @@ struct FinishPsk {  // we called, response came: preshared key
 struct PendingStep {
   wire::OuterPath path;
   Instant since{};
-  std::variant<step::Initiate, step::OpenStatic, step::OpenTimestamp, step::Respond, step::FinishStatic, step::FinishPsk>
+  std::variant<step::Initiate, step::OpenStatic, step::OpenTimestamp, step::Respond, step::FinishStatic,
+               step::FinishPsk>
       what;
 };
 

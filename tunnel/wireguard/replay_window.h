@@ -13,7 +13,8 @@ class ReplayWindow {
   static constexpr std::uint64_t kBits = 8192;
   static constexpr std::uint64_t kSize = kBits - 64;  // one word is always being reused
 
-  // Marks `counter` as seen. False: seen before, too old, or at or past kRejectAfterMessages. Only for authenticated packets.
+  // Marks `counter` as seen. False: seen before, too old, or at or past kRejectAfterMessages. Only for authenticated
+  // packets.
   [[nodiscard]] bool accept(std::uint64_t counter) {
     if (counter >= kRejectAfterMessages) return false;
     if (counter < highest_ && highest_ - counter > kSize) return false;

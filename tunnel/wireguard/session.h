@@ -1,4 +1,5 @@
-// One keypair of a peer (WireGuard 5.4.5, 5.4.6): two keys, two indices, a sending counter and the window of received ones.
+// One keypair of a peer (WireGuard 5.4.5, 5.4.6): two keys, two indices, a sending counter and the window of received
+// ones.
 #pragma once
 
 #include "tunnel/crypto/secret.h"

@@ -6,7 +6,8 @@ namespace {
 
 constexpr std::uint64_t kTaiEpoch = 0x400000000000000aULL;
 constexpr std::uint32_t kLastNanosecond = 999'999'999;
-// The clock is shown to peers only in steps of 2^24 ns, close to the 20 ms they accept initiations in: it then tells less.
+// The clock is shown to peers only in steps of 2^24 ns, close to the 20 ms they accept initiations in: it then tells
+// less.
 constexpr std::uint32_t kCoarse = ~((std::uint32_t{1} << 24) - 1);
 constexpr wire::WallTime kSaneFrom{std::chrono::seconds(1'704'067'200)};   // 2024-01-01
 constexpr wire::WallTime kSaneUntil{std::chrono::seconds(4'102'444'800)};  // 2100-01-01
@@ -22,8 +23,8 @@ std::optional<Timestamp> TimestampSource::next(Instant now) {
   const auto since_1970 = static_cast<std::uint64_t>(wall.time_since_epoch().count());
   const Tai clock{kTaiEpoch + since_1970 / 1'000'000'000,
                   static_cast<std::uint32_t>(since_1970 % 1'000'000'000) & kCoarse};
-  const Tai after_last = last_.nanoseconds == kLastNanosecond ? Tai{last_.seconds + 1, 0}
-                                                              : Tai{last_.seconds, last_.nanoseconds + 1};
+  const Tai after_last =
+      last_.nanoseconds == kLastNanosecond ? Tai{last_.seconds + 1, 0} : Tai{last_.seconds, last_.nanoseconds + 1};
   last_ = std::max(clock, after_last);
   Timestamp timestamp{};
   wire::Writer writer(timestamp);

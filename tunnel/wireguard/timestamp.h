@@ -1,5 +1,5 @@
-// TAI64N timestamps of our initiations (WireGuard 5.1, 5.4.2): strictly increasing over the whole endpoint and over restarts,
-// and never further ahead of the clock than that needs.
+// TAI64N timestamps of our initiations (WireGuard 5.1, 5.4.2): strictly increasing over the whole endpoint and over
+// restarts, and never further ahead of the clock than that needs.
 #pragma once
 
 #include <cstdint>
