@@ -44,11 +44,18 @@ OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
   plan_ = plan;
   closed_ = false;
   if (auto accounted = os::enable_conntrack_accounting(); !accounted) return accounted;
-  return set_forwarding(true, plan.outside_interface);
+  return switch_forwarding(true);
+}
+
+// The kernel puts some of the parameters back to its defaults when forwarding changes.
+OsResult<void> NetdKernel::switch_forwarding(bool on) {
+  const auto switched = set_forwarding(on, plan_ ? plan_->outside_interface : "");
+  const auto prepared = plan_ ? prepare_interfaces(*plan_) : OsResult<void>{};
+  return switched ? prepared : switched;
 }
 
 OsResult<void> NetdKernel::close_all() {
-  auto first = set_forwarding(false, plan_ ? plan_->outside_interface : "");
+  auto first = switch_forwarding(false);
   if (auto closed = rules_.install(firewall::closed_rule_set()); !closed && first) first = closed;
   closed_ = true;
   if (!plan_) return first;
@@ -89,8 +96,7 @@ NetdKernel::Repairs NetdKernel::check_parameters() {
   if (!plan_) return repairs;
   const auto wrong = wrong_sysctls(*plan_, !closed_);
   if (wrong.empty()) return repairs;
-  auto set = prepare_interfaces(*plan_);
-  if (set) set = set_forwarding(!closed_, plan_->outside_interface);
+  const auto set = switch_forwarding(!closed_);
   for (const auto& what : wrong) repairs.drifts.push_back({what, set.has_value(), 0, {}});
   return repairs;
 }

@@ -42,6 +42,7 @@ class NetdKernel {
   NetdKernel(NetdRules rules, os::Routing routing, os::KernelWatch watch)
       : rules_(std::move(rules)), routing_(std::move(routing)), watch_(std::move(watch)) {}
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
+  [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
   void repair_rules(const os::KernelChanges& changes, Repairs& repairs);
   void repair_routing(Repairs& repairs);
 

@@ -144,7 +144,7 @@ OsResult<void> NftablesTable::run(const std::string& text) {
 }
 
 OsResult<std::string> NftablesTable::list_json() {
-  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
+  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON);
 }
 
 }  // namespace gateway::os

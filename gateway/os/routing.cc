@@ -166,14 +166,6 @@ RoutingRule as_value(rtnl_rule* rule) {
           prohibit ? RouteTable{} : static_cast<RouteTable>(rtnl_rule_get_table(rule)), prohibit};
 }
 
-// A prohibiting rule has no table in the kernel, so none in the comparison.
-std::vector<RoutingRule> comparable(std::vector<RoutingRule> rules) {
-  for (auto& rule : rules)
-    if (rule.prohibit) rule.table = RouteTable{};
-  std::ranges::sort(rules);
-  return rules;
-}
-
 bool is_ours(rtnl_rule* rule) {
   std::uint8_t protocol = 0;
   (void)rtnl_rule_get_protocol(rule, &protocol);
@@ -216,11 +208,16 @@ OsResult<std::vector<RoutingRule>> Routing::read_rules(int family) {
   const Owned<nl_cache> cache(raw);
   std::vector<RoutingRule> rules;
   for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object))
-    if (auto* rule = reinterpret_cast<rtnl_rule*>(object); is_ours(rule)) rules.push_back(as_value(rule));
-  return comparable(std::move(rules));
+    // libnl's dump has both families, whichever was asked for.
+    if (auto* rule = reinterpret_cast<rtnl_rule*>(object); rtnl_rule_get_family(rule) == family && is_ours(rule))
+      rules.push_back(as_value(rule));
+  std::ranges::sort(rules);
+  return rules;
 }
 
 OsResult<void> Routing::add(const Route& route) {
+  if (route.via && route.via->family() != route.destination.address().family())  // the kernel would take its first octets
+    return std::unexpected(OsError{0, describe(route) + ": next hop of another family"});
   const int error = rtnl_route_add(socket_.get(), to_kernel(route).get(), NLM_F_CREATE | NLM_F_REPLACE);
   if (error < 0) return failed(error, "add " + describe(route));
   return {};
@@ -231,6 +228,7 @@ OsResult<void> Routing::remove(const Route& route) {
   Owned<rtnl_route> key(rtnl_route_alloc());
   rtnl_route_set_family(key.get(), route.destination.address().is_v4() ? AF_INET : AF_INET6);
   rtnl_route_set_table(key.get(), static_cast<std::uint32_t>(route.table));
+  rtnl_route_set_protocol(key.get(), RTPROT_UNSPEC);
   rtnl_route_set_scope(key.get(), RT_SCOPE_NOWHERE);
   rtnl_route_set_dst(key.get(), to_kernel(route.destination).get());
   rtnl_route_set_type(key.get(), route.interface.empty() ? RTN_UNREACHABLE : RTN_UNICAST);
@@ -288,9 +286,9 @@ OsResult<Routing::Change> Routing::apply(const RoutingState& wanted) {
     return {};
   };
   if (auto done = install(missing.begin(), first_open); !done) return std::unexpected(done.error());
-  if (auto done = change_rules(present.rules_v4, comparable(wanted.rules_v4), AF_INET, change); !done)
+  if (auto done = change_rules(present.rules_v4, wanted.rules_v4, AF_INET, change); !done)
     return std::unexpected(done.error());
-  if (auto done = change_rules(present.rules_v6, comparable(wanted.rules_v6), AF_INET6, change); !done)
+  if (auto done = change_rules(present.rules_v6, wanted.rules_v6, AF_INET6, change); !done)
     return std::unexpected(done.error());
   for (const auto& route : surplus) {  // before the open ones: a destination that moves is unreachable between
     if (auto removed = remove(route); !removed) return std::unexpected(removed.error());

@@ -32,7 +32,10 @@ void sort_unique(auto& values) {
 }  // namespace
 
 RoutingState wanted_routing(const policy::Plan& plan) {
-  RoutingState state{plan.routes, plan.rules, plan.rules};
+  auto rules = plan.rules;
+  for (auto& rule : rules)
+    if (rule.prohibit) rule.table = RouteTable{};  // the kernel keeps no table with a prohibiting rule
+  RoutingState state{plan.routes, rules, rules};
   add_unreachable_defaults(state.routes);
   sort_unique(state.routes);
   sort_unique(state.rules_v4);

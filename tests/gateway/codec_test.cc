@@ -1,0 +1,103 @@
+// Each message: decode(encode(m)) is m, every truncation and every trailing octet is refused.
+#include <catch2/catch.hpp>
+
+#include "gateway/core/messages.h"
+
+namespace gateway::core {
+namespace {
+
+using config::value::IpAddress;
+using config::value::Prefix;
+
+policy::Plan sample_plan() {
+  policy::Plan plan;
+  plan.gateway_name = "dc1";
+  plan.outside_interface = "wan0";
+  plan.outside_addresses = {*IpAddress::parse("203.0.113.10"), *IpAddress::parse("2001:db8::10")};
+  plan.gateway_key = "keys/gateway.key";
+  policy::FacilityPlan facility;
+  facility.name = {"hakodate"};
+  facility.title = "函館総合病院";
+  facility.networks = {{*Prefix::parse("192.168.1.0/24"), *Prefix::parse("100.64.1.0/24")}};
+  facility.sources = {*Prefix::parse("198.51.100.7/32")};
+  facility.wireguard.endpoint = *config::value::SocketAddress::parse("[2001:db8::1]:51820");
+  plan.facilities = {facility};
+  policy::Permission row;
+  row.rule = {42};
+  row.kind = policy::PermissionKind::kInside;
+  row.source = *Prefix::parse("10.80.0.10/32");
+  row.destination = *Prefix::parse("100.64.1.5/32");
+  row.port = *config::value::ServicePort::parse("tcp/104");
+  row.until = config::value::WallTime(std::chrono::seconds(2000000000));
+  plan.permissions = {row};
+  plan.routes = {{policy::RouteTable::kExchange, *Prefix::parse("10.0.0.0/8"), "sekisho0", *IpAddress::parse("10.0.0.1")}};
+  plan.rules = {{7100, "sekisho0", policy::kExchangeMark, policy::RouteTable::kExchange, false}};
+  return plan;
+}
+
+// Equal octets of a second encoding stand for equality, since most messages have no ==.
+template <class T>
+void check_form(const T& message) {
+  const auto octets = encode(message);
+  const auto decoded = decode<T>(octets);
+  REQUIRE(decoded.has_value());
+  CHECK(encode(*decoded) == octets);
+  for (std::size_t length = 0; length < octets.size(); ++length)
+    REQUIRE_FALSE(decode<T>(std::span(octets).first(length)).has_value());
+  auto longer = octets;
+  longer.push_back(0);
+  CHECK_FALSE(decode<T>(longer).has_value());
+}
+
+TEST_CASE("codec: every message keeps its value and refuses every other length") {
+  const auto plan = sample_plan();
+  const BoundSocket bound{*config::value::SocketAddress::parse("203.0.113.10:51820")};
+  check_form(PeerChannel{ProcessRole::kKeyd});
+  check_form(Ready{"ready"});
+  check_form(Alive{7});
+  check_form(StopRequest{false});
+  check_form(ReloadRequest{3});
+  check_form(ApplyPlan{{5}, plan});
+  check_form(PlanApplied{{5}, false, "why"});
+  check_form(OpenDescriptors{});
+  check_form(CloseAll{});
+  check_form(Descriptors{true, "", "sekisho0", {bound, bound}});
+  check_form(KernelDrift{"table inet sekisho deleted", true, 12, "nft"});
+  check_form(ConfigureTunnels{{5}, plan, {bound}, {1, 2, 3}, 9, config::value::WallTime(std::chrono::seconds(4))});
+  check_form(TunnelsConfigured{{5}, true, ""});
+  check_form(TunnelEvents{{{tunnel::wire::EventKind::kPeerMoved, "hakodate", bound.address, "x"}}});
+  check_form(StatusQuery{1});
+  check_form(StatusReport{1, {{.facility = "hakodate", .up = true, .remote = bound.address, .last_handshake = config::value::Instant(std::chrono::seconds(3))}}, {{"replay", 3}}});
+  check_form(TimestampFloor{8});
+  check_form(ConfigureKeys{{{"a", KeySource::Kind::kPreshared, "/etc/a"}}});
+  check_form(KeysConfigured{{{"a", false, "mode 0644", {}}}});
+  check_form(KeyRequests{{{1, tunnel::wire::KeyRequest::Operation::kMixPsk, "a", {9}}}});
+  check_form(KeyReplies{{{1, true, {7}}}});
+}
+
+TEST_CASE("codec: the plan arrives as it was") {
+  const auto plan = sample_plan();
+  CHECK(decode<ApplyPlan>(encode(ApplyPlan{{1}, plan}))->plan == plan);
+}
+
+TEST_CASE("codec: values outside their range are refused") {
+  auto octets = encode(PeerChannel{ProcessRole::kAccessd});
+  octets[0] = static_cast<std::uint8_t>(ProcessRole::kAccessd) + 1;
+  CHECK_FALSE(decode<PeerChannel>(octets).has_value());
+  CHECK_FALSE(decode<StopRequest>(std::vector<std::uint8_t>{2}).has_value());
+  // A length that promises more than there is must not allocate it.
+  CHECK_FALSE(decode<KeyRequests>(std::vector<std::uint8_t>{0xff, 0xff, 0xff, 0xff}).has_value());
+}
+
+TEST_CASE("codec: a prefix with host bits is refused") {
+  policy::Plan plan = sample_plan();
+  auto octets = encode(plan.facilities[0].sources[0]);
+  REQUIRE(decode<Prefix>(octets).has_value());
+  octets.back() = 24;  // 198.51.100.7/24
+  CHECK_FALSE(decode<Prefix>(octets).has_value());
+  octets.back() = 33;
+  CHECK_FALSE(decode<Prefix>(octets).has_value());
+}
+
+}  // namespace
+}  // namespace gateway::core

@@ -1,0 +1,122 @@
+// Keys are used by name and never come out; a file that others may read is no key.
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/daemon/keyd_keys.h"
+#include "gateway/os/key_file.h"
+#include "gateway/os/system_rng.h"
+#include "tunnel/crypto/blake2s.h"
+#include "tunnel/crypto/x25519.h"
+
+namespace gateway::daemon {
+namespace {
+
+using core::KeySource;
+using tunnel::wire::KeyRequest;
+using Octets32 = std::array<std::uint8_t, 32>;
+
+std::string fresh_folder() {
+  std::string name = "/tmp/sekisho-keyd-XXXXXX";
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  return name;
+}
+
+struct Folder {
+  std::string path = fresh_folder();
+  ~Folder() { std::filesystem::remove_all(path); }
+
+  std::string write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
+    const std::string file = path + "/" + name;
+    std::ofstream(file) << text;
+    REQUIRE(chmod(file.c_str(), mode) == 0);
+    return file;
+  }
+};
+
+std::string base64(const Octets32& octets) {
+  std::array<char, 64> text{};
+  sodium_bin2base64(text.data(), text.size(), octets.data(), octets.size(), sodium_base64_VARIANT_ORIGINAL);
+  return text.data();
+}
+
+Octets32 random_key() {
+  Octets32 key{};
+  os::SystemRng().fill(key);
+  return key;
+}
+
+struct Fixture {
+  Folder folder;
+  Octets32 secret = random_key(), psk = random_key(), other = random_key();
+  KeydKeys keys;
+  core::KeysConfigured outcome = keys.configure({{{"g", KeySource::Kind::kWireguardPrivate, folder.write("g", base64(secret) + "\n")},
+                                                  {"p", KeySource::Kind::kPreshared, folder.write("p", base64(psk))}}});
+};
+
+TEST_CASE_METHOD(Fixture, "keyd: Diffie-Hellman with the named key") {
+  REQUIRE(outcome.keys.size() == 2);
+  CHECK(outcome.keys[0].good);
+  CHECK(outcome.keys[0].public_key == tunnel::crypto::x25519_public(secret));
+  CHECK(outcome.keys[1].public_key == Octets32{});
+  const auto reply = keys.answer({3, KeyRequest::Operation::kStaticDh, "g", tunnel::crypto::x25519_public(other)});
+  REQUIRE(reply.good);
+  CHECK(reply.id == 3);
+  // The other side's view of the same secret.
+  const auto expected = tunnel::crypto::x25519(other, tunnel::crypto::x25519_public(secret));
+  CHECK(std::ranges::equal(std::span(reply.output).first(32), expected->expose()));
+}
+
+TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4") {
+  const auto chaining = random_key();
+  const auto reply = keys.answer({1, KeyRequest::Operation::kMixPsk, "p", chaining});
+  REQUIRE(reply.good);
+  const auto expected = tunnel::crypto::kdf3(chaining, psk);
+  CHECK(std::ranges::equal(std::span(reply.output).subspan(64, 32), expected.third.expose()));
+}
+
+TEST_CASE_METHOD(Fixture, "keyd: refusals give nothing away") {
+  KeyRequest request{1, KeyRequest::Operation::kStaticDh, "g", {}};  // all zero: a low-order point
+  SECTION("low order") {}
+  SECTION("unknown name") { request.key = "x", request.input = tunnel::crypto::x25519_public(other); }
+  SECTION("a preshared key is no private key") { request.key = "p", request.input = tunnel::crypto::x25519_public(other); }
+  SECTION("a private key is no preshared key") { request.operation = KeyRequest::Operation::kMixPsk; }
+  const auto reply = keys.answer(request);
+  CHECK_FALSE(reply.good);
+  CHECK(reply.output == std::array<std::uint8_t, 96>{});
+}
+
+TEST_CASE_METHOD(Fixture, "keyd: a key that cannot be read any more is kept, one no longer named is gone") {
+  std::filesystem::remove(folder.path + "/g");
+  const auto again = keys.configure({{{"g", KeySource::Kind::kWireguardPrivate, folder.path + "/g"}}});
+  CHECK_FALSE(again.keys[0].good);
+  CHECK(again.keys[0].public_key == tunnel::crypto::x25519_public(secret));
+  CHECK(keys.answer({1, KeyRequest::Operation::kStaticDh, "g", tunnel::crypto::x25519_public(other)}).good);
+  CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "p", other}).good);
+}
+
+TEST_CASE("key file: only a private regular file with one key is read") {
+  const Folder folder;
+  os::SystemRng rng;
+  const auto text = base64(random_key());
+  CHECK(os::read_key_file(folder.write("good", text + "\n")).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("group", text, 0640)).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("world", text, 0604)).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("short", text.substr(0, 40))).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("two", text + "\n" + text)).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("empty", "")).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("zero", base64({}))).has_value());
+  CHECK_FALSE(os::read_key_file(folder.path + "/absent").has_value());
+  CHECK_FALSE(os::read_key_file(folder.path).has_value());
+  REQUIRE(symlink((folder.path + "/good").c_str(), (folder.path + "/link").c_str()) == 0);
+  CHECK_FALSE(os::read_key_file(folder.path + "/link").has_value());
+}
+
+}  // namespace
+}  // namespace gateway::daemon

@@ -1,0 +1,128 @@
+// The border between our processes: whole messages come through, a broken form closes the channel.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "gateway/os/message_channel.h"
+
+namespace gateway::os {
+namespace {
+
+using core::MessageType;
+
+struct Ends {
+  MessageChannel one, other;
+};
+
+Ends connected() {
+  auto pair = MessageChannel::pair();
+  REQUIRE(pair.has_value());
+  return {MessageChannel(std::move(pair->first)), MessageChannel(std::move(pair->second))};
+}
+
+std::vector<Message> exchange(Ends& ends) {
+  std::vector<Message> all;
+  for (int i = 0; i < 10000 && (i == 0 || ends.one.wants_write()); ++i) {
+    REQUIRE(ends.one.flush().has_value());
+    auto received = ends.other.receive();
+    REQUIRE(received.has_value());
+    std::ranges::move(*received, std::back_inserter(all));
+  }
+  return all;
+}
+
+// A frame as the wire has it.
+struct RawFrame {
+  std::uint32_t magic = 0x316b6573;
+  std::uint16_t version = core::kMessageVersion;
+  std::uint16_t type = static_cast<std::uint16_t>(MessageType::kAlive);
+  std::uint32_t flags = 1;
+  std::uint32_t number = 1;
+};
+
+OsResult<std::vector<Message>> receive_raw(std::span<const std::uint8_t> octets) {
+  auto pair = MessageChannel::pair();
+  MessageChannel channel(std::move(pair->second));
+  REQUIRE(send(pair->first.number(), octets.data(), octets.size(), 0) == static_cast<ssize_t>(octets.size()));
+  auto received = channel.receive();
+  CHECK(channel.open() == received.has_value());
+  return received;
+}
+
+OsResult<std::vector<Message>> receive_raw(const RawFrame& frame) {
+  return receive_raw({reinterpret_cast<const std::uint8_t*>(&frame), sizeof frame});
+}
+
+TEST_CASE("message channel: any size comes through whole and in order") {
+  auto ends = connected();
+  const std::size_t size = GENERATE(0u, 1u, 32751u, 32752u, 32753u, 1000000u);
+  std::vector<std::uint8_t> payload(size);
+  for (std::size_t i = 0; i < size; ++i) payload[i] = static_cast<std::uint8_t>(i * 7);
+  REQUIRE(ends.one.send_octets(MessageType::kApplyPlan, payload).has_value());
+  REQUIRE(ends.one.send(MessageType::kAlive, core::Alive{9}).has_value());
+  const auto messages = exchange(ends);
+  REQUIRE(messages.size() == 2);
+  CHECK(messages[0].type == MessageType::kApplyPlan);
+  CHECK(messages[0].payload == payload);
+  CHECK(core::decode<core::Alive>(messages[1].payload)->count == 9);
+}
+
+TEST_CASE("message channel: descriptors arrive with their message, duplicated and close-on-exec") {
+  auto ends = connected();
+  std::array<int, 2> pipe_ends{};
+  REQUIRE(pipe2(pipe_ends.data(), O_CLOEXEC) == 0);
+  FileDescriptor reader(pipe_ends[0]), writer(pipe_ends[1]);
+  const std::array numbers{writer.number()};
+  std::vector<std::uint8_t> payload(100000);
+  REQUIRE(ends.one.send_octets(MessageType::kDescriptors, payload, numbers).has_value());
+  auto messages = exchange(ends);
+  REQUIRE(messages.size() == 1);
+  REQUIRE(messages[0].descriptors.size() == 1);
+  CHECK((fcntl(messages[0].descriptors[0].number(), F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK(fcntl(writer.number(), F_GETFD) >= 0);
+  CHECK(write(messages[0].descriptors[0].number(), "x", 1) == 1);
+}
+
+TEST_CASE("message channel: a good raw frame is taken") { CHECK(receive_raw(RawFrame{}).has_value()); }
+
+TEST_CASE("message channel: a broken form closes it") {
+  RawFrame frame;
+  SECTION("magic") { frame.magic ^= 1; }
+  SECTION("version") { frame.version += 1; }
+  SECTION("flags") { frame.flags = 2; }
+  SECTION("order") { frame.number = 2; }
+  SECTION("an empty frame that is not the last") { frame.flags = 0; }
+  CHECK_FALSE(receive_raw(frame).has_value());
+}
+
+TEST_CASE("message channel: a frame that is too short or too long closes it") {
+  const std::size_t size = GENERATE(1u, 15u, 32 * 1024 + 1u);
+  std::vector<std::uint8_t> octets(size);
+  const RawFrame frame;
+  std::memcpy(octets.data(), &frame, std::min(size, sizeof frame));
+  CHECK_FALSE(receive_raw(octets).has_value());
+}
+
+TEST_CASE("message channel: what came whole before the end is delivered first") {
+  auto ends = connected();
+  REQUIRE(ends.one.send(MessageType::kAlive, core::Alive{1}).has_value());
+  ends.one.close();
+  CHECK(ends.other.receive()->size() == 1);
+  CHECK_FALSE(ends.other.open());
+  CHECK_FALSE(ends.other.receive().has_value());
+  CHECK_FALSE(ends.other.send(MessageType::kAlive, core::Alive{1}).has_value());
+}
+
+TEST_CASE("message channel: more than 64 MiB or 64 descriptors is refused before it is sent") {
+  auto ends = connected();
+  CHECK_FALSE(ends.one.send_octets(MessageType::kAlive, std::vector<std::uint8_t>((64u << 20) + 1)).has_value());
+  CHECK_FALSE(ends.one.send_octets(MessageType::kAlive, {}, std::vector<int>(65, 0)).has_value());
+  CHECK(ends.one.open());
+}
+
+}  // namespace
+}  // namespace gateway::os

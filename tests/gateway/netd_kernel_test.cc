@@ -1,0 +1,244 @@
+// netd against the real kernel: closed first, opened by a plan, nothing a stranger or a death can do opens it (P4, P5).
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "firewall/compile.h"
+#include "gateway/daemon/netd_kernel.h"
+#include "gateway/os/outside_socket.h"
+#include "gateway/os/sysctl.h"
+#include "policy/routing.h"
+#include "tests/gateway/network_namespace.h"
+
+namespace gateway::tests {
+namespace {
+
+using config::value::IpAddress;
+using config::value::Prefix;
+using daemon::NetdKernel;
+using policy::RouteTable;
+
+Prefix prefix(const char* text) { return *Prefix::parse(text); }
+
+policy::Plan two_facilities() {
+  policy::Plan plan;
+  plan.gateway_name = "test";
+  plan.outside_interface = "wan0";
+  plan.outside_addresses = {*IpAddress::parse("203.0.113.10"), *IpAddress::parse("2001:db8::10")};
+  plan.wireguard_port = 51999;
+  plan.inside_interface = "dc0";
+  plan.facilities = {{.name = {"a"}, .title = "", .networks = {{prefix("10.1.0.0/24"), prefix("10.1.0.0/24")}}, .sources = {}, .wireguard = {}},
+                     {.name = {"b"}, .title = "", .networks = {{prefix("fd00:b::/64"), prefix("fd00:b::/64")}}, .sources = {}, .wireguard = {}}};
+  policy::Permission row;
+  row.rule = {7};
+  row.from_facility = {"a"};
+  row.source = prefix("10.1.0.0/24");
+  row.destination = prefix("10.80.0.10/32");
+  row.port = *config::value::ServicePort::parse("tcp/443");
+  row.name = "karte";
+  plan.permissions = {row};
+  plan.routes = {{RouteTable::kFromTunnels, prefix("10.80.0.10/32"), "dc0", {}},
+                 {RouteTable::kFromTunnels, prefix("fd00:80::10/128"), "dc0", IpAddress::parse("fe80::1").value()},
+                 {RouteTable::kToFacilities, prefix("10.1.0.0/24"), "sekisho0", {}},
+                 {RouteTable::kToFacilities, prefix("fd00:b::/64"), "sekisho0", {}}};
+  plan.rules = policy::routing_rules(plan);
+  return plan;
+}
+
+NetdKernel opened(const policy::Plan& plan) {
+  auto kernel = NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  const auto applied = kernel->apply(plan);
+  INFO((applied ? std::string() : applied.error().to_string()));
+  REQUIRE(applied.has_value());
+  (void)kernel->repair();  // the events of our own changes
+  return *std::move(kernel);
+}
+
+std::string forwarding() { return *os::read_sysctl("net/ipv4/ip_forward") + *os::read_sysctl("net/ipv6/conf/all/forwarding"); }
+
+bool holds(const firewall::RuleSet& wanted) {
+  auto table = os::NftablesTable::open();
+  const auto json = table->list_json();
+  if (!json) return false;
+  const auto listing = firewall::read_listing(*json);
+  return listing && firewall::differences(wanted, *listing).empty();
+}
+
+os::RoutingState routing() { return *os::Routing::open()->read(); }
+
+// The event is there and repaired within 100 ms of the change.
+NetdKernel::Repairs repaired(NetdKernel& kernel) {
+  const auto before = std::chrono::steady_clock::now();
+  std::array<pollfd, 2> watched{{{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
+  REQUIRE(poll(watched.data(), watched.size(), 1000) > 0);
+  auto repairs = kernel.repair();
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::milliseconds(100));
+  return repairs;
+}
+
+TEST_CASE("netd: a fresh kernel is closed, a plan opens it", "[osn]") {
+  const NetworkNamespace space;
+  REQUIRE(os::write_sysctl("net/ipv4/ip_forward", "1").has_value());
+  auto kernel = NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  CHECK(forwarding() == "00");
+  CHECK(holds(firewall::closed_rule_set()));
+  const auto plan = two_facilities();
+  const auto applied = kernel->apply(plan);
+  INFO((applied ? std::string() : applied.error().to_string()));
+  REQUIRE(applied.has_value());
+  CHECK(kernel->owned());
+  CHECK(forwarding() == "11");
+  CHECK(holds(firewall::compile(plan)));
+  CHECK(routing() == os::wanted_routing(plan));
+  CHECK(os::read_link("sekisho0")->mtu == plan.tunnel_mtu);
+}
+
+TEST_CASE("netd: a stranger's flush and delete do not touch the owned table", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  CHECK(stranger("nft flush ruleset") == 0);
+  CHECK(stranger("nft delete table inet sekisho") != 0);
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: its death leaves the table, its successor adopts it", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  { auto dead = opened(plan); }
+  CHECK(holds(firewall::compile(plan)));
+  CHECK(forwarding() == "11");
+  auto successor = NetdKernel::open();
+  REQUIRE(successor.has_value());
+  CHECK(successor->owned());
+  CHECK(holds(firewall::compile(plan)));  // flows of before go on
+  CHECK(stranger("nft flush ruleset") == 0);
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: a plain table that was flushed is put back, and who did it is known", "[osn]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  REQUIRE_FALSE(kernel.owned());
+  REQUIRE(stranger("nft flush ruleset") == 0);
+  REQUIRE_FALSE(holds(firewall::compile(plan)));
+  const auto repairs = repaired(kernel);
+  REQUIRE_FALSE(repairs.drifts.empty());
+  CHECK(repairs.drifts[0].repaired);
+  CHECK(repairs.drifts[0].program == "nft");
+  CHECK(repairs.drifts[0].pid != 0);
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: routes and rules that were removed come back, strangers in our tables go", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  const std::string change = GENERATE(
+      "ip route del 10.80.0.10/32 table 7101", "ip route flush table 7101", "ip -6 route flush table 7101",
+      "ip route add 10.9.0.0/16 dev wan0 table 7101", "ip route replace default dev wan0 table 7101",
+      "ip -6 route add default dev wan0 metric 1 table 7101", "ip rule del pref 7111", "ip -6 rule del pref 7111",
+      "ip rule add pref 10 lookup 7102", "ip link set sekisho0 down", "ip link set dc0 down");
+  INFO(change);
+  REQUIRE(stranger(change) == 0);
+  if (change == "ip link set dc0 down") {
+    REQUIRE(stranger("ip link set dc0 up") == 0);
+    (void)repaired(kernel);
+  } else {
+    const auto repairs = repaired(kernel);
+    REQUIRE_FALSE(repairs.drifts.empty());
+    CHECK(std::ranges::all_of(repairs.drifts, &core::KernelDrift::repaired));
+  }
+  CHECK(routing() == os::wanted_routing(plan));
+}
+
+TEST_CASE("netd: a parameter that was changed is set again", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(two_facilities());
+  CHECK(kernel.check_parameters().drifts.empty());
+  const std::string path = GENERATE("net/ipv4/ip_forward", "net/ipv4/conf/sekisho0/rp_filter");
+  REQUIRE(os::write_sysctl(path, "0").has_value());
+  const auto repairs = kernel.check_parameters();
+  REQUIRE_FALSE(repairs.drifts.empty());
+  CHECK(repairs.drifts[0].repaired);
+  CHECK(*os::read_sysctl(path) == "1");
+}
+
+TEST_CASE("netd: a deleted tunnel device is made again and its reader told", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  REQUIRE(stranger("ip link del sekisho0") == 0);
+  CHECK(repaired(kernel).tun_renewed);
+  (void)kernel.repair();  // what the new device's own events ask for
+  CHECK(routing() == os::wanted_routing(plan));
+}
+
+TEST_CASE("netd: closing ends forwarding and makes every route unreachable", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  REQUIRE(kernel.close_all().has_value());
+  CHECK(forwarding() == "00");
+  CHECK(holds(firewall::closed_rule_set()));
+  CHECK(routing() == os::closed_routing(plan));
+  CHECK(kernel.check_parameters().drifts.empty());  // closed is what is wanted now
+  REQUIRE(kernel.apply(plan).has_value());
+  CHECK(forwarding() == "11");
+}
+
+TEST_CASE("netd: a plan that cannot be installed changes nothing", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  auto bad = plan;
+  bad.permissions.clear();
+  SECTION("a next hop of another family") {
+    bad.routes.push_back({RouteTable::kFromTunnels, prefix("10.81.0.0/24"), "dc0", IpAddress::parse("fe80::1").value()});
+  }
+  SECTION("an interface name no kernel takes") {
+    bad.inside_interface = "an-interface-name-too-long";
+    bad.rules = policy::routing_rules(bad);
+  }
+  CHECK_FALSE(kernel.apply(bad).has_value());
+  CHECK(holds(firewall::compile(plan)));
+  CHECK(routing() == os::wanted_routing(plan));
+  CHECK(forwarding() == "11");
+}
+
+TEST_CASE("netd: descriptors are opened once and pass to the successor", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  os::Message kept;
+  {
+    auto kernel = opened(plan);
+    const auto done = kernel.descriptors().open(plan);
+    INFO((done ? std::string() : done.error().to_string()));
+    REQUIRE(done.has_value());
+    const auto numbers = kernel.descriptors().numbers();
+    REQUIRE(numbers.size() == 5);
+    CHECK(os::bound_address(numbers[1])->to_string() == "203.0.113.10:51999");  // no such address here: IP_FREEBIND
+    CHECK(os::bound_address(numbers[2])->to_string() == "[2001:db8::10]:51999");
+    kept.payload = core::encode(kernel.descriptors().description());
+    for (const int number : numbers) kept.descriptors.emplace_back(dup(number));
+  }
+  auto successor = NetdKernel::open();
+  REQUIRE(successor.has_value());
+  SECTION("kept") {
+    successor->descriptors().adopt(std::move(kept));
+    REQUIRE(successor->apply(plan).has_value());
+    CHECK(successor->descriptors().open(plan).has_value());
+  }
+  SECTION("not kept while somebody still has them: refused, nothing is taken twice") {
+    CHECK_FALSE(successor->apply(plan).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace gateway::tests
