@@ -43,7 +43,7 @@ std::string render(const Record& record, std::uint64_t sequence, const RecordTim
   line["time"] = to_rfc3339(time.wall, time.offset_minutes);
   line["boot_ns"] = time.boot.time_since_epoch().count();
   line["kind"] = record.kind;
-  line.update(record.fields);
+  if (record.fields.is_object()) line.update(record.fields);  // update() of anything else would throw
   return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

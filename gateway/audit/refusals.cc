@@ -44,7 +44,8 @@ void Refusals::on_event(const NflogEvent& event, const policy::Plan* plan, const
 }
 
 void Refusals::on_counter(const std::string& name, std::uint64_t total) {
-  auto& count = count_of(name);
+  if (total == 0 && !counts_.contains(name)) return;  // names of our own processes: few, but most stay 0
+  auto& count = counts_[name];
   if (total < count.reported) count.reported = 0;  // that process began anew
   count.total = total;
 }

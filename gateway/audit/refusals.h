@@ -14,7 +14,7 @@ namespace gateway::audit {
 class Refusals {
  public:
   static constexpr std::uint32_t kSamplesPerMinute = 60;  // records of one reason
-  static constexpr std::size_t kMostReasons = 64;         // further ones are counted as "other"
+  static constexpr std::size_t kMostReasons = 256;        // further ones are counted as "other"
 
   void on_event(const NflogEvent& event, const policy::Plan* plan, const RecordTime& now, std::vector<Record>& out);
   // Totals that another process counted ("guard.no-permission"), as they stand now.

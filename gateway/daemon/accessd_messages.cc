@@ -86,7 +86,8 @@ void Accessd::on_descriptors(os::Message& message) {
 void Accessd::on_drift(const core::KernelDrift& drift) {
   record({"kernel.drift",
           {{"what", drift.what}, {"repaired", drift.repaired}, {"pid", drift.pid}, {"program", drift.program}}},
-         Weight::kDurable);
+         Weight::kBatched);
+  recorder_.hurry(now_);  // many come at once: a slow disk must not stop up netd's channel
   recorder_.tell(telemetry::Alarm{"kernel drift: " + drift.what});
 }
 

@@ -22,6 +22,8 @@ class Recorder {
   bool write(const audit::Record& record, Weight weight, config::value::Instant now);
   void tell(const telemetry::Event& event) const;  // one line on standard error
   void on_deadline(config::value::Instant now);
+  // What is written so far is on disk at the end of this loop turn: one fsync for many.
+  void hurry(config::value::Instant now) { sync_at_ = now; }
   [[nodiscard]] std::optional<config::value::Instant> next_deadline() const { return sync_at_; }
 
   struct Line { std::string kind, text; };

@@ -106,8 +106,7 @@ int print_explanation(const policy::Explanation& explanation, bool json) {
     for (const auto& answer : explanation.answers) out["answers"].push_back(to_json(answer));
     fmt::print("{}", one_line(out));
   } else {
-    for (const auto& problem : explanation.problems) fmt::print(stderr, "sekisho explain: {}\n", problem);
-    fmt::print("{}", policy::to_text(explanation));
+    fmt::print(explanation.problems.empty() ? stdout : stderr, "{}", policy::to_text(explanation));
   }
   if (!explanation.problems.empty()) return kCouldNotRun;
   return allowed ? kFine : kFindings;

@@ -63,7 +63,8 @@ void print_routes(const Json& result) {
 
 std::string end_of(const Json& flow, const char* address, const char* real, const char* port) {
   const auto seen = text_at(flow, address), own = text_at(flow, real);
-  return seen + ":" + text_at(flow, port) + (seen == own || own.empty() ? "" : " (" + own + ")");
+  const auto bracketed = seen.find(':') == std::string::npos ? seen : "[" + seen + "]";
+  return bracketed + ":" + text_at(flow, port) + (seen == own || own.empty() ? "" : " (" + own + ")");
 }
 
 void print_flows(const Json& result) {
@@ -78,9 +79,10 @@ void print_flows(const Json& result) {
 }
 
 void print_flow_record(const Json& record) {
+  const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
   const auto service = text_at(record, "service");
   std::string line = fmt::format("{} {} {} {} {} {} -> {}", text_at(record, "time"), text_at(record, "kind"),
-                                 text_at(record, "facility"), service.empty() ? text_at(record, "offer") : service,
+                                 or_dash(text_at(record, "facility")), or_dash(service.empty() ? text_at(record, "offer") : service),
                                  text_at(record, "protocol"), end_of(record, "source", "source_real", "source_port"),
                                  end_of(record, "destination", "destination_real", "destination_port"));
   if (const auto reason = text_at(record, "reason"); !reason.empty()) line += " " + reason;

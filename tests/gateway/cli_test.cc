@@ -1,0 +1,172 @@
+// The command line: parsing, its sentences, exit statuses, columns, and that facility add makes a configuration that holds.
+#include "gateway/daemon/cli.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "gateway/daemon/accessd_views.h"
+#include "gateway/daemon/cli_text.h"
+
+using namespace gateway::daemon;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+const cli::Verb& verb(std::string_view name) {
+  for (const auto& each : cli::verbs())
+    if (each.name == name) return each;
+  throw std::runtime_error("no such verb");
+}
+
+struct Site {
+  std::string folder;
+  Site() {
+    char name[] = "/tmp/acd-cli-XXXXXX";
+    folder = mkdtemp(name);
+    fs::create_directory(folder + "/keys");
+    write("sekisho.json", R"({
+      "gateway": { "name": "dc1", "outside": { "interface": "wan0", "addresses": ["203.0.113.10"] }, "inside": { "interface": "dc0" } },
+      "services": { "karte": { "title": "電子カルテ参照", "addresses": ["10.80.0.10"], "ports": ["tcp/443"] } },
+      "facilities": {}, "include": ["facilities.d/*.json"] })");
+  }
+  ~Site() { fs::remove_all(folder); }
+  void write(const std::string& name, const std::string& text) const { std::ofstream(folder + "/" + name) << text; }
+  [[nodiscard]] std::string read(const std::string& name) const {
+    std::ostringstream out;
+    out << std::ifstream(folder + "/" + name).rdbuf();
+    return out.str();
+  }
+  [[nodiscard]] int run(Words words) const {
+    words.insert(words.end(), {"--config", folder + "/sekisho.json", "--runtime", folder, "--state", folder + "/state"});
+    return cli::run(words);
+  }
+  [[nodiscard]] Words add() const {
+    return {"facility", "add", "matsumae", "--title", "松前診療所", "--network", "10.2.0.0/24", "--may-use", "karte", "--reason",
+            "router without IKEv2", "--approved-by", "T. Sato", "--until", "2099-03-31", "--source", "198.51.100.7",
+            "--out", folder + "/peer.conf"};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("cli: options, values with '=', repetition") {
+  const auto line = cli::parse(verb("facility"), Words{"add", "x", "--network=10.1.0.0/24", "--network", "10.2.0.0/24", "--json"});
+  REQUIRE(line);
+  CHECK(line->words == Words{"add", "x"});
+  CHECK(line->values("--network") == Words{"10.1.0.0/24", "10.2.0.0/24"});
+  CHECK(line->json());
+  CHECK(line->config_file() == "/etc/sekisho/sekisho.json");
+}
+
+TEST_CASE("cli: what is wrong is said with what would be right") {
+  CHECK(cli::parse(verb("apply"), Words{"--coment", "x"}).error() ==
+        "unknown option '--coment', did you mean '--comment'; 'sekisho apply --help' lists them");
+  CHECK(cli::parse(verb("apply"), Words{"--comment"}).error() == "--comment needs TEXT");
+  CHECK(cli::parse(verb("status"), Words{"--json=1"}).error() == "--json takes no value");
+  CHECK(cli::parse(verb("status"), Words{"--config", "a", "--config", "b"}).error() == "--config is given twice");
+  CHECK(cli::parse(verb("explain"), Words{"a"}).error() == "'sekisho explain' needs FROM TO[:PORT]");
+  CHECK(cli::parse(verb("status"), Words{"now"}).error().starts_with("'now' is too much"));
+  CHECK(cli::nearest("statsu", std::vector<std::string_view>{"show", "status"}) == "status");
+  CHECK(cli::nearest("zzz", std::vector<std::string_view>{"show", "status"}).empty());
+}
+
+TEST_CASE("cli: exit statuses") {
+  const Site site;
+  CHECK(cli::run(Words{}) == cli::kCouldNotRun);
+  CHECK(cli::run(Words{"statsu"}) == cli::kCouldNotRun);
+  CHECK(cli::run(Words{"--help"}) == cli::kFine);
+  for (const auto& each : cli::verbs()) CHECK(cli::run(Words{std::string(each.name), "--help"}) == cli::kFine);
+  for (const auto* name : {"status", "reload", "diff"}) CHECK(site.run({name}) == cli::kCouldNotRun);  // nothing runs
+  CHECK(site.run({"show", "nonsense"}) == cli::kCouldNotRun);
+  CHECK(site.run({"check"}) == cli::kFindings);  // no key yet
+  site.write("sekisho.json", "{ \"gateway\": ");
+  CHECK(site.run({"check"}) == cli::kFindings);
+  CHECK(site.run({"run"}) == cli::kFindings);
+}
+
+TEST_CASE("cli: keys are made 0600, never overwritten, and the public key is that of the file") {
+  const Site site;
+  const auto path = site.folder + "/keys/gateway.key";
+  CHECK(site.run({"key", "generate"}) == cli::kCouldNotRun);  // never to the terminal
+  REQUIRE(site.run({"key", "generate", path}) == cli::kFine);
+  struct stat facts {};
+  REQUIRE(stat(path.c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0600);
+  const auto before = site.read("keys/gateway.key");
+  CHECK(before.size() == 45);
+  CHECK(site.run({"key", "generate", path}) == cli::kCouldNotRun);
+  CHECK(site.read("keys/gateway.key") == before);
+  CHECK(site.run({"key", "public", path}) == cli::kFine);
+  chmod(path.c_str(), 0644);
+  CHECK(site.run({"key", "public", path}) == cli::kCouldNotRun);
+}
+
+TEST_CASE("cli: facility add makes a configuration that holds, and explain answers from it") {
+  const Site site;
+  REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
+  REQUIRE(site.run(site.add()) == cli::kFine);
+  CHECK(site.run({"check"}) == cli::kFine);
+  CHECK(site.run({"verify"}) == cli::kFine);
+  CHECK(site.run({"explain", "matsumae", "karte:443"}) == cli::kFine);
+  CHECK(site.run({"explain", "matsumae", "karte:tcp/22"}) == cli::kFindings);
+  CHECK(site.run({"explain", "nobody", "karte:443"}) == cli::kCouldNotRun);
+  const auto peer = site.read("peer.conf");
+  CHECK(peer.find("AllowedIPs = 10.80.0.10/32\n") != std::string::npos);
+  CHECK(peer.find("Address = 10.2.0.1/24\n") != std::string::npos);
+  CHECK(peer.find("Endpoint = 203.0.113.10:51820\n") != std::string::npos);
+  struct stat facts {};
+  REQUIRE(stat((site.folder + "/peer.conf").c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0600);
+  // The peer's private key stands in its file alone.
+  const auto secret = peer.substr(peer.find("PrivateKey = ") + 13, 44);
+  CHECK(site.read("facilities.d/matsumae.json").find(secret) == std::string::npos);
+  CHECK(site.read("keys/matsumae.psk").size() == 45);
+}
+
+TEST_CASE("cli: facility add never overwrites and leaves nothing behind when it fails") {
+  const Site site;
+  REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
+  site.write("peer.conf", "mine");
+  CHECK(site.run(site.add()) == cli::kCouldNotRun);
+  CHECK(site.read("peer.conf") == "mine");
+  CHECK_FALSE(fs::exists(site.folder + "/keys/matsumae.psk"));
+  CHECK_FALSE(fs::exists(site.folder + "/facilities.d/matsumae.json"));
+  fs::remove(site.folder + "/peer.conf");
+  auto overlapping = site.add();
+  std::ranges::replace(overlapping, std::string("10.2.0.0/24"), std::string("10.80.0.0/24"));  // holds the service
+  CHECK(site.run(overlapping) == cli::kCouldNotRun);
+  CHECK_FALSE(fs::exists(site.folder + "/peer.conf"));
+  REQUIRE(site.run(site.add()) == cli::kFine);
+  CHECK(site.run(site.add()) == cli::kCouldNotRun);
+}
+
+TEST_CASE("cli: Japanese titles keep the columns") {
+  CHECK(cli::display_width("函館総合病院") == 12);
+  CHECK(cli::display_width("dc1") == 3);
+  CHECK(cli::display_width("が") == 2);
+  CHECK(cli::display_width("か\xe3\x82\x99") == 2);  // with a combining mark
+  cli::Table table({"NAME", "X"});
+  table.add({"函館", "1"});
+  table.add({"matsumae", "2"});
+  CHECK(table.to_string() == "NAME      X\n函館      1\nmatsumae  2\n");
+}
+
+TEST_CASE("cli: a title cannot drive the terminal") {
+  CHECK(cli::printable("a\x1b[31mb\n") == "a?[31mb?");
+  CHECK(cli::printable("\xc2\x9b") == "?");  // CSI as one C1 character
+  CHECK(cli::printable("函館") == "函館");
+}
+
+TEST_CASE("views: answers have a version and say what went wrong") {
+  CHECK(answer_line({{"x", 1}}) == "{\"version\":1,\"ok\":true,\"result\":{\"x\":1}}\n");
+  CHECK(error_line("refused", "m", {"e"}, {}) ==
+        "{\"version\":1,\"ok\":false,\"error\":{\"code\":\"refused\",\"message\":\"m\",\"errors\":[\"e\"],\"warnings\":[]}}\n");
+}

@@ -1,0 +1,385 @@
+// The controller in every order: start, reload, each process lost at each step, failures put back, end dates, last good.
+#include "gateway/core/controller.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace gateway::core;
+namespace action = gateway::core::action;
+using config::value::Generation;
+using config::value::Instant;
+using config::value::IpAddress;
+using config::value::WallTime;
+using std::chrono::seconds;
+
+namespace {
+
+policy::Plan plan_named(const std::string& facility) {
+  policy::Plan plan;
+  plan.gateway_name = "dc1";
+  plan.gateway_key = "keys/gateway.key";
+  plan.outside_addresses = {IpAddress::v4({203, 0, 113, 10})};
+  policy::FacilityPlan each;
+  each.name = {facility};
+  plan.facilities = {each};
+  return plan;
+}
+
+Candidate candidate(const std::string& facility) {
+  Candidate wanted;
+  wanted.plan = plan_named(facility);
+  wanted.keys = key_sources(wanted.plan, "/etc/sekisho");
+  return wanted;
+}
+
+// The controller with processes that answer. What each does is a switch of the test.
+struct World {
+  explicit World(std::uint64_t last = 0) : controller(Generation{last}) {}
+  Controller controller;
+  Instant now{seconds(1000)};
+  WallTime wall{seconds(1'700'000'000)};
+  bool record_good = true, keys_good = true, netd_good = true, tunneld_good = true, sockets_good = true;
+  bool keys_answer = true, netd_answers = true, tunneld_answers = true, descriptors_answer = true;
+  std::vector<std::string> log;
+  std::vector<ChangeOutcome> answers;
+  std::vector<ChangeRecord> records;
+  std::string netd_has, tunneld_has;
+  bool tunneld_has_descriptors = false, use_last_good = false, recompile = false;
+  int alarms = 0;
+
+  void carry_out(Actions actions) {
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+      Actions more;
+      const auto each = actions[i];
+      std::visit([&](const auto& wanted) { act(wanted, more); }, each);
+      actions.insert(actions.end(), more.begin(), more.end());
+    }
+  }
+  void act(const action::AppendRecord& a, Actions& more) {
+    log.push_back("record");
+    records.push_back(a.record);
+    controller.on_recorded(a.ticket, record_good, now, more);
+  }
+  void act(const action::ConfigureKeyd& a, Actions& more) {
+    log.push_back("keys");
+    KeysConfigured reply;
+    for (const auto& key : a.message.keys) reply.keys.push_back({key.name, keys_good, keys_good ? "" : "unreadable", {}});
+    if (keys_answer) controller.on_keys_configured(reply, now, more);
+  }
+  void act(const action::ApplyToNetd& a, Actions& more) {
+    log.push_back("netd");
+    if (!netd_answers) return;
+    if (netd_good) netd_has = a.message.plan.facilities[0].name.text;
+    controller.on_plan_applied({a.message.generation, netd_good, netd_good ? "" : "no such device"}, now, more);
+  }
+  void act(const action::RequestDescriptors&, Actions& more) {
+    log.push_back("descriptors");
+    const auto address = sockets_good ? IpAddress::v4({203, 0, 113, 10}) : IpAddress::v4({203, 0, 113, 99});
+    if (descriptors_answer) controller.on_descriptors({true, "", "sekisho0", {{{address, 51820}}}}, now, more);
+  }
+  void act(const action::ConfigureTunneld& a, Actions& more) {
+    log.push_back("tunneld");
+    if (!tunneld_answers) return;
+    if (tunneld_good) tunneld_has = a.plan.facilities[0].name.text;
+    tunneld_has_descriptors |= a.with_descriptors;
+    controller.on_tunnels_configured({a.generation, tunneld_good, tunneld_good ? "" : "no memory"}, now, more);
+  }
+  void act(const action::AnswerChange& a, Actions&) { answers.push_back(a.outcome); }
+  void act(const action::KeepLastGood&, Actions&) { log.push_back("keep"); }
+  void act(const action::UseLastGood&, Actions&) { use_last_good = true; }
+  void act(const action::PlanChanged&, Actions&) { log.push_back("changed"); }
+  void act(const action::AnnounceReady&, Actions&) { log.push_back("ready"); }
+  void act(const action::RecompileRunning&, Actions&) { recompile = true; }
+  void act(const action::RaiseAlarm&, Actions&) { ++alarms; }
+
+  void give(Candidate wanted, ChangeReason reason = ChangeReason::kRequest, std::uint64_t id = 1) {
+    Actions actions;
+    controller.on_candidate(std::move(wanted), {id, reason, "uid 0", "why"}, now, actions);
+    carry_out(std::move(actions));
+  }
+  void greet(ProcessRole role) {
+    Actions actions;
+    controller.on_greeted(role, now, actions);
+    carry_out(std::move(actions));
+  }
+  void greet_all() {
+    for (const auto role : {ProcessRole::kKeyd, ProcessRole::kNetd, ProcessRole::kTunneld}) greet(role);
+  }
+  void lose(ProcessRole role) {
+    Actions actions;
+    controller.on_lost(role, now, actions);
+    carry_out(std::move(actions));
+  }
+  void pass(Duration time) {
+    now += time, wall += time;
+    Actions actions;
+    controller.on_deadline(wall, now, actions);
+    carry_out(std::move(actions));
+  }
+  void start(const std::string& facility = "a") {
+    give(candidate(facility), ChangeReason::kStart, 0);
+    greet_all();
+    log.clear(), records.clear();
+  }
+  [[nodiscard]] bool runs(const std::string& facility) const {
+    return controller.settled() && controller.running_plan()->facilities[0].name.text == facility && netd_has == facility &&
+           tunneld_has == facility;
+  }
+};
+
+using Log = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("controller: start records, then keys, netd, descriptors, tunneld, ready") {
+  World world;
+  world.give(candidate("a"), ChangeReason::kStart, 0);
+  CHECK(world.log == Log{"record"});
+  world.greet_all();
+  CHECK(world.log == Log{"record", "keys", "netd", "descriptors", "tunneld", "record", "changed", "keep", "ready"});
+  CHECK(world.runs("a"));
+  CHECK(world.records[0].step == ChangeRecord::Step::kApplying);
+  CHECK(world.records[1].step == ChangeRecord::Step::kApplied);
+  CHECK(world.tunneld_has_descriptors);
+}
+
+TEST_CASE("controller: processes may come in any order") {
+  std::vector roles{ProcessRole::kNetd, ProcessRole::kTunneld, ProcessRole::kKeyd};
+  std::ranges::sort(roles);
+  do {
+    World world;
+    for (const auto role : roles) world.greet(role);
+    CHECK(world.log.empty());
+    world.give(candidate("a"), ChangeReason::kStart, 0);
+    CHECK(world.runs("a"));
+  } while (std::ranges::next_permutation(roles).found);
+}
+
+TEST_CASE("controller: nothing is applied without its durable record (P7)") {
+  World world;
+  world.start();
+  world.record_good = false;
+  world.give(candidate("b"));
+  CHECK(world.log == Log{"record", "record"});  // applying, failed
+  CHECK(world.runs("a"));
+  REQUIRE(world.answers.size() == 1);
+  CHECK_FALSE(world.answers[0].good);
+  world.record_good = true;
+  world.give(candidate("b"));
+  CHECK(world.runs("b"));
+}
+
+TEST_CASE("controller: at start too, nothing runs before its record, and it is tried again") {
+  World world;
+  world.record_good = false;
+  world.give(candidate("a"), ChangeReason::kStart, 0);
+  world.greet_all();
+  CHECK(world.netd_has.empty());
+  CHECK(world.alarms > 0);
+  world.record_good = true;
+  world.pass(seconds(2));
+  CHECK(world.runs("a"));
+}
+
+TEST_CASE("controller: a reload brings the difference and the digests into the record") {
+  World world;
+  world.start();
+  const auto before = world.controller.running_digest();
+  world.give(candidate("b"));
+  CHECK(world.runs("b"));
+  REQUIRE(world.answers.size() == 1);
+  CHECK(world.answers[0].good);
+  CHECK(world.answers[0].difference == std::vector<std::string>{"- facility a ()", "+ facility b ()"});
+  CHECK(world.records[0].digest_before == before);
+  CHECK(world.records[0].digest_after == world.controller.running_digest());
+  CHECK(before != world.controller.running_digest());
+  CHECK(world.records[0].request.comment == "why");
+  CHECK(std::ranges::count(world.log, "descriptors") == 0);
+}
+
+TEST_CASE("controller: a configuration with errors changes nothing and says why") {
+  World world;
+  world.start();
+  auto bad = candidate("b");
+  bad.errors = {"sekisho.json:1:1: error"};
+  world.give(bad);
+  CHECK(world.log == Log{"record"});
+  CHECK(world.records[0].step == ChangeRecord::Step::kRefused);
+  REQUIRE(world.answers.size() == 1);
+  CHECK(world.answers[0].errors == bad.errors);
+  CHECK(world.runs("a"));
+  CHECK_FALSE(world.use_last_good);
+}
+
+TEST_CASE("controller: a change that a process cannot apply is put back everywhere") {
+  World world;
+  world.start();
+  SECTION("keyd") { world.keys_good = false; }
+  SECTION("netd") { world.netd_good = false; }
+  SECTION("tunneld") { world.tunneld_good = false; }
+  world.give(candidate("b"));
+  CHECK_FALSE(world.controller.settled());
+  REQUIRE(world.answers.size() == 1);
+  CHECK_FALSE(world.answers[0].good);
+  CHECK(world.records[1].step == ChangeRecord::Step::kFailed);
+  world.keys_good = world.netd_good = world.tunneld_good = true;
+  world.pass(seconds(2));
+  CHECK(world.runs("a"));
+}
+
+TEST_CASE("controller: a process lost at each step gets everything again") {
+  for (const auto lost : {ProcessRole::kKeyd, ProcessRole::kNetd, ProcessRole::kTunneld}) {
+    for (int step = 0; step < 4; ++step) {
+      World world;
+      world.start();
+      world.keys_answer = step != 0, world.netd_answers = step != 1, world.tunneld_answers = step != 2;
+      world.give(candidate("b"));
+      world.lose(lost);
+      world.keys_answer = world.netd_answers = world.tunneld_answers = true;
+      world.greet(lost);
+      // Whoever was asked but will not answer any more is asked again after the reply time.
+      world.pass(seconds(31));
+      world.pass(seconds(3));
+      INFO("lost " << static_cast<int>(lost) << " at step " << step);
+      CHECK(world.controller.settled());
+      CHECK((world.runs("a") || world.runs("b")));
+    }
+  }
+}
+
+TEST_CASE("controller: a restarted tunneld is given the plan and the descriptors held") {
+  World world;
+  world.start();
+  world.lose(ProcessRole::kTunneld);
+  CHECK_FALSE(world.controller.settled());
+  world.tunneld_has.clear(), world.tunneld_has_descriptors = false;
+  world.greet(ProcessRole::kTunneld);
+  CHECK(world.log == Log{"tunneld"});
+  CHECK(world.tunneld_has_descriptors);
+  CHECK(world.runs("a"));
+}
+
+TEST_CASE("controller: a restarted netd is given the plan; tunneld is left alone") {
+  World world;
+  world.start();
+  world.lose(ProcessRole::kNetd);
+  world.netd_has.clear();
+  world.greet(ProcessRole::kNetd);
+  CHECK(world.log == Log{"netd"});
+  CHECK(world.runs("a"));
+}
+
+TEST_CASE("controller: descriptors that come unasked go on to tunneld") {
+  World world;
+  world.start();
+  Actions actions;
+  world.controller.on_descriptors({true, "", "sekisho0", {{{IpAddress::v4({203, 0, 113, 10}), 51820}}}}, world.now, actions);
+  world.carry_out(std::move(actions));
+  CHECK(world.log == Log{"tunneld"});
+}
+
+TEST_CASE("controller: sockets the plan does not name are refused") {
+  World world;
+  world.sockets_good = false;
+  world.give(candidate("a"), ChangeReason::kStart, 0);
+  world.greet_all();
+  CHECK_FALSE(world.controller.settled());
+  CHECK(std::ranges::count(world.log, "tunneld") == 0);
+}
+
+TEST_CASE("controller: an end date recompiles by itself, and a full disk cannot keep the permission alive (P6)") {
+  World world;
+  auto first = candidate("a");
+  first.next_change = world.wall + seconds(30);
+  world.give(first, ChangeReason::kStart, 0);
+  world.greet_all();
+  REQUIRE(world.controller.next_deadline(world.wall, world.now) == world.now + seconds(30));
+  world.pass(seconds(29));
+  CHECK_FALSE(world.recompile);
+  world.pass(seconds(1));
+  REQUIRE(world.recompile);
+  world.record_good = false;
+  world.give(candidate("ended"), ChangeReason::kExpiry, 0);
+  CHECK(world.runs("ended"));
+  CHECK(world.alarms > 0);
+}
+
+TEST_CASE("controller: a wall clock that is set back does not put the look at end dates off for more than a minute") {
+  World world;
+  auto first = candidate("a");
+  first.next_change = world.wall + seconds(86'400);
+  world.give(first, ChangeReason::kStart, 0);
+  world.greet_all();
+  CHECK(world.controller.next_deadline(world.wall, world.now) == world.now + seconds(60));
+}
+
+TEST_CASE("controller: a bad configuration at start asks for the last good one") {
+  World world(7);
+  auto bad = candidate("a");
+  bad.errors = {"bad"};
+  world.give(bad, ChangeReason::kStart, 0);
+  REQUIRE(world.use_last_good);
+  world.give(candidate("kept"), ChangeReason::kLastGood, 0);
+  world.greet_all();
+  CHECK(world.runs("kept"));
+  CHECK(world.controller.from_last_good());
+  CHECK(world.controller.running_generation().number == 8);
+}
+
+TEST_CASE("controller: a silent process fails the change after 30 s") {
+  World world;
+  world.start();
+  world.netd_answers = false;
+  world.give(candidate("b"));
+  CHECK(world.answers.empty());
+  world.netd_answers = true;
+  world.pass(seconds(31));
+  REQUIRE(world.answers.size() == 1);
+  CHECK_FALSE(world.answers[0].good);
+  CHECK(world.runs("a"));
+}
+
+TEST_CASE("controller: while a first start is being tried again, a newer configuration replaces it") {
+  World world;
+  world.netd_good = false;
+  world.give(candidate("a"), ChangeReason::kStart, 0);
+  world.greet_all();
+  CHECK_FALSE(world.controller.settled());
+  world.netd_good = true;
+  world.give(candidate("b"));
+  CHECK(world.runs("b"));
+}
+
+TEST_CASE("controller: changes wait their turn, and too many are refused") {
+  World world;
+  world.start();
+  world.netd_answers = false;
+  for (std::uint64_t id = 1; id <= Controller::kMostWaiting + 2; ++id) world.give(candidate("b"), ChangeReason::kRequest, id);
+  CHECK(world.answers.size() == 1);
+  CHECK_FALSE(world.answers[0].good);
+}
+
+TEST_CASE("candidate: keys are named once and found beside the configuration") {
+  auto plan = plan_named("a");
+  plan.facilities[0].wireguard.preshared_key = "keys/a.psk";
+  const auto keys = key_sources(plan, "/etc/sekisho");
+  REQUIRE(keys.size() == 2);
+  CHECK(keys[0].path == "/etc/sekisho/keys/a.psk");
+  CHECK(keys[0].kind == KeySource::Kind::kPreshared);
+  CHECK(keys[1].kind == KeySource::Kind::kWireguardPrivate);
+}
+
+TEST_CASE("candidate: ended permissions are left out, the next end is named") {
+  auto plan = plan_named("a");
+  const WallTime now{seconds(100)};
+  for (const auto end : {50, 100, 150, 200}) {
+    policy::Permission permission;
+    permission.until = WallTime(seconds(end));
+    plan.permissions.push_back(permission);
+  }
+  plan.permissions.push_back({});
+  const auto left = without_ended(plan, {}, now);
+  CHECK(left.plan.permissions.size() == 3);
+  CHECK(left.next_change == WallTime(seconds(150)));
+}
