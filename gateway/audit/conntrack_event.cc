@@ -11,11 +11,28 @@ using config::value::WallTime;
 // Numbers of linux/netfilter/nfnetlink_conntrack.h; the kernel never changes them.
 constexpr std::uint16_t kSubsystem = 1, kMessageNew = 0, kMessageDelete = 2;
 constexpr std::uint16_t kFlagExclusive = 0x200, kFlagCreate = 0x400;
-enum : std::uint16_t { kTupleOriginal = 1, kProtocolInfo = 4, kMark = 8, kCountersOriginal = 9, kCountersReply = 10, kId = 12, kTimestamp = 20 };
+enum : std::uint16_t {
+  kTupleOriginal = 1,
+  kProtocolInfo = 4,
+  kMark = 8,
+  kCountersOriginal = 9,
+  kCountersReply = 10,
+  kId = 12,
+  kTimestamp = 20
+};
 enum : std::uint16_t { kTupleIp = 1, kTupleProtocol = 2 };
 enum : std::uint16_t { kV4Source = 1, kV4Destination = 2, kV6Source = 3, kV6Destination = 4 };
-enum : std::uint16_t { kNumber = 1, kSourcePort = 2, kDestinationPort = 3, kIcmpId = 4, kIcmpType = 5, kIcmpCode = 6,
-                       kIcmp6Id = 7, kIcmp6Type = 8, kIcmp6Code = 9 };
+enum : std::uint16_t {
+  kNumber = 1,
+  kSourcePort = 2,
+  kDestinationPort = 3,
+  kIcmpId = 4,
+  kIcmpType = 5,
+  kIcmpCode = 6,
+  kIcmp6Id = 7,
+  kIcmp6Type = 8,
+  kIcmp6Code = 9
+};
 
 std::optional<IpAddress> address_of(const Attribute& attribute, bool v4) {
   if (attribute.value.size() != (v4 ? 4u : 16u)) return std::nullopt;
@@ -103,17 +120,28 @@ std::optional<std::uint8_t> read_tcp_state(Octets octets) {
 
 void read_attribute(const Attribute& attribute, ConntrackEvent& event) {
   switch (attribute.type) {
-    case kProtocolInfo: event.tcp_state = read_tcp_state(attribute.value); break;
-    case kMark: event.mark = big_endian<std::uint32_t>(attribute.value).value_or(0); break;
-    case kCountersOriginal: event.sent = read_traffic(attribute.value); break;
-    case kCountersReply: event.answered = read_traffic(attribute.value); break;
-    case kId: event.id = big_endian<std::uint32_t>(attribute.value).value_or(0); break;
+    case kProtocolInfo:
+      event.tcp_state = read_tcp_state(attribute.value);
+      break;
+    case kMark:
+      event.mark = big_endian<std::uint32_t>(attribute.value).value_or(0);
+      break;
+    case kCountersOriginal:
+      event.sent = read_traffic(attribute.value);
+      break;
+    case kCountersReply:
+      event.answered = read_traffic(attribute.value);
+      break;
+    case kId:
+      event.id = big_endian<std::uint32_t>(attribute.value).value_or(0);
+      break;
     case kTimestamp: {
       const auto [start, stop] = read_pair(attribute.value);
       event.started = time_of(start), event.stopped = time_of(stop);
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -126,8 +154,10 @@ std::optional<ConntrackEvent> read_event(const NetfilterMessage& message) {
   AttributeReader reader(message.attributes);
   bool tuple = false;
   while (auto attribute = reader.next()) {
-    if (attribute->type == kTupleOriginal) tuple = read_tuple(attribute->value, event.original);
-    else read_attribute(*attribute, event);
+    if (attribute->type == kTupleOriginal)
+      tuple = read_tuple(attribute->value, event.original);
+    else
+      read_attribute(*attribute, event);
   }
   if (!tuple || reader.malformed()) return std::nullopt;
   return event;
@@ -140,8 +170,10 @@ ConntrackEvents read_conntrack_events(Octets datagram) {
   while (auto message = next_message(datagram)) {
     const std::uint16_t kind = message->type & 0xff;
     if (message->type >> 8 != kSubsystem || (kind != kMessageNew && kind != kMessageDelete)) continue;
-    if (auto event = read_event(*message)) out.events.push_back(std::move(*event));
-    else ++out.malformed;
+    if (auto event = read_event(*message))
+      out.events.push_back(std::move(*event));
+    else
+      ++out.malformed;
   }
   if (!datagram.empty()) ++out.malformed;
   return out;

@@ -20,14 +20,19 @@ constexpr auto kEstablishedTime = std::chrono::hours(24 * 5);
 
 const char* direction_of(policy::PermissionKind kind) {
   switch (kind) {
-    case policy::PermissionKind::kService: return "facility-to-service";
-    case policy::PermissionKind::kExchange: return "facility-to-facility";
-    case policy::PermissionKind::kInside: return "inside-to-facility";
+    case policy::PermissionKind::kService:
+      return "facility-to-service";
+    case policy::PermissionKind::kExchange:
+      return "facility-to-facility";
+    case policy::PermissionKind::kInside:
+      return "inside-to-facility";
   }
   return "unknown";
 }
 
-bool closing(std::optional<std::uint8_t> state) { return state && *state >= kTcpFinWait && *state <= kTcpClose; }
+bool closing(std::optional<std::uint8_t> state) {
+  return state && *state >= kTcpFinWait && *state <= kTcpClose;
+}
 
 std::string how_it_ended(const Flow& flow, const ConntrackEvent& event, Duration lived) {
   if (flow.cut) return "cut";
@@ -40,11 +45,16 @@ std::string how_it_ended(const Flow& flow, const ConntrackEvent& event, Duration
 
 std::string protocol_name(std::uint8_t protocol) {
   switch (protocol) {
-    case 1: return "icmp";
-    case kTcp: return "tcp";
-    case 17: return "udp";
-    case 58: return "icmpv6";
-    default: return std::to_string(protocol);
+    case 1:
+      return "icmp";
+    case kTcp:
+      return "tcp";
+    case 17:
+      return "udp";
+    case 58:
+      return "icmpv6";
+    default:
+      return std::to_string(protocol);
   }
 }
 

@@ -1,6 +1,6 @@
 // The open flows as connection tracking tells them, each joined with the permission whose number its mark carries.
-// Gives the begin and end records. Flows without our mark are none of ours. Bounded: the oldest goes first and is counted;
-// its end is still recorded, as of a flow seen late.
+// Gives the begin and end records. Flows without our mark are none of ours. Bounded: the oldest goes first and is
+// counted; its end is still recorded, as of a flow seen late.
 #pragma once
 
 #include <cstdint>

@@ -56,7 +56,7 @@ template <class T>
 
 // One netlink message: struct nlmsghdr, then struct nfgenmsg, then attributes.
 struct NetfilterMessage {
-  std::uint16_t type = 0;   // subsystem << 8 | message
+  std::uint16_t type = 0;  // subsystem << 8 | message
   std::uint16_t flags = 0;
   Octets attributes;
 };
@@ -71,7 +71,8 @@ struct NetfilterMessage {
   std::memcpy(&message.type, datagram.data() + 4, 2);
   std::memcpy(&message.flags, datagram.data() + 6, 2);
   if (length < kHeader || length > datagram.size()) return std::nullopt;
-  if (length >= kHeader + kNetfilter) message.attributes = datagram.subspan(kHeader + kNetfilter, length - kHeader - kNetfilter);
+  if (length >= kHeader + kNetfilter)
+    message.attributes = datagram.subspan(kHeader + kNetfilter, length - kHeader - kNetfilter);
   const std::size_t padded = (std::size_t{length} + 3) & ~std::size_t{3};
   datagram = datagram.subspan(std::min(padded, datagram.size()));
   return message;

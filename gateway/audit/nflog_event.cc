@@ -47,12 +47,23 @@ std::optional<NflogEvent> read_event(Octets attributes) {
   AttributeReader reader(attributes);
   while (auto attribute = reader.next()) {
     switch (attribute->type) {
-      case kMark: event.mark = big_endian<std::uint32_t>(attribute->value).value_or(0); break;
-      case kInterfaceIn: event.in_interface = big_endian<std::uint32_t>(attribute->value).value_or(0); break;
-      case kInterfaceOut: event.out_interface = big_endian<std::uint32_t>(attribute->value).value_or(0); break;
-      case kPayload: event.packet = read_packet(attribute->value); break;
-      case kPrefix: event.reason = reason_of(attribute->value); break;
-      default: break;
+      case kMark:
+        event.mark = big_endian<std::uint32_t>(attribute->value).value_or(0);
+        break;
+      case kInterfaceIn:
+        event.in_interface = big_endian<std::uint32_t>(attribute->value).value_or(0);
+        break;
+      case kInterfaceOut:
+        event.out_interface = big_endian<std::uint32_t>(attribute->value).value_or(0);
+        break;
+      case kPayload:
+        event.packet = read_packet(attribute->value);
+        break;
+      case kPrefix:
+        event.reason = reason_of(attribute->value);
+        break;
+      default:
+        break;
     }
   }
   if (reader.malformed()) return std::nullopt;
@@ -82,8 +93,10 @@ NflogEvents read_nflog_events(Octets datagram) {
   NflogEvents out;
   while (auto message = next_message(datagram)) {
     if (message->type != kPacketMessage) continue;
-    if (auto event = read_event(message->attributes)) out.events.push_back(std::move(*event));
-    else ++out.malformed;
+    if (auto event = read_event(message->attributes))
+      out.events.push_back(std::move(*event));
+    else
+      ++out.malformed;
   }
   if (!datagram.empty()) ++out.malformed;
   return out;

@@ -12,8 +12,8 @@
 namespace gateway::audit {
 
 struct NflogEvent {
-  std::string reason;           // the rule's prefix, at most 64 octets, printable ASCII
-  std::optional<Tuple> packet;  // absent when the packet is too short or no IP
+  std::string reason;                                 // the rule's prefix, at most 64 octets, printable ASCII
+  std::optional<Tuple> packet;                        // absent when the packet is too short or no IP
   std::uint32_t in_interface = 0, out_interface = 0;  // indices, 0: none
   std::uint32_t mark = 0;
 };

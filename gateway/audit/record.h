@@ -28,7 +28,8 @@ struct RecordTime {
 // The date alone, "2026-11-25": names the file.
 [[nodiscard]] std::string to_date(config::value::WallTime time, int offset_minutes);
 
-// One line of JSON with its newline. Octets that are no UTF-8 are replaced, never refused: a record is not lost for a name.
+// One line of JSON with its newline. Octets that are no UTF-8 are replaced, never refused: a record is not lost for a
+// name.
 [[nodiscard]] std::string render(const Record& record, std::uint64_t sequence, const RecordTime& time);
 
 // The end of an existing file: where complete lines end, and the last sequence number in them (0: none).

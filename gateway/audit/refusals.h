@@ -24,7 +24,7 @@ class Refusals {
 
   struct Count {
     std::uint64_t total = 0, reported = 0;
-    std::uint32_t samples = 0;                // in this minute
+    std::uint32_t samples = 0;  // in this minute
     std::int64_t minute = 0;
     bool kernel_sampled = false;  // NFLOG is rate-limited by the rules: a lower bound
   };

@@ -32,7 +32,8 @@ struct Candidate {
                                     config::value::WallTime now);
 
 // `plan` without the permissions that have ended by `now`.
-[[nodiscard]] Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys, config::value::WallTime now);
+[[nodiscard]] Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys,
+                                      config::value::WallTime now);
 
 [[nodiscard]] std::vector<KeySource> key_sources(const policy::Plan& plan, const std::string& directory);
 

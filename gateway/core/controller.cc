@@ -6,10 +6,14 @@ namespace gateway::core {
 
 const char* to_string(ChangeReason reason) {
   switch (reason) {
-    case ChangeReason::kStart: return "start";
-    case ChangeReason::kRequest: return "request";
-    case ChangeReason::kExpiry: return "expiry";
-    case ChangeReason::kLastGood: return "last-good";
+    case ChangeReason::kStart:
+      return "start";
+    case ChangeReason::kRequest:
+      return "request";
+    case ChangeReason::kExpiry:
+      return "expiry";
+    case ChangeReason::kLastGood:
+      return "last-good";
   }
   return "unknown";
 }
@@ -61,8 +65,8 @@ void Controller::record(Target& wanted, Actions& out) {
 
 void Controller::append(ChangeRecord::Step step, const Target& about, std::vector<std::string> errors,
                         std::uint64_t ticket, Actions& out) {
-  ChangeRecord record{step, about.generation, about.request, running_digest(), about.digest, about.difference,
-                      std::move(errors), about.warnings};
+  ChangeRecord record{step,         about.generation, about.request,     running_digest(),
+                      about.digest, about.difference, std::move(errors), about.warnings};
   out.push_back(action::AppendRecord{std::move(record), ticket});
 }
 
@@ -197,7 +201,8 @@ void Controller::on_descriptors(const Descriptors& reply, Instant now, Actions& 
   bound_.clear();
   for (const auto& socket : reply.sockets) bound_.push_back(socket.address);
   std::ranges::sort(bound_);
-  if (expected && bound_ != sockets_of(wanted->plan)) return fail("netd bound other sockets than the plan names", now, out);
+  if (expected && bound_ != sockets_of(wanted->plan))
+    return fail("netd bound other sockets than the plan names", now, out);
   tunneld_has_descriptors_ = false;
   process(ProcessRole::kTunneld).asked = false;
   advance(now, out);
@@ -229,15 +234,16 @@ void Controller::adopt_pending(Actions& out) {
   pending_.reset();
   last_error_.clear();
   out.push_back(action::PlanChanged{});
-  if (std::exchange(kept_digest_, running_->digest) != running_->digest)
+  if (running_->request.reason !=
+      ChangeReason::kLastGood)  // also when only the generation is new: it must not come twice
     out.push_back(action::KeepLastGood{running_->generation, running_->plan, running_->keys});
   if (running_->request.id == 0) return;
   ChangeOutcome outcome{true, running_->generation, {}, running_->warnings, running_->difference};
   out.push_back(action::AnswerChange{running_->request.id, std::move(outcome)});
 }
 
-// A change that cannot be completed is given up and what ran before is put back by the usual steps (the generations differ).
-// The very first one, and an ended permission, are tried again instead: nothing else may run.
+// A change that cannot be completed is given up and what ran before is put back by the usual steps (the generations
+// differ). The very first one, and an ended permission, are tried again instead: nothing else may run.
 void Controller::fail(std::string error, Instant now, Actions& out) {
   last_error_ = error;
   reply_by_.reset();

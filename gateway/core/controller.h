@@ -1,6 +1,7 @@
-// The controller: one configuration at a time becomes what runs. A pure state machine: what happened goes in, actions come
-// out, the shell (gateway/daemon/accessd) carries them out in order. Start is a change from nothing; a restarted process is
-// brought to the running plan by the same steps: keys -> netd -> descriptors -> tunneld. Record, then act (design 3).
+// The controller: one configuration at a time becomes what runs. A pure state machine: what happened goes in, actions
+// come out, the shell (gateway/daemon/accessd) carries them out in order. Start is a change from nothing; a restarted
+// process is brought to the running plan by the same steps: keys -> netd -> descriptors -> tunneld. Record, then act
+// (design 3).
 #pragma once
 
 #include <array>
@@ -43,8 +44,8 @@ struct ChangeRecord {
   enum class Step : std::uint8_t {
     kApplying,  // durable before anything is applied
     kApplied,
-    kRefused,   // the configuration was found bad; nothing was changed
-    kFailed,    // a process could not apply it; what ran before was put back
+    kRefused,  // the configuration was found bad; nothing was changed
+    kFailed,   // a process could not apply it; what ran before was put back
   };
   Step step = Step::kApplying;
   Generation generation;
@@ -54,8 +55,12 @@ struct ChangeRecord {
 };
 
 namespace action {
-struct ConfigureKeyd { ConfigureKeys message; };
-struct ApplyToNetd { ApplyPlan message; };
+struct ConfigureKeyd {
+  ConfigureKeys message;
+};
+struct ApplyToNetd {
+  ApplyPlan message;
+};
 struct RequestDescriptors {};
 struct ConfigureTunneld {
   Generation generation;
@@ -64,19 +69,34 @@ struct ConfigureTunneld {
   bool with_descriptors = false;
 };
 // The shell answers with on_recorded(ticket) once the record is on disk, or could not be.
-struct AppendRecord { ChangeRecord record; std::uint64_t ticket = 0; };
-struct AnswerChange { std::uint64_t request = 0; ChangeOutcome outcome; };
-struct KeepLastGood { Generation generation; policy::Plan plan; std::vector<KeySource> keys; };
-struct UseLastGood {};        // the configuration on disk is bad and nothing runs yet
-struct PlanChanged {};        // running_plan() is another one now
-struct AnnounceReady { std::string status; };
-struct RecompileRunning {};   // an end date of the running plan has come
-struct RaiseAlarm { std::string what; };
+struct AppendRecord {
+  ChangeRecord record;
+  std::uint64_t ticket = 0;
+};
+struct AnswerChange {
+  std::uint64_t request = 0;
+  ChangeOutcome outcome;
+};
+struct KeepLastGood {
+  Generation generation;
+  policy::Plan plan;
+  std::vector<KeySource> keys;
+};
+struct UseLastGood {};  // the configuration on disk is bad and nothing runs yet
+struct PlanChanged {};  // running_plan() is another one now
+struct AnnounceReady {
+  std::string status;
+};
+struct RecompileRunning {};  // an end date of the running plan has come
+struct RaiseAlarm {
+  std::string what;
+};
 }  // namespace action
 
-using Action = std::variant<action::ConfigureKeyd, action::ApplyToNetd, action::RequestDescriptors, action::ConfigureTunneld,
-                            action::AppendRecord, action::AnswerChange, action::KeepLastGood, action::UseLastGood,
-                            action::PlanChanged, action::AnnounceReady, action::RecompileRunning, action::RaiseAlarm>;
+using Action =
+    std::variant<action::ConfigureKeyd, action::ApplyToNetd, action::RequestDescriptors, action::ConfigureTunneld,
+                 action::AppendRecord, action::AnswerChange, action::KeepLastGood, action::UseLastGood,
+                 action::PlanChanged, action::AnnounceReady, action::RecompileRunning, action::RaiseAlarm>;
 using Actions = std::vector<Action>;
 
 class Controller {
@@ -103,8 +123,12 @@ class Controller {
 
   [[nodiscard]] const policy::Plan* running_plan() const { return running_ ? &running_->plan : nullptr; }
   // What `running_plan` was compiled from; null when it is the kept last-good plan.
-  [[nodiscard]] std::shared_ptr<const config::GatewayConfig> running_config() const { return running_ ? running_->config : nullptr; }
-  [[nodiscard]] std::vector<KeySource> running_keys() const { return running_ ? running_->keys : std::vector<KeySource>(); }
+  [[nodiscard]] std::shared_ptr<const config::GatewayConfig> running_config() const {
+    return running_ ? running_->config : nullptr;
+  }
+  [[nodiscard]] std::vector<KeySource> running_keys() const {
+    return running_ ? running_->keys : std::vector<KeySource>();
+  }
   [[nodiscard]] Generation running_generation() const { return running_ ? running_->generation : Generation{}; }
   [[nodiscard]] std::string running_digest() const { return running_ ? running_->digest : std::string(); }
   [[nodiscard]] bool settled() const { return running_ && !pending_ && state_ == Step::kSettled; }
@@ -131,7 +155,10 @@ class Controller {
     bool asked = false;  // a request is on its way
     Generation has;      // what it confirmed
   };
-  struct Waiting { Candidate candidate; ChangeRequest request; };
+  struct Waiting {
+    Candidate candidate;
+    ChangeRequest request;
+  };
 
   [[nodiscard]] const Process& process(ProcessRole role) const { return processes_[static_cast<std::size_t>(role)]; }
   [[nodiscard]] Process& process(ProcessRole role) { return processes_[static_cast<std::size_t>(role)]; }
@@ -169,7 +196,6 @@ class Controller {
   std::optional<Instant> reply_by_;
   std::optional<Instant> retry_at_;
   std::string last_error_;
-  std::string kept_digest_;  // of the last-good plan on disk
 };
 
 }  // namespace gateway::core

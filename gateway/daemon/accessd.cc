@@ -61,7 +61,8 @@ int Accessd::run() {
 
 void Accessd::load(core::ChangeRequest request) {
   const auto wall = os::wall_now();
-  auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave), config_directory(), wall);
+  auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave),
+                               config_directory(), wall);
   core::Actions actions;
   controller_.on_candidate(std::move(candidate), std::move(request), now_, actions);
   perform(std::move(actions));
@@ -81,9 +82,12 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
   std::vector<os::ControlSocket::Request> requests;
   std::vector<std::uint64_t> lost;
   for (const auto& ready : turn.other) {
-    if (ready.token == kConntrackToken) read_kernel_events(conntrack_, true);
-    else if (ready.token == kNflogToken) read_kernel_events(nflog_, false);
-    else control_.on_ready(ready, now_, child_.loop(), requests, lost);
+    if (ready.token == kConntrackToken)
+      read_kernel_events(conntrack_, true);
+    else if (ready.token == kNflogToken)
+      read_kernel_events(nflog_, false);
+    else
+      control_.on_ready(ready, now_, child_.loop(), requests, lost);
   }
   for (const auto& request : requests) on_request(request);
   forget_clients(lost);
@@ -122,7 +126,9 @@ std::optional<Instant> Accessd::next_deadline() const {
   return first;
 }
 
-void Accessd::record(const audit::Record& record, Weight weight) { recorder_.write(record, weight, now_); }
+void Accessd::record(const audit::Record& record, Weight weight) {
+  recorder_.write(record, weight, now_);
+}
 
 void Accessd::record_all(const std::vector<audit::Record>& records) {
   for (const auto& each : records) record(each, Weight::kBatched);
@@ -134,6 +140,8 @@ std::string Accessd::config_directory() const {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-std::string Accessd::state_file(const std::string& name) const { return child_.arguments().state_directory + "/" + name; }
+std::string Accessd::state_file(const std::string& name) const {
+  return child_.arguments().state_directory + "/" + name;
+}
 
 }  // namespace gateway::daemon

@@ -1,5 +1,6 @@
-// sekisho-accessd: the controller with its hands. One thread, one loop: messages of the other processes, the kernel's events, the
-// control socket, deadlines. It decides nothing itself (gateway/core/controller) and holds the only writer of records.
+// sekisho-accessd: the controller with its hands. One thread, one loop: messages of the other processes, the kernel's
+// events, the control socket, deadlines. It decides nothing itself (gateway/core/controller) and holds the only writer
+// of records.
 #pragma once
 
 #include <deque>
@@ -37,7 +38,10 @@ class Accessd {
     std::vector<os::FileDescriptor> udp;
     std::vector<core::BoundSocket> sockets;
   };
-  struct StatusWaiter { std::uint64_t client = 0; Json request; };
+  struct StatusWaiter {
+    std::uint64_t client = 0;
+    Json request;
+  };
 
   Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last);
   void start();
@@ -106,7 +110,7 @@ class Accessd {
   Devices devices_;
   os::NetfilterSocket conntrack_, nflog_;
   std::uint64_t conntrack_lost_ = 0, nflog_lost_ = 0;
-  std::map<std::uint64_t, std::uint64_t> changes_;         // change id -> client
+  std::map<std::uint64_t, std::uint64_t> changes_;  // change id -> client
   std::uint64_t next_change_ = 1;
   std::set<std::uint64_t> watchers_;
   std::vector<StatusWaiter> waiting_;

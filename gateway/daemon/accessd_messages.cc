@@ -15,14 +15,22 @@ constexpr int kMostReads = 64;  // of one event socket in one turn
 
 const char* kind_of(EventKind kind) {
   switch (kind) {
-    case EventKind::kTunnelUp: return "tunnel.up";
-    case EventKind::kTunnelDown: return "tunnel.down";
-    case EventKind::kHandshakeDone: return "tunnel.handshake";
-    case EventKind::kHandshakeFailed: return "tunnel.handshake-failed";
-    case EventKind::kHandshakeGaveUp: return "tunnel.no-answer";
-    case EventKind::kPeerMoved: return "tunnel.moved";
-    case EventKind::kUnknownPeer: return "tunnel.unknown-peer";
-    case EventKind::kSourceRefused: return "tunnel.source-refused";
+    case EventKind::kTunnelUp:
+      return "tunnel.up";
+    case EventKind::kTunnelDown:
+      return "tunnel.down";
+    case EventKind::kHandshakeDone:
+      return "tunnel.handshake";
+    case EventKind::kHandshakeFailed:
+      return "tunnel.handshake-failed";
+    case EventKind::kHandshakeGaveUp:
+      return "tunnel.no-answer";
+    case EventKind::kPeerMoved:
+      return "tunnel.moved";
+    case EventKind::kUnknownPeer:
+      return "tunnel.unknown-peer";
+    case EventKind::kSourceRefused:
+      return "tunnel.source-refused";
   }
   return "tunnel.unknown";
 }
@@ -156,7 +164,8 @@ void Accessd::read_kernel_events(os::NetfilterSocket& socket, bool conntrack) {
       continue;
     }
     if (conntrack)
-      for (const auto& event : audit::read_conntrack_events(read->datagram).events) flows_.on_event(event, time, records);
+      for (const auto& event : audit::read_conntrack_events(read->datagram).events)
+        flows_.on_event(event, time, records);
     else
       for (const auto& event : audit::read_nflog_events(read->datagram).events)
         refusals_.on_event(event, controller_.running_plan(), time, records);

@@ -1,5 +1,5 @@
-// accessd's hand on the records: writes, remembers that writing fails (and opens again), and keeps the fresh lines for those
-// who watch. Telemetry of this process goes out here too.
+// accessd's hand on the records: writes, remembers that writing fails (and opens again), and keeps the fresh lines for
+// those who watch. Telemetry of this process goes out here too.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,9 @@ class Recorder {
   void hurry(config::value::Instant now) { sync_at_ = now; }
   [[nodiscard]] std::optional<config::value::Instant> next_deadline() const { return sync_at_; }
 
-  struct Line { std::string kind, text; };
+  struct Line {
+    std::string kind, text;
+  };
   [[nodiscard]] std::vector<Line> take_fresh() { return std::exchange(fresh_, {}); }
   [[nodiscard]] bool failing() const { return !error_.empty(); }
   [[nodiscard]] const std::string& error() const { return error_; }

@@ -14,14 +14,17 @@ std::string text_of(const Json& json, const char* key) {
   return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
 }
 
-bool is_flow(const std::string& kind) { return kind.starts_with("flow.") || kind.starts_with("refused"); }
+bool is_flow(const std::string& kind) {
+  return kind.starts_with("flow.") || kind.starts_with("refused");
+}
 
 }  // namespace
 
 void Accessd::on_request(const os::ControlSocket::Request& request) {
   const auto json = Json::parse(request.line, nullptr, false);
   if (!json.is_object() || !json.contains("version") || json["version"] != kControlVersion)
-    return control_.send(request.client, error_line("form", "expected one JSON object with \"version\": 1"), child_.loop());
+    return control_.send(request.client, error_line("form", "expected one JSON object with \"version\": 1"),
+                         child_.loop());
   const auto verb = text_of(json, "verb");
   if (verb == "reload" || verb == "apply") return answer_change_request(request, json);
   if (verb == "diff") return answer_diff(request.client);
@@ -38,12 +41,12 @@ void Accessd::answer_change_request(const os::ControlSocket::Request& request, c
 
 void Accessd::answer_diff(std::uint64_t client) {
   const auto wall = os::wall_now();
-  const auto candidate =
-      core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave), config_directory(), wall);
+  const auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave),
+                                     config_directory(), wall);
   if (!candidate.errors.empty())
-    return control_.send(client,
-                         error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
-                         child_.loop());
+    return control_.send(
+        client, error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
+        child_.loop());
   const auto* plan = controller_.running_plan();
   const auto difference = core::describe_difference(plan == nullptr ? policy::Plan{} : *plan, candidate.plan);
   control_.send(client, answer_line({{"difference", difference}, {"warnings", candidate.warnings}}), child_.loop());
@@ -79,12 +82,18 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
   const auto what = text_of(waiter.request, "what");
   const auto now = os::record_time();
   std::string line;
-  if (text_of(waiter.request, "verb") == "status") line = answer_line(status_view());
-  else if (what == "facilities") line = answer_line(facilities_view(plan, tunnels_));
-  else if (what == "tunnels") line = answer_line(tunnels_view(plan, tunnels_, now));
-  else if (what == "routes") line = answer_line(routes_view(plan));
-  else if (what == "flows") line = answer_line(flows_view(flows_, now, kMostFlows));
-  else line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes or flows");
+  if (text_of(waiter.request, "verb") == "status")
+    line = answer_line(status_view());
+  else if (what == "facilities")
+    line = answer_line(facilities_view(plan, tunnels_));
+  else if (what == "tunnels")
+    line = answer_line(tunnels_view(plan, tunnels_, now));
+  else if (what == "routes")
+    line = answer_line(routes_view(plan));
+  else if (what == "flows")
+    line = answer_line(flows_view(flows_, now, kMostFlows));
+  else
+    line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes or flows");
   control_.send(waiter.client, line, child_.loop());
 }
 
@@ -94,13 +103,16 @@ Json Accessd::status_view() const {
   const auto* plan = controller_.running_plan();
   const auto up = std::ranges::count_if(tunnels_, [](const auto& each) { return each.second.up; });
   view["facilities"] = {{"configured", plan == nullptr ? 0 : plan->facilities.size()}, {"up", up}};
-  view["flows"] = {{"open", flows_.size()}, {"begun", flows_.begun()}, {"ended", flows_.ended()},
-                   {"dropped", flows_.dropped()}, {"events_lost", conntrack_lost_}};
+  view["flows"] = {{"open", flows_.size()},
+                   {"begun", flows_.begun()},
+                   {"ended", flows_.ended()},
+                   {"dropped", flows_.dropped()},
+                   {"events_lost", conntrack_lost_}};
   view["refused"] = Json::object();
   for (const auto& [reason, count] : refusals_.counts())
     if (count.total > 0) view["refused"][reason] = count.total;
-  view["records"] = {{"last_sequence", recorder_.last_sequence()}, {"failing", recorder_.failing()},
-                     {"error", recorder_.error()}};
+  view["records"] = {
+      {"last_sequence", recorder_.last_sequence()}, {"failing", recorder_.failing()}, {"error", recorder_.error()}};
   view["time"] = audit::to_rfc3339(now.wall, now.offset_minutes);
   return view;
 }

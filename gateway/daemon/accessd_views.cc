@@ -19,19 +19,26 @@ const core::TunnelStatus* status_of(const Tunnels& tunnels, const std::string& f
 
 const char* table_name(policy::RouteTable table) {
   switch (table) {
-    case policy::RouteTable::kFromTunnels: return "from-tunnels";
-    case policy::RouteTable::kToFacilities: return "to-facilities";
-    case policy::RouteTable::kExchange: return "exchange";
+    case policy::RouteTable::kFromTunnels:
+      return "from-tunnels";
+    case policy::RouteTable::kToFacilities:
+      return "to-facilities";
+    case policy::RouteTable::kExchange:
+      return "exchange";
   }
   return "unknown";
 }
 
 const char* step_name(core::ChangeRecord::Step step) {
   switch (step) {
-    case core::ChangeRecord::Step::kApplying: return "config.applying";
-    case core::ChangeRecord::Step::kApplied: return "config.applied";
-    case core::ChangeRecord::Step::kRefused: return "config.refused";
-    case core::ChangeRecord::Step::kFailed: return "config.failed";
+    case core::ChangeRecord::Step::kApplying:
+      return "config.applying";
+    case core::ChangeRecord::Step::kApplied:
+      return "config.applied";
+    case core::ChangeRecord::Step::kRefused:
+      return "config.refused";
+    case core::ChangeRecord::Step::kFailed:
+      return "config.failed";
   }
   return "config.unknown";
 }
@@ -53,7 +60,9 @@ Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& s
 
 }  // namespace
 
-std::string one_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string one_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 std::string answer_line(Json result) {
   return one_line({{"version", kControlVersion}, {"ok", true}, {"result", std::move(result)}});
@@ -67,11 +76,16 @@ std::string error_line(const std::string& code, const std::string& message, cons
 
 const char* role_name(ProcessRole role) {
   switch (role) {
-    case ProcessRole::kSupervisor: return "supervisor";
-    case ProcessRole::kNetd: return "netd";
-    case ProcessRole::kTunneld: return "tunneld";
-    case ProcessRole::kKeyd: return "keyd";
-    case ProcessRole::kAccessd: return "accessd";
+    case ProcessRole::kSupervisor:
+      return "supervisor";
+    case ProcessRole::kNetd:
+      return "netd";
+    case ProcessRole::kTunneld:
+      return "tunneld";
+    case ProcessRole::kKeyd:
+      return "keyd";
+    case ProcessRole::kAccessd:
+      return "accessd";
   }
   return "unknown";
 }
@@ -90,10 +104,14 @@ Json facilities_view(const policy::Plan& plan, const Tunnels& tunnels) {
   for (const auto& facility : plan.facilities) {
     const auto* status = status_of(tunnels, facility.name.text);
     auto& [opens, opened] = names[facility.name.text];
-    list.push_back({{"facility", facility.name.text}, {"title", facility.title}, {"networks", networks_of(facility)},
+    list.push_back({{"facility", facility.name.text},
+                    {"title", facility.title},
+                    {"networks", networks_of(facility)},
                     {"may_open", opens.is_null() ? Json::array() : opens},
                     {"opened_to_others", opened.is_null() ? Json::array() : opened},
-                    {"tunnel", status == nullptr ? "unknown" : status->up ? "up" : "down"}});
+                    {"tunnel", status == nullptr ? "unknown"
+                               : status->up      ? "up"
+                                                 : "down"}});
   }
   return {{"facilities", std::move(list)}};
 }
@@ -102,8 +120,10 @@ Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit:
   Json list = Json::array();
   for (const auto& facility : plan.facilities) {
     const auto* status = status_of(tunnels, facility.name.text);
-    if (status != nullptr) list.push_back(tunnel_of(facility, *status, now));
-    else list.push_back({{"facility", facility.name.text}, {"protocol", "wireguard"}, {"state", "unknown"}});
+    if (status != nullptr)
+      list.push_back(tunnel_of(facility, *status, now));
+    else
+      list.push_back({{"facility", facility.name.text}, {"protocol", "wireguard"}, {"state", "unknown"}});
   }
   return {{"tunnels", std::move(list)}};
 }
@@ -111,12 +131,15 @@ Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit:
 Json routes_view(const policy::Plan& plan) {
   Json routes = Json::array(), rules = Json::array();
   for (const auto& route : plan.routes)
-    routes.push_back({{"table", table_name(route.table)}, {"number", static_cast<std::uint32_t>(route.table)},
+    routes.push_back({{"table", table_name(route.table)},
+                      {"number", static_cast<std::uint32_t>(route.table)},
                       {"destination", route.destination.to_string()},
                       {"interface", route.interface.empty() ? "unreachable" : route.interface},
                       {"via", route.via ? Json(route.via->to_string()) : Json()}});
   for (const auto& rule : plan.rules)
-    rules.push_back({{"priority", rule.priority}, {"incoming_interface", rule.incoming_interface}, {"mark", rule.mark},
+    rules.push_back({{"priority", rule.priority},
+                     {"incoming_interface", rule.incoming_interface},
+                     {"mark", rule.mark},
                      {"table", rule.prohibit ? "prohibit" : table_name(rule.table)}});
   return {{"routes", std::move(routes)}, {"rules", std::move(rules)}};
 }
@@ -135,13 +158,16 @@ Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std
 }
 
 Json outcome_view(const core::ChangeOutcome& outcome) {
-  return {{"generation", outcome.generation.number}, {"difference", outcome.difference}, {"warnings", outcome.warnings}};
+  return {
+      {"generation", outcome.generation.number}, {"difference", outcome.difference}, {"warnings", outcome.warnings}};
 }
 
 Json controller_view(const core::Controller& controller, const audit::RecordTime& now) {
   const auto* plan = controller.running_plan();
   Json view{{"gateway", plan == nullptr ? "" : plan->gateway_name},
-            {"state", controller.settled() ? "running" : plan == nullptr ? "closed" : "changing"}};
+            {"state", controller.settled() ? "running"
+                      : plan == nullptr    ? "closed"
+                                           : "changing"}};
   view["generation"] = controller.running_generation().number;
   view["digest"] = controller.running_digest();
   view["from_last_good"] = controller.from_last_good();

@@ -20,7 +20,8 @@ inline constexpr int kControlVersion = 1;
 // {"version":1,"ok":true,"result":…} and {"version":1,"ok":false,"error":{…}} as one line.
 [[nodiscard]] std::string answer_line(Json result);
 [[nodiscard]] std::string error_line(const std::string& code, const std::string& message,
-                                     const std::vector<std::string>& errors = {}, const std::vector<std::string>& warnings = {});
+                                     const std::vector<std::string>& errors = {},
+                                     const std::vector<std::string>& warnings = {});
 [[nodiscard]] std::string one_line(const Json& json);
 
 using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility

@@ -1,5 +1,6 @@
-// The command line `sekisho VERB` (design 10): a table of verbs, their options and their texts. Exit: 0 fine, 1 findings,
-// differences or denied, 2 could not run. Errors say what, where, and what would be right. Secrets are never shown.
+// The command line `sekisho VERB` (design 10): a table of verbs, their options and their texts. Exit: 0 fine, 1
+// findings, differences or denied, 2 could not run. Errors say what, where, and what would be right. Secrets are never
+// shown.
 #pragma once
 
 #include <map>
@@ -22,7 +23,7 @@ struct Option {
 };
 
 struct CommandLine {
-  std::vector<std::string> words;                          // after the verb, without options
+  std::vector<std::string> words;                           // after the verb, without options
   std::map<std::string, std::vector<std::string>> options;  // "--comment" -> values; a switch has one empty value
 
   [[nodiscard]] bool has(const std::string& option) const { return options.contains(option); }
@@ -52,7 +53,8 @@ struct Verb {
 [[nodiscard]] std::span<const Verb> verbs();
 
 // The error is a sentence for a person.
-[[nodiscard]] config::value::Result<CommandLine, std::string> parse(const Verb& verb, std::span<const std::string> arguments);
+[[nodiscard]] config::value::Result<CommandLine, std::string> parse(const Verb& verb,
+                                                                    std::span<const std::string> arguments);
 [[nodiscard]] std::string help();
 [[nodiscard]] std::string help(const Verb& verb);
 // "did you mean": the nearest of `names`, or empty.

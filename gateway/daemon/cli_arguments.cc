@@ -40,10 +40,17 @@ constexpr std::array<Verb, 12> kVerbs{{
     {"diff", "", "what a reload would change", 0, 0, {}, diff},
     {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, {}, status},
     {"show", "facilities|tunnels|routes|flows", "what the gateway knows", 1, 1, kShow, show},
-    {"explain", "FROM TO[:PORT]", "may FROM open PORT at TO, and by which line; needs no running gateway", 2, 2, {}, explain},
+    {"explain",
+     "FROM TO[:PORT]",
+     "may FROM open PORT at TO, and by which line; needs no running gateway",
+     2,
+     2,
+     {},
+     explain},
     {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
     {"key", "generate|public [FILE]", "make a private key; show the public key of one", 1, 2, {}, key},
-    {"facility", "add NAME", "make a facility's keys, its file, and the peer's wg-quick file", 2, 2, kFacility, facility},
+    {"facility", "add NAME", "make a facility's keys, its file, and the peer's wg-quick file", 2, 2, kFacility,
+     facility},
     {"doctor", "", "is this machine fit to run the gateway", 0, 0, {}, doctor},
 }};
 
@@ -109,7 +116,9 @@ config::value::Result<void, std::string> parse_option(const Verb& verb, std::spa
 
 }  // namespace
 
-std::span<const Verb> verbs() { return kVerbs; }
+std::span<const Verb> verbs() {
+  return kVerbs;
+}
 
 std::string nearest(std::string_view word, std::span<const std::string_view> names) {
   std::string_view best;
@@ -122,8 +131,10 @@ std::string nearest(std::string_view word, std::span<const std::string_view> nam
 config::value::Result<CommandLine, std::string> parse(const Verb& verb, std::span<const std::string> arguments) {
   CommandLine line;
   for (std::size_t at = 0; at < arguments.size(); ++at) {
-    if (!arguments[at].starts_with("--")) line.words.push_back(arguments[at]);
-    else if (auto parsed = parse_option(verb, arguments, at, line); !parsed) return std::unexpected(parsed.error());
+    if (!arguments[at].starts_with("--"))
+      line.words.push_back(arguments[at]);
+    else if (auto parsed = parse_option(verb, arguments, at, line); !parsed)
+      return std::unexpected(parsed.error());
   }
   if (line.has("--help")) return line;
   if (line.words.size() < verb.least_words)
@@ -136,8 +147,10 @@ config::value::Result<CommandLine, std::string> parse(const Verb& verb, std::spa
 
 std::string help() {
   std::string text = "sekisho: the gateway between facilities and a data centre\n\nusage: sekisho VERB [OPTIONS]\n\n";
-  for (const auto& verb : kVerbs) text += fmt::format("  {:<42} {}\n", fmt::format("{} {}", verb.name, verb.words), verb.summary);
-  return text + "\nEvery verb:\n" + option_lines(kCommon) + "\nexit status: 0 fine, 1 findings or denied, 2 could not run\n";
+  for (const auto& verb : kVerbs)
+    text += fmt::format("  {:<42} {}\n", fmt::format("{} {}", verb.name, verb.words), verb.summary);
+  return text + "\nEvery verb:\n" + option_lines(kCommon) +
+         "\nexit status: 0 fine, 1 findings or denied, 2 could not run\n";
 }
 
 std::string help(const Verb& verb) {

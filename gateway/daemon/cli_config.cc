@@ -48,7 +48,9 @@ Judged read_and_judge(const std::string& path, bool with_tests) {
   auto& diagnostics = judged.loaded.diagnostics;
   if (config::has_errors(diagnostics)) return judged;
   judged.compiled = policy::compile(judged.loaded.config, now);
-  const auto add = [&diagnostics](const auto& more) { diagnostics.insert(diagnostics.end(), more.begin(), more.end()); };
+  const auto add = [&diagnostics](const auto& more) {
+    diagnostics.insert(diagnostics.end(), more.begin(), more.end());
+  };
   add(judged.compiled.diagnostics);
   if (with_tests) add(policy::run_tests(judged.loaded.config, judged.compiled.plan, now));
   judged.findings = policy::verify(judged.compiled.plan);
@@ -62,7 +64,8 @@ void print_diagnostics(const config::Loaded& loaded, std::FILE* to) {
 int print_check_json(const Judged& judged) {
   Json json{{"version", kControlVersion}, {"ok", judged.good()}, {"files", judged.loaded.config.files}};
   json["diagnostics"] = Json::array();
-  for (const auto& each : judged.loaded.diagnostics) json["diagnostics"].push_back(to_json(each, judged.loaded.config.files));
+  for (const auto& each : judged.loaded.diagnostics)
+    json["diagnostics"].push_back(to_json(each, judged.loaded.config.files));
   json["findings"] = Json::array();
   for (const auto& each : judged.findings) json["findings"].push_back({{"promise", each.promise}, {"what", each.what}});
   fmt::print("{}", one_line(json));
@@ -86,8 +89,10 @@ config::value::Result<policy::Question, std::string> question_of(const std::vect
 }
 
 Json to_json(const policy::Answer& answer) {
-  Json json{{"source", answer.packet.source.to_string()}, {"destination", answer.packet.destination.to_string()},
-            {"destination_port", answer.packet.destination_port}, {"allowed", answer.decision.allowed()},
+  Json json{{"source", answer.packet.source.to_string()},
+            {"destination", answer.packet.destination.to_string()},
+            {"destination_port", answer.packet.destination_port},
+            {"allowed", answer.decision.allowed()},
             {"text", policy::to_text(answer.decision)}};
   if (const auto* permission = answer.decision.permission) {
     json["rule"] = permission->rule.number;
@@ -101,8 +106,11 @@ Json to_json(const policy::Answer& answer) {
 int print_explanation(const policy::Explanation& explanation, bool json) {
   const bool allowed = explanation.problems.empty() && explanation.any_allowed();
   if (json) {
-    Json out{{"version", kControlVersion}, {"allowed", allowed}, {"all_allowed", explanation.all_allowed()},
-             {"problems", explanation.problems}, {"answers", Json::array()}};
+    Json out{{"version", kControlVersion},
+             {"allowed", allowed},
+             {"all_allowed", explanation.all_allowed()},
+             {"problems", explanation.problems},
+             {"answers", Json::array()}};
     for (const auto& answer : explanation.answers) out["answers"].push_back(to_json(answer));
     fmt::print("{}", one_line(out));
   } else {
@@ -125,7 +133,8 @@ int check(const CommandLine& line) {
   }
   const auto& config = judged.loaded.config;
   fmt::print("{}: {}, {}, {}, {} passed\n", coloured(Colour::kGreen, "good"),
-             counted(config.facilities.size(), "facility", "facilities"), counted(config.services.size(), "service", "services"),
+             counted(config.facilities.size(), "facility", "facilities"),
+             counted(config.services.size(), "service", "services"),
              counted(judged.compiled.plan.permissions.size(), "permission", "permissions"),
              counted(config.tests.size(), "test", "tests"));
   return kFine;
@@ -142,7 +151,8 @@ int explain(const CommandLine& line) {
     fmt::print(stderr, "sekisho explain: {}\n", question.error());
     return kCouldNotRun;
   }
-  return print_explanation(policy::explain(judged.loaded.config, judged.compiled.plan, *question, os::wall_now()), line.json());
+  return print_explanation(policy::explain(judged.loaded.config, judged.compiled.plan, *question, os::wall_now()),
+                           line.json());
 }
 
 int verify(const CommandLine& line) {

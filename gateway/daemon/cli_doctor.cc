@@ -25,7 +25,8 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-void add(Findings& findings, bool good, std::string what, std::string why, Finding::Grade otherwise = Finding::Grade::kBad) {
+void add(Findings& findings, bool good, std::string what, std::string why,
+         Finding::Grade otherwise = Finding::Grade::kBad) {
   findings.push_back({good ? Finding::Grade::kGood : otherwise, std::move(what), good ? "" : std::move(why)});
 }
 
@@ -43,21 +44,25 @@ void look_at_kernel(Findings& findings) {
   os::FileDescriptor netfilter(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
   add(findings, netfilter.valid(), "netfilter netlink", "the kernel has no nfnetlink: load the module nf_tables");
   const bool conntrack = access("/proc/sys/net/netfilter/nf_conntrack_max", R_OK) == 0;
-  add(findings, conntrack, "connection tracking", "load the module nf_conntrack (loaded with the first rule set)", Finding::Grade::kWarning);
+  add(findings, conntrack, "connection tracking", "load the module nf_conntrack (loaded with the first rule set)",
+      Finding::Grade::kWarning);
   if (conntrack) {
     const auto most = first_line("/proc/sys/net/netfilter/nf_conntrack_max");
-    add(findings, most.size() >= 5, "nf_conntrack_max " + most, "fewer than 10,000 flows: raise net.netfilter.nf_conntrack_max", Finding::Grade::kWarning);
+    add(findings, most.size() >= 5, "nf_conntrack_max " + most,
+        "fewer than 10,000 flows: raise net.netfilter.nf_conntrack_max", Finding::Grade::kWarning);
   }
   os::FileDescriptor routing(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   add(findings, routing.valid(), "routing netlink", "the kernel has no rtnetlink");
-  add(findings, access("/proc/sys/net/ipv6", R_OK) == 0, "IPv6", "switched off in the kernel: IPv6 facilities cannot work", Finding::Grade::kWarning);
+  add(findings, access("/proc/sys/net/ipv6", R_OK) == 0, "IPv6",
+      "switched off in the kernel: IPv6 facilities cannot work", Finding::Grade::kWarning);
 }
 
 void look_at_clock(Findings& findings) {
   timex clock{};
   const int state = adjtimex(&clock);
   const bool synchronised = state >= 0 && state != TIME_ERROR && (clock.status & STA_UNSYNC) == 0;
-  add(findings, synchronised, "clock", "not synchronised: end dates and records follow it; run chrony or systemd-timesyncd", Finding::Grade::kWarning);
+  add(findings, synchronised, "clock",
+      "not synchronised: end dates and records follow it; run chrony or systemd-timesyncd", Finding::Grade::kWarning);
 }
 
 void look_at_keys(Findings& findings, const CommandLine& line) {
@@ -72,14 +77,15 @@ void look_at_keys(Findings& findings, const CommandLine& line) {
     const auto path = file.starts_with('/') ? file : directory + "/" + file;
     const auto kind = file == gateway_key ? os::KeyKind::kPrivate : os::KeyKind::kPreshared;
     const auto fact = os::inspect_key_file(path, file, kind);
-    add(findings, fact.state == config::KeyFileFact::State::kGood, "key file " + file, fact.detail.empty() ? "not a good key file" : fact.detail);
+    add(findings, fact.state == config::KeyFileFact::State::kGood, "key file " + file,
+        fact.detail.empty() ? "not a good key file" : fact.detail);
   }
   for (const auto& interface : {loaded.config.gateway.outside.interface, loaded.config.gateway.inside.interface})
     add(findings, access(("/sys/class/net/" + interface).c_str(), F_OK) == 0, "interface " + interface, "is not there");
 }
 
 void look_at_state(Findings& findings, const CommandLine& line) {
-  struct stat facts {};
+  struct stat facts{};
   const auto state = line.state_directory();
   if (stat(state.c_str(), &facts) != 0)
     return add(findings, false, "state " + state, "is not there; 'sekisho run' makes it", Finding::Grade::kWarning);
@@ -104,8 +110,11 @@ int doctor(const CommandLine& line) {
     all_good = all_good && each.grade != Finding::Grade::kBad;
     list.push_back({{"grade", grade_name(each.grade)}, {"what", each.what}, {"why", each.why}});
     if (line.json()) continue;
-    const auto colour = each.grade == Finding::Grade::kGood ? Colour::kGreen : each.grade == Finding::Grade::kWarning ? Colour::kYellow : Colour::kRed;
-    fmt::print("{:<8}{}{}\n", coloured(colour, grade_name(each.grade)), printable(each.what), each.why.empty() ? "" : ": " + printable(each.why));
+    const auto colour = each.grade == Finding::Grade::kGood      ? Colour::kGreen
+                        : each.grade == Finding::Grade::kWarning ? Colour::kYellow
+                                                                 : Colour::kRed;
+    fmt::print("{:<8}{}{}\n", coloured(colour, grade_name(each.grade)), printable(each.what),
+               each.why.empty() ? "" : ": " + printable(each.why));
   }
   if (line.json()) fmt::print("{}", one_line({{"version", kControlVersion}, {"ok", all_good}, {"findings", list}}));
   return all_good ? kFine : kFindings;

@@ -1,5 +1,6 @@
-// sekisho facility add NAME: a key pair and a preshared key that nobody else has, facilities.d/NAME.json, and the peer's wg-quick
-// file. The peer's private key is in that file only. Nothing that exists is overwritten; what was made is taken back on failure.
+// sekisho facility add NAME: a key pair and a preshared key that nobody else has, facilities.d/NAME.json, and the
+// peer's wg-quick file. The peer's private key is in that file only. Nothing that exists is overwritten; what was made
+// is taken back on failure.
 #include <fmt/format.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -41,7 +42,8 @@ Result<config::Network, std::string> network_of(const std::string& text) {
   config::Network network;
   network.real = TRY(Prefix::parse(text.substr(0, equals)));
   network.seen_as = equals == std::string::npos ? network.real : TRY(Prefix::parse(text.substr(equals + 1)));
-  if (network.real.length() != network.seen_as.length() || network.real.address().family() != network.seen_as.address().family())
+  if (network.real.length() != network.seen_as.length() ||
+      network.real.address().family() != network.seen_as.address().family())
     return std::unexpected("'" + text + "': both prefixes must have one family and one length");
   return network;
 }
@@ -56,7 +58,8 @@ Result<Wanted, std::string> wanted_of(const CommandLine& line, const config::Gat
   if (std::ranges::any_of(gateway.facilities, [&](const auto& f) { return f.name.text == wanted.name; }))
     return std::unexpected("a facility " + wanted.name + " is there already");
   for (const auto* needed : {"--network", "--reason", "--approved-by", "--until"})
-    if (!line.has(needed)) return std::unexpected(std::string(needed) + " is missing; 'sekisho facility --help' lists all");
+    if (!line.has(needed))
+      return std::unexpected(std::string(needed) + " is missing; 'sekisho facility --help' lists all");
   for (const auto& text : line.values("--network")) wanted.networks.push_back(TRY(network_of(text)));
   for (const auto& service : line.values("--may-use"))
     if (std::ranges::none_of(gateway.services, [&](const auto& s) { return s.name.text == service; }))
@@ -70,15 +73,23 @@ Result<Wanted, std::string> wanted_of(const CommandLine& line, const config::Gat
 std::string facility_file(const CommandLine& line, const Wanted& wanted, const std::string& public_key) {
   Json networks = Json::array();
   for (const auto& network : wanted.networks) {
-    if (network.real == network.seen_as) networks.push_back(network.real.to_string());
-    else networks.push_back({{"real", network.real.to_string()}, {"seen_as", network.seen_as.to_string()}});
+    if (network.real == network.seen_as)
+      networks.push_back(network.real.to_string());
+    else
+      networks.push_back({{"real", network.real.to_string()}, {"seen_as", network.seen_as.to_string()}});
   }
-  Json tunnel{{"protocol", "wireguard"}, {"public_key", public_key}, {"preshared_key_file", "keys/" + wanted.name + ".psk"}};
+  Json tunnel{
+      {"protocol", "wireguard"}, {"public_key", public_key}, {"preshared_key_file", "keys/" + wanted.name + ".psk"}};
   if (line.has("--endpoint")) tunnel["endpoint"] = line.value("--endpoint");
   if (line.has("--source")) tunnel["source"] = line.values("--source");
-  tunnel["exception"] = {{"reason", line.value("--reason")}, {"approved_by", line.value("--approved-by")}, {"until", line.value("--until")}};
-  Json facility{{"title", line.value("--title", wanted.name)}, {"role", line.value("--role", "viewing")},
-                {"networks", networks}, {"may_use", line.values("--may-use")}, {"tunnel", tunnel}};
+  tunnel["exception"] = {{"reason", line.value("--reason")},
+                         {"approved_by", line.value("--approved-by")},
+                         {"until", line.value("--until")}};
+  Json facility{{"title", line.value("--title", wanted.name)},
+                {"role", line.value("--role", "viewing")},
+                {"networks", networks},
+                {"may_use", line.values("--may-use")},
+                {"tunnel", tunnel}};
   const Json file{{"facilities", {{wanted.name, facility}}}};
   return file.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -87,8 +98,9 @@ std::string facility_file(const CommandLine& line, const Wanted& wanted, const s
 std::string peer_address(const Prefix& prefix) {
   auto octets = prefix.address().storage();
   if (!prefix.is_host()) octets[prefix.address().is_v4() ? 3 : 15] |= 1;
-  const auto address = prefix.address().is_v4() ? config::value::IpAddress::v4({octets[0], octets[1], octets[2], octets[3]})
-                                                : config::value::IpAddress::v6(octets);
+  const auto address = prefix.address().is_v4()
+                           ? config::value::IpAddress::v4({octets[0], octets[1], octets[2], octets[3]})
+                           : config::value::IpAddress::v6(octets);
   return address.to_string() + "/" + std::to_string(prefix.length());
 }
 
@@ -103,10 +115,13 @@ std::string peer_file(const CommandLine& line, const Wanted& wanted, const KeyPa
       for (const auto& address : service.addresses)
         allowed += (allowed.empty() ? "" : ", ") + Prefix::host(address).to_string();
   const config::value::SocketAddress endpoint{gateway.outside.addresses.front(), gateway.wireguard.port};
-  std::string text = fmt::format("# Sekisho gateway {}, facility {}. This file holds the facility's private key.\n", gateway.name, wanted.name);
-  text += fmt::format("[Interface]\nPrivateKey = {}\nAddress = {}\nMTU = {}\n\n", keys.secret.text, addresses, gateway.tunnel_mtu);
-  text += fmt::format("[Peer]\nPublicKey = {}\nPresharedKey = {}\nAllowedIPs = {}\nEndpoint = {}\nPersistentKeepalive = 25\n",
-                      gateway_key, psk.text, allowed, endpoint.to_string());
+  std::string text = fmt::format("# Sekisho gateway {}, facility {}. This file holds the facility's private key.\n",
+                                 gateway.name, wanted.name);
+  text += fmt::format("[Interface]\nPrivateKey = {}\nAddress = {}\nMTU = {}\n\n", keys.secret.text, addresses,
+                      gateway.tunnel_mtu);
+  text += fmt::format(
+      "[Peer]\nPublicKey = {}\nPresharedKey = {}\nAllowedIPs = {}\nEndpoint = {}\nPersistentKeepalive = 25\n",
+      gateway_key, psk.text, allowed, endpoint.to_string());
   return text;
 }
 
@@ -117,7 +132,8 @@ class NewFiles {
     auto made = os::create_file(path, text, mode);
     if (made) made_.push_back(path);
     if (made) return {};
-    return std::unexpected(made.error().number == EEXIST ? path + " is there already and is not overwritten" : made.error().to_string());
+    return std::unexpected(made.error().number == EEXIST ? path + " is there already and is not overwritten"
+                                                         : made.error().to_string());
   }
   void keep() { made_.clear(); }
   ~NewFiles() {
@@ -147,7 +163,8 @@ Result<void, std::string> make(const CommandLine& line, const Wanted& wanted, co
   NewFiles files;
   TRY(files.create(wanted.directory + "/keys/" + wanted.name + ".psk", psk.text + "\n", 0600));
   TRY(files.create(wanted.peer_file, peer_file(line, wanted, keys, psk, gateway_key), 0600));
-  TRY(files.create(wanted.directory + "/facilities.d/" + wanted.name + ".json", facility_file(line, wanted, keys.open), 0640));
+  TRY(files.create(wanted.directory + "/facilities.d/" + wanted.name + ".json", facility_file(line, wanted, keys.open),
+                   0640));
   TRY(check_whole(line));
   files.keep();
   return {};
@@ -169,10 +186,13 @@ int facility(const CommandLine& line) {
   if (auto made = make(line, *wanted, *gateway_key); !made) return failed(made.error());
   const auto facility_path = wanted->directory + "/facilities.d/" + wanted->name + ".json";
   if (line.json())
-    fmt::print("{}", one_line({{"version", kControlVersion}, {"facility_file", facility_path}, {"peer_file", wanted->peer_file}}));
+    fmt::print(
+        "{}",
+        one_line({{"version", kControlVersion}, {"facility_file", facility_path}, {"peer_file", wanted->peer_file}}));
   else
-    fmt::print("{}\n{} (give it to the facility by a safe way, then delete it here)\nnow: sekisho check, sekisho reload\n",
-               facility_path, wanted->peer_file);
+    fmt::print(
+        "{}\n{} (give it to the facility by a safe way, then delete it here)\nnow: sekisho check, sekisho reload\n",
+        facility_path, wanted->peer_file);
   return kFine;
 }
 

@@ -34,26 +34,29 @@ int print_change(const CommandLine& line, const Json& answer) {
   for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable(warning));
   const auto difference = lines_at(result, "difference");
   for (const auto& each : difference) fmt::print("{}\n", printable(each));
-  fmt::print("generation {} runs{}\n", text_at(result, "generation"), difference.empty() ? "; nothing is different" : "");
+  fmt::print("generation {} runs{}\n", text_at(result, "generation"),
+             difference.empty() ? "; nothing is different" : "");
   return kFine;
 }
 
 void print_status(const Json& result) {
   const auto state = text_at(result, "state");
   const auto colour = state == "running" ? Colour::kGreen : Colour::kRed;
-  fmt::print("{} {}: generation {}, {} of {} tunnels up\n", printable(text_at(result, "gateway")), coloured(colour, state),
-             text_at(result, "generation"), text_at(object_at(result, "facilities"), "up"),
+  fmt::print("{} {}: generation {}, {} of {} tunnels up\n", printable(text_at(result, "gateway")),
+             coloured(colour, state), text_at(result, "generation"), text_at(object_at(result, "facilities"), "up"),
              text_at(object_at(result, "facilities"), "configured"));
   const auto processes = object_at(result, "processes"), refused = object_at(result, "refused");
   for (const auto& [process, there] : processes.items())
     if (there != true) fmt::print("{} is not there\n", process);
   if (text_at(result, "from_last_good") == "true")
-    fmt::print("{}\n", coloured(Colour::kYellow, "the configuration on disk is bad; the last good one runs ('sekisho check' says why)"));
-  if (const auto error = text_at(result, "last_error"); !error.empty()) fmt::print("last error: {}\n", printable(error));
+    fmt::print("{}\n", coloured(Colour::kYellow,
+                                "the configuration on disk is bad; the last good one runs ('sekisho check' says why)"));
+  if (const auto error = text_at(result, "last_error"); !error.empty())
+    fmt::print("last error: {}\n", printable(error));
   const auto flows = object_at(result, "flows");
-  fmt::print("flows: {} open, {} begun, {} ended\n", text_at(flows, "open"), text_at(flows, "begun"), text_at(flows, "ended"));
-  for (const auto& [reason, count] : refused.items())
-    fmt::print("refused: {} {}\n", printable(reason), count.dump());
+  fmt::print("flows: {} open, {} begun, {} ended\n", text_at(flows, "open"), text_at(flows, "begun"),
+             text_at(flows, "ended"));
+  for (const auto& [reason, count] : refused.items()) fmt::print("refused: {} {}\n", printable(reason), count.dump());
   const auto records = object_at(result, "records");
   if (text_at(records, "failing") == "true")
     fmt::print("{}\n", coloured(Colour::kRed, "records cannot be written: " + printable(text_at(records, "error"))));
@@ -64,7 +67,8 @@ void print_status(const Json& result) {
 
 std::string text_at(const Json& json, const char* key) {
   if (!json.is_object() || !json.contains(key) || json[key].is_null()) return "";
-  return json[key].is_string() ? json[key].get<std::string>() : json[key].dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json[key].is_string() ? json[key].get<std::string>()
+                               : json[key].dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::uint64_t number_at(const Json& json, const char* key) {
@@ -90,7 +94,8 @@ config::value::Result<Asked, std::string> ask(const CommandLine& line, Json requ
   auto answer = client->receive(seconds);
   if (!answer) return std::unexpected(answer.error().to_string());
   auto json = Json::parse(*answer, nullptr, false);
-  if (!json.is_object() || !json.contains("ok") || !json["ok"].is_boolean()) return std::unexpected("the gateway's answer has no known form");
+  if (!json.is_object() || !json.contains("ok") || !json["ok"].is_boolean())
+    return std::unexpected("the gateway's answer has no known form");
   return Asked{std::move(*client), std::move(json)};
 }
 
@@ -102,8 +107,10 @@ int print_refusal(const CommandLine& line, const Json& answer) {
   const auto error = object_at(answer, "error");
   const auto errors = lines_at(error, "errors");
   for (const auto& each : errors) fmt::print(stderr, "{}\n", printable(each));
-  if (errors.empty()) fmt::print(stderr, "sekisho: {}\n", printable(text_at(error, "message")));
-  else fmt::print(stderr, "sekisho: refused; nothing was changed\n");
+  if (errors.empty())
+    fmt::print(stderr, "sekisho: {}\n", printable(text_at(error, "message")));
+  else
+    fmt::print(stderr, "sekisho: refused; nothing was changed\n");
   return kFindings;
 }
 
@@ -112,7 +119,8 @@ int print_not_reached(const std::string& sentence) {
   return kCouldNotRun;
 }
 
-// A configuration that cannot run is told here, where a person reads it; with a last good one the gateway starts all the same.
+// A configuration that cannot run is told here, where a person reads it; with a last good one the gateway starts all
+// the same.
 int run_foreground(const CommandLine& line) {
   const auto wall = os::wall_now();
   const auto candidate =
@@ -131,14 +139,17 @@ int reload(const CommandLine& line) {
   return asked ? print_change(line, asked->answer) : print_not_reached(asked.error());
 }
 
-int apply(const CommandLine& line) { return reload(line); }
+int apply(const CommandLine& line) {
+  return reload(line);
+}
 
 int diff(const CommandLine& line) {
   const auto asked = ask(line, {{"verb", "diff"}});
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
   const auto difference = lines_at(object_at(asked->answer, "result"), "difference");
-  if (line.json()) fmt::print("{}", one_line(asked->answer));
+  if (line.json())
+    fmt::print("{}", one_line(asked->answer));
   else
     for (const auto& each : difference) fmt::print("{}\n", printable(each));
   return difference.empty() ? kFine : kFindings;
@@ -149,8 +160,10 @@ int status(const CommandLine& line) {
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
   const auto result = object_at(asked->answer, "result");
-  if (line.json()) fmt::print("{}", one_line(asked->answer));
-  else print_status(result);
+  if (line.json())
+    fmt::print("{}", one_line(asked->answer));
+  else
+    print_status(result);
   return text_at(result, "state") == "running" ? kFine : kFindings;
 }
 

@@ -24,8 +24,10 @@ std::string base64_of(const Key& key) {
 }
 
 int print_key(const CommandLine& line, const std::string& path, const std::string& open) {
-  if (line.json()) fmt::print("{}", one_line({{"version", kControlVersion}, {"file", path}, {"public_key", open}}));
-  else fmt::print("{}\n", open);
+  if (line.json())
+    fmt::print("{}", one_line({{"version", kControlVersion}, {"file", path}, {"public_key", open}}));
+  else
+    fmt::print("{}\n", open);
   return kFine;
 }
 
@@ -36,7 +38,9 @@ int failed(const std::string& sentence) {
 
 }  // namespace
 
-KeyText::~KeyText() { sodium_memzero(text.data(), text.size()); }
+KeyText::~KeyText() {
+  sodium_memzero(text.data(), text.size());
+}
 
 KeyPair make_key_pair() {
   Key secret{}, open{};
@@ -63,12 +67,18 @@ config::value::Result<std::string, std::string> public_key_of(const std::string&
   const auto fact = os::inspect_key_file(path, path, os::KeyKind::kPrivate);
   using State = config::KeyFileFact::State;
   switch (fact.state) {
-    case State::kGood: return fact.public_key;
-    case State::kMissing: return std::unexpected(path + " does not exist; 'sekisho key generate " + path + "' makes it");
-    case State::kUnreadable: return std::unexpected(path + " cannot be read: " + fact.detail);
-    case State::kOpenToOthers: return std::unexpected(path + " is open to others (" + fact.detail + "): chmod 0600 " + path);
-    case State::kMalformed: return std::unexpected(path + " does not hold a key: 32 octets in base64 are expected");
-    case State::kWeak: return std::unexpected(path + " holds a weak key; make a new one");
+    case State::kGood:
+      return fact.public_key;
+    case State::kMissing:
+      return std::unexpected(path + " does not exist; 'sekisho key generate " + path + "' makes it");
+    case State::kUnreadable:
+      return std::unexpected(path + " cannot be read: " + fact.detail);
+    case State::kOpenToOthers:
+      return std::unexpected(path + " is open to others (" + fact.detail + "): chmod 0600 " + path);
+    case State::kMalformed:
+      return std::unexpected(path + " does not hold a key: 32 octets in base64 are expected");
+    case State::kWeak:
+      return std::unexpected(path + " holds a weak key; make a new one");
   }
   return std::unexpected(path + ": unknown state");
 }
@@ -82,7 +92,8 @@ int key(const CommandLine& line) {
   if (what == "generate") {
     const auto pair = make_key_pair();
     if (auto made = os::create_file(path, pair.secret.text + "\n", 0600); !made)
-      return failed(made.error().number == EEXIST ? path + " is there already and is not overwritten" : made.error().to_string());
+      return failed(made.error().number == EEXIST ? path + " is there already and is not overwritten"
+                                                  : made.error().to_string());
     return print_key(line, path, pair.open);
   }
   const auto open = public_key_of(path);

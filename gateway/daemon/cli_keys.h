@@ -17,8 +17,11 @@ class KeyText {
   std::string text;
 };
 
-struct KeyPair { KeyText secret; std::string open; };
-[[nodiscard]] KeyPair make_key_pair();        // X25519, clamped (RFC 7748 5)
+struct KeyPair {
+  KeyText secret;
+  std::string open;
+};
+[[nodiscard]] KeyPair make_key_pair();  // X25519, clamped (RFC 7748 5)
 [[nodiscard]] KeyText make_preshared_key();
 
 // The public key of a private key file, or why there is none, as a sentence.

@@ -81,10 +81,11 @@ void print_flows(const Json& result) {
 void print_flow_record(const Json& record) {
   const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
   const auto service = text_at(record, "service");
-  std::string line = fmt::format("{} {} {} {} {} {} -> {}", text_at(record, "time"), text_at(record, "kind"),
-                                 or_dash(text_at(record, "facility")), or_dash(service.empty() ? text_at(record, "offer") : service),
-                                 text_at(record, "protocol"), end_of(record, "source", "source_real", "source_port"),
-                                 end_of(record, "destination", "destination_real", "destination_port"));
+  std::string line =
+      fmt::format("{} {} {} {} {} {} -> {}", text_at(record, "time"), text_at(record, "kind"),
+                  or_dash(text_at(record, "facility")), or_dash(service.empty() ? text_at(record, "offer") : service),
+                  text_at(record, "protocol"), end_of(record, "source", "source_real", "source_port"),
+                  end_of(record, "destination", "destination_real", "destination_port"));
   if (const auto reason = text_at(record, "reason"); !reason.empty()) line += " " + reason;
   if (const auto ended = text_at(record, "ended"); !ended.empty())
     line += fmt::format(" {}, {} out, {} back, {} ms", ended, bytes_text(number_at(record, "bytes_sent")),
@@ -96,8 +97,10 @@ int watch(const CommandLine& line, os::ControlClient& client) {
   for (;;) {
     const auto text = client.receive(-1);
     if (!text) return print_not_reached(text.error().to_string());
-    if (line.json()) fmt::print("{}\n", *text);
-    else print_flow_record(Json::parse(*text, nullptr, false));
+    if (line.json())
+      fmt::print("{}\n", *text);
+    else
+      print_flow_record(Json::parse(*text, nullptr, false));
     std::fflush(stdout);
   }
 }
@@ -106,7 +109,8 @@ struct View {
   std::string_view name;
   void (*print)(const Json&);
 };
-constexpr std::array<View, 4> kViews{{{"facilities", print_facilities}, {"tunnels", print_tunnels}, {"routes", print_routes}, {"flows", print_flows}}};
+constexpr std::array<View, 4> kViews{
+    {{"facilities", print_facilities}, {"tunnels", print_tunnels}, {"routes", print_routes}, {"flows", print_flows}}};
 
 }  // namespace
 
@@ -119,8 +123,10 @@ int show(const CommandLine& line) {
   auto asked = ask(line, {{"verb", "show"}, {"what", view->name}, {"watch", watching}});
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
-  if (line.json()) fmt::print("{}", one_line(asked->answer));
-  else view->print(asked->answer.contains("result") ? asked->answer["result"] : Json::object());
+  if (line.json())
+    fmt::print("{}", one_line(asked->answer));
+  else
+    view->print(asked->answer.contains("result") ? asked->answer["result"] : Json::object());
   std::fflush(stdout);
   return watching ? watch(line, asked->client) : kFine;
 }

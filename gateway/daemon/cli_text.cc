@@ -12,12 +12,23 @@
 namespace gateway::daemon::cli {
 namespace {
 
-struct Range { char32_t first, last; };
+struct Range {
+  char32_t first, last;
+};
 // Unicode East Asian Width W and F, as far as titles need it.
-constexpr std::array<Range, 11> kWide{{{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xa960, 0xa97c},
-    {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff},
-    {0x20000, 0x3fffd}}};
-constexpr std::array<Range, 5> kNoWidth{{{0x0300, 0x036f}, {0x200b, 0x200f}, {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}}};
+constexpr std::array<Range, 11> kWide{{{0x1100, 0x115f},
+                                       {0x2e80, 0x303e},
+                                       {0x3041, 0xa4cf},
+                                       {0xa960, 0xa97c},
+                                       {0xac00, 0xd7a3},
+                                       {0xf900, 0xfaff},
+                                       {0xfe30, 0xfe6f},
+                                       {0xff00, 0xff60},
+                                       {0xffe0, 0xffe6},
+                                       {0x1f300, 0x1faff},
+                                       {0x20000, 0x3fffd}}};
+constexpr std::array<Range, 5> kNoWidth{
+    {{0x0300, 0x036f}, {0x200b, 0x200f}, {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}}};
 
 bool within(std::span<const Range> ranges, char32_t point) {
   return std::ranges::any_of(ranges, [point](const Range& r) { return r.first <= point && point <= r.last; });

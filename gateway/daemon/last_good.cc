@@ -16,8 +16,12 @@ namespace {
 constexpr std::size_t kMostOctets = 64 << 20;
 constexpr std::size_t kDigestSize = 32;
 
-std::string plan_path(const std::string& state) { return state + "/last-good/plan.bin"; }
-std::string floor_path(const std::string& state) { return state + "/timestamp-floor"; }
+std::string plan_path(const std::string& state) {
+  return state + "/last-good/plan.bin";
+}
+std::string floor_path(const std::string& state) {
+  return state + "/timestamp-floor";
+}
 
 Octets digest_of(std::span<const std::uint8_t> octets) {
   Octets digest(kDigestSize);
@@ -57,7 +61,8 @@ config::value::Generation read_last_generation(const std::string& state_director
 
 os::OsResult<void> keep_timestamp_floor(const std::string& state_directory, std::uint64_t seconds) {
   const auto text = std::to_string(seconds) + "\n";
-  return os::replace_state_file(floor_path(state_directory), {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  return os::replace_state_file(floor_path(state_directory),
+                                {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
 std::uint64_t read_timestamp_floor(const std::string& state_directory) {

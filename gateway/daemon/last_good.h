@@ -1,5 +1,6 @@
-// What accessd must remember over its own death, beside the records: the last plan that ran (so that a broken configuration
-// on disk does not leave the gateway closed after a restart), its generation, and the handshake time stamp floor (S18).
+// What accessd must remember over its own death, beside the records: the last plan that ran (so that a broken
+// configuration on disk does not leave the gateway closed after a restart), its generation, and the handshake time
+// stamp floor (S18).
 #pragma once
 
 #include <optional>

@@ -15,7 +15,9 @@ namespace {
 
 using config::value::Instant;
 
-std::unexpected<OsError> failed(const std::string& what) { return std::unexpected(OsError{errno, what}); }
+std::unexpected<OsError> failed(const std::string& what) {
+  return std::unexpected(OsError{errno, what});
+}
 
 OsResult<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
@@ -108,8 +110,10 @@ void ControlSocket::send(std::uint64_t id, std::string_view line, EventLoop& loo
   if (found == clients_.end() || found->second.broken) return;
   auto& client = found->second;
   client.output += line;
-  if (client.output.size() > kMostUnsent) client.broken = true;
-  else flush(client, loop);
+  if (client.output.size() > kMostUnsent)
+    client.broken = true;
+  else
+    flush(client, loop);
 }
 
 void ControlSocket::keep(std::uint64_t id, bool waiting) {

@@ -1,5 +1,6 @@
-// <runtime>/control.sock: one JSON object a line from each client, one or more lines back. Bounded in clients, in octets and
-// in time; a client that does not follow is closed. Who asks is told by the kernel (SO_PEERCRED), never by the client.
+// <runtime>/control.sock: one JSON object a line from each client, one or more lines back. Bounded in clients, in
+// octets and in time; a client that does not follow is closed. Who asks is told by the kernel (SO_PEERCRED), never by
+// the client.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,12 @@ class ControlSocket {
  public:
   static constexpr std::size_t kMostClients = 32;
   static constexpr std::size_t kLongestRequest = 64 << 10;
-  static constexpr std::size_t kMostUnsent = 16 << 20;  // octets waiting for one client
+  static constexpr std::size_t kMostUnsent = 16 << 20;                            // octets waiting for one client
   static constexpr config::value::Duration kIdleTime = std::chrono::seconds(10);  // to send a whole request
 
   // Binds `path` (0660; a stale socket is replaced) and watches tokens from `first_token` on.
-  [[nodiscard]] static OsResult<ControlSocket> create(const std::string& path, std::uint32_t first_token, EventLoop& loop);
+  [[nodiscard]] static OsResult<ControlSocket> create(const std::string& path, std::uint32_t first_token,
+                                                      EventLoop& loop);
 
   struct Request {
     std::uint64_t client = 0;  // never reused
@@ -29,8 +31,8 @@ class ControlSocket {
     std::string line;          // without the newline
   };
   // What `ready` (tokens of ours; others are ignored) brought. Lost clients are in `lost`.
-  void on_ready(const ReadyDescriptor& ready, config::value::Instant now, EventLoop& loop, std::vector<Request>& requests,
-                std::vector<std::uint64_t>& lost);
+  void on_ready(const ReadyDescriptor& ready, config::value::Instant now, EventLoop& loop,
+                std::vector<Request>& requests, std::vector<std::uint64_t>& lost);
   // `line` with its newline. Unknown (gone) clients are ignored.
   void send(std::uint64_t client, std::string_view line, EventLoop& loop);
   // A client that waits for an answer or watches is not idle.
@@ -46,7 +48,8 @@ class ControlSocket {
     config::value::Instant last;
     bool waiting = false, broken = false;
   };
-  ControlSocket(FileDescriptor listener, std::uint32_t first_token) : listener_(std::move(listener)), first_token_(first_token) {}
+  ControlSocket(FileDescriptor listener, std::uint32_t first_token)
+      : listener_(std::move(listener)), first_token_(first_token) {}
   void accept_clients(config::value::Instant now, EventLoop& loop);
   void read_client(std::uint64_t id, Client& client, config::value::Instant now, std::vector<Request>& requests);
   void flush(Client& client, EventLoop& loop);

@@ -12,7 +12,7 @@ namespace gateway::os {
 
 class NetfilterSocket {
  public:
-  NetfilterSocket() = default;  // closed
+  NetfilterSocket() = default;                      // closed
   explicit NetfilterSocket(FileDescriptor socket);  // made non-blocking
 
   struct Read {

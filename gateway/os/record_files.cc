@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t kTailSize = 1 << 20;  // of the newest file: far longer than any line
 
-std::unexpected<OsError> failed(const std::string& what) { return std::unexpected(OsError{errno, what}); }
+std::unexpected<OsError> failed(const std::string& what) {
+  return std::unexpected(OsError{errno, what});
+}
 
 OsResult<void> make_directory(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir " + path);
@@ -83,7 +85,7 @@ OsResult<void> RecordFiles::repair_newest() {
   const auto path = directory_ + "/" + name;
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return failed("open " + path);
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(file.number(), &facts) != 0) return failed("fstat " + path);
   const auto size = static_cast<std::size_t>(facts.st_size);
   const auto start = size > kTailSize ? size - kTailSize : 0;
@@ -123,7 +125,8 @@ OsResult<void> RecordFiles::write_line(const std::string& line) {
 
 OsResult<std::string> RecordFiles::append(const audit::Record& record, Weight weight) {
   const auto now = record_time();
-  if (auto there = switch_to(audit::to_date(now.wall, now.offset_minutes)); !there) return std::unexpected(there.error());
+  if (auto there = switch_to(audit::to_date(now.wall, now.offset_minutes)); !there)
+    return std::unexpected(there.error());
   auto line = audit::render(record, sequence_ + 1, now);
   if (auto written = write_line(line); !written) return std::unexpected(written.error());
   ++sequence_;

@@ -1,6 +1,7 @@
-// The one writer of records: <state>/records/YYYY-MM-DD.jsonl (0600) and the journal. A line that a power cut tore is cut off
-// at start, with a record that says so. Decisions are on disk when append() returns; flows by the next sync(), <= 100 ms.
-// After a failed fsync the file is closed and opened anew: the kernel forgets the error, we do not (fsyncgate).
+// The one writer of records: <state>/records/YYYY-MM-DD.jsonl (0600) and the journal. A line that a power cut tore is
+// cut off at start, with a record that says so. Decisions are on disk when append() returns; flows by the next sync(),
+// <= 100 ms. After a failed fsync the file is closed and opened anew: the kernel forgets the error, we do not
+// (fsyncgate).
 #pragma once
 
 #include <string>

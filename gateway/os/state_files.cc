@@ -10,7 +10,9 @@
 namespace gateway::os {
 namespace {
 
-std::unexpected<OsError> failed(const std::string& what) { return std::unexpected(OsError{errno, what}); }
+std::unexpected<OsError> failed(const std::string& what) {
+  return std::unexpected(OsError{errno, what});
+}
 
 std::string folder_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -38,7 +40,7 @@ OsResult<void> sync_folder(const std::string& path) {
 OsResult<std::optional<std::vector<std::uint8_t>>> read_state_file(const std::string& path, std::size_t most) {
   FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid() && errno == ENOENT) return std::optional<std::vector<std::uint8_t>>();
-  struct stat facts {};
+  struct stat facts{};
   if (!file.valid() || fstat(file.number(), &facts) != 0) return failed("open " + path);
   if (!S_ISREG(facts.st_mode) || static_cast<std::size_t>(facts.st_size) > most)
     return std::unexpected(OsError{EFBIG, "read " + path});

@@ -1,5 +1,5 @@
-// Small files of the state folder: read whole with a cap, replaced whole (write beside, fsync, rename, fsync the folder), so that
-// a crash leaves the old or the new one.
+// Small files of the state folder: read whole with a cap, replaced whole (write beside, fsync, rename, fsync the
+// folder), so that a crash leaves the old or the new one.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 namespace gateway::os {
 
 // Empty when there is no such file.
-[[nodiscard]] OsResult<std::optional<std::vector<std::uint8_t>>> read_state_file(const std::string& path, std::size_t most);
+[[nodiscard]] OsResult<std::optional<std::vector<std::uint8_t>>> read_state_file(const std::string& path,
+                                                                                 std::size_t most);
 
 // 0600; makes the folder of `path` (0700) when it is missing.
 [[nodiscard]] OsResult<void> replace_state_file(const std::string& path, std::span<const std::uint8_t> octets);

@@ -13,15 +13,28 @@ struct Named {
   ordered_json fields;
 };
 
-Named named(const ProcessStarted& e) { return {"info", "process.started", {{"process", e.process}}}; }
-Named named(const ProcessGreeted& e) { return {"info", "process.greeted", {{"process", e.process}}}; }
-Named named(const ProcessLost& e) { return {"warning", "process.lost", {{"process", e.process}}}; }
-Named named(const ConfigurationChanged& e) {
-  return {"info", "configuration.changed", {{"generation", e.generation}, {"outcome", e.outcome}, {"detail", e.detail}}};
+Named named(const ProcessStarted& e) {
+  return {"info", "process.started", {{"process", e.process}}};
 }
-Named named(const Alarm& e) { return {"error", "alarm", {{"detail", e.detail}}}; }
-Named named(const EventsLost& e) { return {"warning", "events.lost", {{"source", e.source}, {"total", e.total}}}; }
-Named named(const RecordFailed& e) { return {"error", "record.failed", {{"detail", e.detail}}}; }
+Named named(const ProcessGreeted& e) {
+  return {"info", "process.greeted", {{"process", e.process}}};
+}
+Named named(const ProcessLost& e) {
+  return {"warning", "process.lost", {{"process", e.process}}};
+}
+Named named(const ConfigurationChanged& e) {
+  return {
+      "info", "configuration.changed", {{"generation", e.generation}, {"outcome", e.outcome}, {"detail", e.detail}}};
+}
+Named named(const Alarm& e) {
+  return {"error", "alarm", {{"detail", e.detail}}};
+}
+Named named(const EventsLost& e) {
+  return {"warning", "events.lost", {{"source", e.source}, {"total", e.total}}};
+}
+Named named(const RecordFailed& e) {
+  return {"error", "record.failed", {{"detail", e.detail}}};
+}
 
 }  // namespace
 

@@ -9,15 +9,33 @@
 
 namespace gateway::telemetry {
 
-struct ProcessStarted { std::string process; };
-struct ProcessGreeted { std::string process; };
-struct ProcessLost { std::string process; };
-struct ConfigurationChanged { std::uint64_t generation = 0; std::string outcome; std::string detail; };
-struct Alarm { std::string detail; };
-struct EventsLost { std::string source; std::uint64_t total = 0; };  // the kernel's queue to us ran over
-struct RecordFailed { std::string detail; };
+struct ProcessStarted {
+  std::string process;
+};
+struct ProcessGreeted {
+  std::string process;
+};
+struct ProcessLost {
+  std::string process;
+};
+struct ConfigurationChanged {
+  std::uint64_t generation = 0;
+  std::string outcome;
+  std::string detail;
+};
+struct Alarm {
+  std::string detail;
+};
+struct EventsLost {
+  std::string source;
+  std::uint64_t total = 0;
+};  // the kernel's queue to us ran over
+struct RecordFailed {
+  std::string detail;
+};
 
-using Event = std::variant<ProcessStarted, ProcessGreeted, ProcessLost, ConfigurationChanged, Alarm, EventsLost, RecordFailed>;
+using Event =
+    std::variant<ProcessStarted, ProcessGreeted, ProcessLost, ConfigurationChanged, Alarm, EventsLost, RecordFailed>;
 
 // {"time_ms":…,"level":"warning","event":"process.lost","process":"netd"} with a newline.
 [[nodiscard]] std::string render(const Event& event, config::value::WallTime now);

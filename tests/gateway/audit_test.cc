@@ -55,9 +55,13 @@ Buffer tuple_attribute() {
   return attribute(1, ip + protocol);
 }
 
-Buffer tcp_state(std::uint8_t state) { return attribute(4, attribute(1, attribute(1, {state}))); }
+Buffer tcp_state(std::uint8_t state) {
+  return attribute(4, attribute(1, attribute(1, {state})));
+}
 
-Buffer begin_message() { return message(kNew, kCreate, tuple_attribute() + tcp_state(1) + attribute(8, number(77, 4))); }
+Buffer begin_message() {
+  return message(kNew, kCreate, tuple_attribute() + tcp_state(1) + attribute(8, number(77, 4)));
+}
 
 Buffer end_message(std::uint8_t state) {
   const auto traffic = [](std::uint16_t type, std::uint64_t packets, std::uint64_t bytes) {
@@ -81,7 +85,9 @@ policy::Plan plan() {
   return plan;
 }
 
-RecordTime at(int second) { return {WallTime(seconds(1'700'000'000 + second)), Instant(seconds(second)), 540}; }
+RecordTime at(int second) {
+  return {WallTime(seconds(1'700'000'000 + second)), Instant(seconds(second)), 540};
+}
 
 struct Table {
   FlowTable flows;
@@ -105,7 +111,9 @@ TEST_CASE("record: RFC 3339 with the offset, in the zone's own day") {
 
 TEST_CASE("record: a line has all common fields and survives octets that are no UTF-8") {
   const auto line = render({"kernel.drift", {{"program", "\xff\xfe"}}}, 9, at(1));
-  CHECK(line.starts_with("{\"version\":1,\"sequence\":9,\"time\":\"2023-11-15T07:13:21.000+09:00\",\"boot_ns\":1000000000,\"kind\":\"kernel.drift\""));
+  CHECK(
+      line.starts_with("{\"version\":1,\"sequence\":9,\"time\":\"2023-11-15T07:13:21.000+09:00\",\"boot_ns\":"
+                       "1000000000,\"kind\":\"kernel.drift\""));
   CHECK(line.ends_with("}\n"));
   CHECK(std::count(line.begin(), line.end(), '\n') == 1);
 }
@@ -181,9 +189,18 @@ TEST_CASE("flows: begin and end carry facility, service, rule, both addresses an
 TEST_CASE("flows: how it ended") {
   Table table;
   table.feed(begin_message(), 0);
-  SECTION("closed") { table.feed(end_message(7), 5); CHECK(table.records.back().fields["ended"] == "closed"); }
-  SECTION("cut: deleted while established") { table.feed(end_message(3), 5); CHECK(table.records.back().fields["ended"] == "cut"); }
-  SECTION("timeout: never answered") { table.feed(end_message(1), 120); CHECK(table.records.back().fields["ended"] == "timeout"); }
+  SECTION("closed") {
+    table.feed(end_message(7), 5);
+    CHECK(table.records.back().fields["ended"] == "closed");
+  }
+  SECTION("cut: deleted while established") {
+    table.feed(end_message(3), 5);
+    CHECK(table.records.back().fields["ended"] == "cut");
+  }
+  SECTION("timeout: never answered") {
+    table.feed(end_message(1), 120);
+    CHECK(table.records.back().fields["ended"] == "timeout");
+  }
   SECTION("cut: permission taken away") {
     table.flows.set_plan({}, table.records);
     CHECK(table.records.back().kind == "flow.cut");

@@ -1,4 +1,5 @@
-// The command line: parsing, its sentences, exit statuses, columns, and that facility add makes a configuration that holds.
+// The command line: parsing, its sentences, exit statuses, columns, and that facility add makes a configuration that
+// holds.
 #include "gateway/daemon/cli.h"
 
 #include <sys/stat.h>
@@ -45,20 +46,38 @@ struct Site {
     return out.str();
   }
   [[nodiscard]] int run(Words words) const {
-    words.insert(words.end(), {"--config", folder + "/sekisho.json", "--runtime", folder, "--state", folder + "/state"});
+    words.insert(words.end(),
+                 {"--config", folder + "/sekisho.json", "--runtime", folder, "--state", folder + "/state"});
     return cli::run(words);
   }
   [[nodiscard]] Words add() const {
-    return {"facility", "add", "matsumae", "--title", "松前診療所", "--network", "10.2.0.0/24", "--may-use", "karte", "--reason",
-            "router without IKEv2", "--approved-by", "T. Sato", "--until", "2099-03-31", "--source", "198.51.100.7",
-            "--out", folder + "/peer.conf"};
+    return {"facility",
+            "add",
+            "matsumae",
+            "--title",
+            "松前診療所",
+            "--network",
+            "10.2.0.0/24",
+            "--may-use",
+            "karte",
+            "--reason",
+            "router without IKEv2",
+            "--approved-by",
+            "T. Sato",
+            "--until",
+            "2099-03-31",
+            "--source",
+            "198.51.100.7",
+            "--out",
+            folder + "/peer.conf"};
   }
 };
 
 }  // namespace
 
 TEST_CASE("cli: options, values with '=', repetition") {
-  const auto line = cli::parse(verb("facility"), Words{"add", "x", "--network=10.1.0.0/24", "--network", "10.2.0.0/24", "--json"});
+  const auto line =
+      cli::parse(verb("facility"), Words{"add", "x", "--network=10.1.0.0/24", "--network", "10.2.0.0/24", "--json"});
   REQUIRE(line);
   CHECK(line->words == Words{"add", "x"});
   CHECK(line->values("--network") == Words{"10.1.0.0/24", "10.2.0.0/24"});
@@ -97,7 +116,7 @@ TEST_CASE("cli: keys are made 0600, never overwritten, and the public key is tha
   const auto path = site.folder + "/keys/gateway.key";
   CHECK(site.run({"key", "generate"}) == cli::kCouldNotRun);  // never to the terminal
   REQUIRE(site.run({"key", "generate", path}) == cli::kFine);
-  struct stat facts {};
+  struct stat facts{};
   REQUIRE(stat(path.c_str(), &facts) == 0);
   CHECK((facts.st_mode & 0777) == 0600);
   const auto before = site.read("keys/gateway.key");
@@ -122,7 +141,7 @@ TEST_CASE("cli: facility add makes a configuration that holds, and explain answe
   CHECK(peer.find("AllowedIPs = 10.80.0.10/32\n") != std::string::npos);
   CHECK(peer.find("Address = 10.2.0.1/24\n") != std::string::npos);
   CHECK(peer.find("Endpoint = 203.0.113.10:51820\n") != std::string::npos);
-  struct stat facts {};
+  struct stat facts{};
   REQUIRE(stat((site.folder + "/peer.conf").c_str(), &facts) == 0);
   CHECK((facts.st_mode & 0777) == 0600);
   // The peer's private key stands in its file alone.
@@ -168,5 +187,6 @@ TEST_CASE("cli: a title cannot drive the terminal") {
 TEST_CASE("views: answers have a version and say what went wrong") {
   CHECK(answer_line({{"x", 1}}) == "{\"version\":1,\"ok\":true,\"result\":{\"x\":1}}\n");
   CHECK(error_line("refused", "m", {"e"}, {}) ==
-        "{\"version\":1,\"ok\":false,\"error\":{\"code\":\"refused\",\"message\":\"m\",\"errors\":[\"e\"],\"warnings\":[]}}\n");
+        "{\"version\":1,\"ok\":false,\"error\":{\"code\":\"refused\",\"message\":\"m\",\"errors\":[\"e\"],\"warnings\":"
+        "[]}}\n");
 }

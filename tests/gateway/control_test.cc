@@ -31,7 +31,8 @@ struct Server {
   void turn(int times = 8) {
     for (int i = 0; i < times; ++i) {
       const auto now = boot_now();
-      for (const auto& ready : loop.wait(now + std::chrono::milliseconds(20))) socket->on_ready(ready, now, loop, requests, lost);
+      for (const auto& ready : loop.wait(now + std::chrono::milliseconds(20)))
+        socket->on_ready(ready, now, loop, requests, lost);
     }
   }
 };
@@ -40,7 +41,7 @@ struct Server {
 
 TEST_CASE("control: the socket is not open to others, and the actor is the kernel's word") {
   Server server;
-  struct stat facts {};
+  struct stat facts{};
   REQUIRE(stat(server.path().c_str(), &facts) == 0);
   CHECK((facts.st_mode & 0777) == 0660);
   auto client = ControlClient::connect(server.path());

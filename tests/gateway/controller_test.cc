@@ -1,4 +1,5 @@
-// The controller in every order: start, reload, each process lost at each step, failures put back, end dates, last good.
+// The controller in every order: start, reload, each process lost at each step, failures put back, end dates, last
+// good.
 #include "gateway/core/controller.h"
 
 #include <catch2/catch.hpp>
@@ -64,7 +65,8 @@ struct World {
   void act(const action::ConfigureKeyd& a, Actions& more) {
     log.push_back("keys");
     KeysConfigured reply;
-    for (const auto& key : a.message.keys) reply.keys.push_back({key.name, keys_good, keys_good ? "" : "unreadable", {}});
+    for (const auto& key : a.message.keys)
+      reply.keys.push_back({key.name, keys_good, keys_good ? "" : "unreadable", {}});
     if (keys_answer) controller.on_keys_configured(reply, now, more);
   }
   void act(const action::ApplyToNetd& a, Actions& more) {
@@ -123,8 +125,8 @@ struct World {
     log.clear(), records.clear();
   }
   [[nodiscard]] bool runs(const std::string& facility) const {
-    return controller.settled() && controller.running_plan()->facilities[0].name.text == facility && netd_has == facility &&
-           tunneld_has == facility;
+    return controller.settled() && controller.running_plan()->facilities[0].name.text == facility &&
+           netd_has == facility && tunneld_has == facility;
   }
 };
 
@@ -215,9 +217,15 @@ TEST_CASE("controller: a configuration with errors changes nothing and says why"
 TEST_CASE("controller: a change that a process cannot apply is put back everywhere") {
   World world;
   world.start();
-  SECTION("keyd") { world.keys_good = false; }
-  SECTION("netd") { world.netd_good = false; }
-  SECTION("tunneld") { world.tunneld_good = false; }
+  SECTION("keyd") {
+    world.keys_good = false;
+  }
+  SECTION("netd") {
+    world.netd_good = false;
+  }
+  SECTION("tunneld") {
+    world.tunneld_good = false;
+  }
   world.give(candidate("b"));
   CHECK_FALSE(world.controller.settled());
   REQUIRE(world.answers.size() == 1);
@@ -274,7 +282,8 @@ TEST_CASE("controller: descriptors that come unasked go on to tunneld") {
   World world;
   world.start();
   Actions actions;
-  world.controller.on_descriptors({true, "", "sekisho0", {{{IpAddress::v4({203, 0, 113, 10}), 51820}}}}, world.now, actions);
+  world.controller.on_descriptors({true, "", "sekisho0", {{{IpAddress::v4({203, 0, 113, 10}), 51820}}}}, world.now,
+                                  actions);
   world.carry_out(std::move(actions));
   CHECK(world.log == Log{"tunneld"});
 }
@@ -327,6 +336,13 @@ TEST_CASE("controller: a bad configuration at start asks for the last good one")
   CHECK(world.controller.running_generation().number == 8);
 }
 
+TEST_CASE("controller: every applied change is kept with its generation, so that none comes twice") {
+  World world;
+  world.start();
+  world.give(candidate("a"));  // nothing is different
+  CHECK(std::ranges::count(world.log, "keep") == 1);
+}
+
 TEST_CASE("controller: a silent process fails the change after 30 s") {
   World world;
   world.start();
@@ -355,7 +371,8 @@ TEST_CASE("controller: changes wait their turn, and too many are refused") {
   World world;
   world.start();
   world.netd_answers = false;
-  for (std::uint64_t id = 1; id <= Controller::kMostWaiting + 2; ++id) world.give(candidate("b"), ChangeReason::kRequest, id);
+  for (std::uint64_t id = 1; id <= Controller::kMostWaiting + 2; ++id)
+    world.give(candidate("b"), ChangeReason::kRequest, id);
   CHECK(world.answers.size() == 1);
   CHECK_FALSE(world.answers[0].good);
 }

@@ -63,7 +63,7 @@ TEST_CASE("records: numbered on over a restart, readable by the owner alone") {
     REQUIRE(files->append({"stop", {}}, RecordFiles::Weight::kBatched));
     CHECK(files->last_sequence() == static_cast<std::uint64_t>(2 * run + 2));
   }
-  struct stat facts {};
+  struct stat facts{};
   REQUIRE(stat(folder.newest().c_str(), &facts) == 0);
   CHECK((facts.st_mode & 0777) == 0600);
   CHECK(audit::read_tail(folder.text()).last_sequence == 4);
