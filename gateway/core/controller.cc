@@ -234,9 +234,8 @@ void Controller::adopt_pending(Actions& out) {
   pending_.reset();
   last_error_.clear();
   out.push_back(action::PlanChanged{});
-  if (running_->request.reason !=
-      ChangeReason::kLastGood)  // also when only the generation is new: it must not come twice
-    out.push_back(action::KeepLastGood{running_->generation, running_->plan, running_->keys});
+  // Always, also when only the generation is new: no generation comes twice.
+  out.push_back(action::KeepLastGood{running_->generation, running_->plan, running_->keys});
   if (running_->request.id == 0) return;
   ChangeOutcome outcome{true, running_->generation, {}, running_->warnings, running_->difference};
   out.push_back(action::AnswerChange{running_->request.id, std::move(outcome)});

@@ -333,6 +333,7 @@ TEST_CASE("controller: a bad configuration at start asks for the last good one")
   world.greet_all();
   CHECK(world.runs("kept"));
   CHECK(world.controller.from_last_good());
+  CHECK(std::ranges::count(world.log, "keep") == 1);
   CHECK(world.controller.running_generation().number == 8);
 }
 
