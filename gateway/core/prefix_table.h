@@ -1,5 +1,5 @@
 // Longest-prefix match, IPv4 and IPv6, immutable once built. A multibit trie with stride 6 whose nodes hold bit maps
-// instead of arrays (Asai and Ohara, "Poptrie", SIGCOMM 2015): flat cost, about 2 MB for 100,000 prefixes.
+// instead of arrays (Asai and Ohara, "Poptrie", SIGCOMM 2015): at most 6 steps for IPv4; 3 MiB for 100,000 random /24.
 #pragma once
 
 #include <cstdint>
