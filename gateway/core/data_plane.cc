@@ -138,6 +138,7 @@ void DataPlane::on_key_reply(const tunnel::wire::KeyReply& reply, Times now, Dat
 void DataPlane::on_deadline(Times now, DataPlaneOutputs& out) {
   if (!endpoint_) return;
   const std::size_t first = out.wire.transmits.size();
+  endpoint_->set_wall_time(now.wall, now.boot);  // a clock put right after boot: the next initiation uses it
   endpoint_->on_deadline(now.boot, out.wire);
   settle(out, first);
 }

@@ -130,7 +130,9 @@ void Accessd::on_status_report(const core::StatusReport& report) {
   tunnels_.clear();
   for (const auto& tunnel : report.tunnels) tunnels_[tunnel.facility] = tunnel;
   counters_ = report.counters;
-  for (const auto& counter : counters_) refusals_.on_counter(counter.name, counter.value);
+  for (const auto& counter : counters_)  // the others count what passed
+    if (counter.name.starts_with("guard-") || counter.name.starts_with("tunnel-drop-"))
+      refusals_.on_counter(counter.name, counter.value);
   if (report.id == status_id_) answer_waiting();
 }
 

@@ -1,7 +1,10 @@
-// The loop and the packets. One turn: wait, messages, at most kBatchesPerTurn batches of each ready descriptor, deadlines.
+// The loop and the packets. One turn: wait, messages, at most kBatchesPerTurn batches of each ready descriptor,
+// deadlines.
 #include "gateway/daemon/tunneld.h"
 
 #include <poll.h>
+
+#include <algorithm>
 
 #include "gateway/os/clock.h"
 
@@ -84,7 +87,25 @@ void Tunneld::flush() {
   out_.clear();
 }
 
-// For a peer not heard from yet: the first socket of its family; the kernel chooses the source unless it is bound to one.
+// The socket of a transmit. Sockets may have been handed over anew in another order, so the index counts only where the
+// local address still fits (P8).
+void Tunneld::choose_socket(tunnel::wire::OuterPath& path) const {
+  const auto fits = [&path](const os::UdpSocket& socket) {
+    const auto& bound = socket.bound().address;
+    return bound == path.local || (bound.is_unspecified() && bound.family() == path.local.family());
+  };
+  if (path.local.is_unspecified()) {
+    path.socket = socket_towards(path.remote.address);
+  } else if (path.socket >= sockets_.size() || !fits(sockets_[path.socket])) {
+    const auto found = std::find_if(sockets_.begin(), sockets_.end(), fits);
+    const bool gone = found == sockets_.end();
+    if (gone) path.local = {};  // that address is no longer ours: the kernel chooses
+    path.socket = gone ? socket_towards(path.remote.address) : static_cast<std::uint16_t>(found - sockets_.begin());
+  }
+}
+
+// For a peer not heard from yet: the first socket of its family; the kernel chooses the source unless it is bound to
+// one.
 std::uint16_t Tunneld::socket_towards(const config::value::IpAddress& remote) const {
   for (std::size_t i = 0; i < sockets_.size(); ++i)
     if (sockets_[i].bound().address.family() == remote.family()) return static_cast<std::uint16_t>(i);
@@ -93,8 +114,7 @@ std::uint16_t Tunneld::socket_towards(const config::value::IpAddress& remote) co
 
 // Runs of one socket at a time, so that each leaves in one call and the order of every peer stays.
 void Tunneld::flush_transmits() {
-  for (auto& transmit : out_.wire.transmits)
-    if (transmit.path.local.is_unspecified()) transmit.path.socket = socket_towards(transmit.path.remote.address);
+  for (auto& transmit : out_.wire.transmits) choose_socket(transmit.path);
   const std::span<const tunnel::wire::Transmit> all = out_.wire.transmits;
   for (std::size_t begin = 0; begin < all.size();) {
     const std::uint16_t index = all[begin].path.socket;

@@ -1,6 +1,6 @@
-// The process that sees all hostile packets and holds traffic keys, and nothing else: moves batches between sockets, TUN and
-// DataPlane; long-term keys are asked of keyd, plan and records belong to accessd. Losing either channel stops neither
-// forwarding nor running sessions.
+// The process that sees all hostile packets and holds traffic keys, and nothing else: moves batches between sockets,
+// TUN and DataPlane; long-term keys are asked of keyd, plan and records belong to accessd. Losing either channel stops
+// neither forwarding nor running sessions.
 #pragma once
 
 #include <deque>
@@ -25,8 +25,8 @@ class Tunneld {
   static constexpr std::uint32_t kTunToken = os::SupervisedChild::kFirstFreeToken;
   static constexpr std::uint32_t kSignalToken = kTunToken + 1;
   static constexpr std::uint32_t kFirstSocketToken = kTunToken + 16;
-  static constexpr int kBatchesPerTurn = 8;          // then the channels get their turn
-  static constexpr std::size_t kMostEvents = 1024;   // kept for an accessd that is away; the oldest go first
+  static constexpr int kBatchesPerTurn = 8;         // then the channels get their turn
+  static constexpr std::size_t kMostEvents = 1024;  // kept for an accessd that is away; the oldest go first
 
   // messages
   void take(core::ProcessRole from, const os::Message& message, std::vector<os::FileDescriptor> descriptors);
@@ -45,6 +45,7 @@ class Tunneld {
   void serve_socket(std::size_t index);
   void flush();
   void flush_transmits();
+  void choose_socket(tunnel::wire::OuterPath& path) const;
   [[nodiscard]] std::uint16_t socket_towards(const config::value::IpAddress& remote) const;
 
   // what the data plane wants from others
