@@ -43,12 +43,12 @@ std::pair<std::uint32_t, std::uint32_t> inside(const std::vector<Prefix>& sorted
 
 std::uint8_t wire_protocol(const Permission& p) {
   if (p.port.protocol != IpProtocol::kIcmp) return static_cast<std::uint8_t>(p.port.protocol);
-  return p.destination.address().is_v4() ? 1 : 58;  // kIcmp stands for both families
+  return p.destination.address().is_v4() ? 1 : 58;  // kIcmp stands for both families; a compiled plan names kIcmpV6 itself
 }
 
 const char* fault_of(const Permission& p) {
   if (p.source.address().family() != p.destination.address().family()) return "mixes address families";
-  if (p.port.protocol == IpProtocol::kIcmpV6) return "names ICMPv6 instead of icmp";
+  if (p.port.protocol == IpProtocol::kIcmpV6 && p.destination.address().is_v4()) return "names ICMPv6 towards IPv4";
   if (p.port.first > p.port.last) return "has an empty port range";
   return nullptr;
 }
