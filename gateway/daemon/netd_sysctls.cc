@@ -18,7 +18,8 @@ struct Wanted {
 
 void add_common(std::vector<Wanted>& wanted, const std::string& interface) {
   const std::string v4 = "net/ipv4/conf/" + interface + "/", v6 = "net/ipv6/conf/" + interface + "/";
-  for (const char* name : {"accept_redirects", "send_redirects", "accept_source_route"}) wanted.push_back({v4 + name, "0"});
+  for (const char* name : {"accept_redirects", "send_redirects", "accept_source_route"})
+    wanted.push_back({v4 + name, "0"});
   wanted.push_back({v6 + "accept_redirects", "0"});
   wanted.push_back({v6 + "accept_source_route", "0"});
 }
@@ -30,9 +31,12 @@ std::vector<Wanted> wanted_settings(const policy::Plan& plan) {
   for (const auto& interface : {std::string("all"), tunnel, plan.inside_interface, plan.outside_interface})
     add_common(wanted, interface);
   wanted.push_back({"net/ipv4/conf/" + tunnel + "/rp_filter", "1"});  // facility sources have their route by iif lo
+  // Between two tunnels the way back is judged as "from sekisho0": only with the exchange mark does it find table 7103.
+  wanted.push_back({"net/ipv4/conf/" + tunnel + "/src_valid_mark", "1"});
   wanted.push_back({"net/ipv4/conf/" + tunnel + "/route_localnet", "0"});
   wanted.push_back({"net/ipv6/conf/" + tunnel + "/disable_ipv6", "0"});
-  wanted.push_back({"net/ipv6/conf/" + tunnel + "/addr_gen_mode", "1"});  // none: the gateway says nothing of its own there
+  wanted.push_back(
+      {"net/ipv6/conf/" + tunnel + "/addr_gen_mode", "1"});  // none: the gateway says nothing of its own there
   wanted.push_back({"net/ipv6/conf/" + tunnel + "/accept_ra", "0"});
   return wanted;
 }
