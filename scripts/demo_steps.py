@@ -12,7 +12,7 @@ import attacks as attack_list  # noqa: E402
 import netns  # noqa: E402
 from netns import wait_for  # noqa: E402
 from scene import Scene  # noqa: E402
-from topology import Lab, SERVICE4, ask  # noqa: E402
+from topology import Lab, SERVICE4, ask, reaches  # noqa: E402
 
 DRAWING = """
   hospital A (alpha) 10.1.0.0/24 ==tunnel==\\
@@ -67,6 +67,7 @@ class Demo:
     def records(self, lab):
         self.step("What went through and what was refused is on record.", "通信の開始・終了と、拒否した通信は、すべて記録されます。")
         wanted = ("flow.begin", "flow.end", "refused")
+        reaches(lab.dc, lab.a.pc4, timeout=0.5)  # the data centre calls a hospital: no rule lets it
 
         def complete():
             found = lab.gateway.records()

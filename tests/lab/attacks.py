@@ -18,7 +18,7 @@ class Attack:
     packets: list
     token: bytes
     through: str = "router"
-    to_service: bool = False  # aimed at the service: the data centre must not see it either
+    may_enter: bool = False  # policy names it, so it comes out of A's tunnel; it must get no further than that
 
 
 class Side:
@@ -58,7 +58,7 @@ def _all_kinds(source, destination, token):
 
 
 def _reaching(side):
-    """(name, source, destination, aimed at the service)"""
+    """(name, source, destination)"""
     pairs = [("A to B", side.pc, side.victim), ("A to B's router", side.pc, side.victim_router),
              ("A to B's outside address", side.pc, side.victim_outer), ("A to A's own outside address", side.pc, side.own_outer),
              ("A to A", side.pc, side.router), ("B's source", side.victim, side.victim_router),
@@ -73,15 +73,14 @@ def _reaching(side):
     loopback = "127.0.0.1" if side.family == 4 else "::1"
     odd = [("loopback destination", side.pc, loopback), ("loopback source", loopback, side.victim),
            ("unspecified source", "0.0.0.0" if side.family == 4 else "::", side.victim)]
-    return [(name, source, destination, False) for name, source, destination in pairs + odd] + \
-        [(name, source, destination, True) for name, source, destination in spoofed]
+    return pairs + odd + spoofed
 
 
 def _reach_attacks(side):
     found = []
-    for name, source, destination, to_service in _reaching(side):
+    for name, source, destination in _reaching(side):
         token = packets.token()
-        found.append(Attack(name, _all_kinds(source, destination, token), token, to_service=to_service))
+        found.append(Attack(name, _all_kinds(source, destination, token), token))
     return found
 
 
@@ -89,7 +88,7 @@ def _unpermitted_ports(side):
     token = packets.token()
     wrong = [_udp(side.pc, side.service, token, dport=80), _tcp(side.pc, side.service, token, dport=22),
              _tcp(side.pc, side.service, token, dport=81), packets.ip(side.pc, side.service, 47, token)]
-    return [Attack("the service's other ports", wrong, token, to_service=True)]
+    return [Attack("the service's other ports", wrong, token)]
 
 
 def _groups(side):
@@ -120,9 +119,9 @@ def _fragments(side):
     overlap = [head(good[:24], more=True, identification=22), head(bad[:24], more=True, identification=22),
                head(bad[8:], offset=8, identification=22)]
     orphan = [head(token * 2, offset=48, identification=23)]
-    found.append(Attack("tiny fragments to the service", tiny, token, to_service=True))
-    found.append(Attack("overlapping fragments to the service", overlap, token, to_service=True))
-    found.append(Attack("a later fragment without its first", orphan, token, to_service=True))
+    found.append(Attack("tiny fragments to the service", tiny, token))
+    found.append(Attack("overlapping fragments to the service", overlap, token))
+    found.append(Attack("a later fragment without its first", orphan, token))
     return found
 
 
@@ -134,7 +133,7 @@ def _options4(side):
             packet = packets.ip(side.pc, via, packets.UDP, packets.udp(side.pc, via, token), options=packets.source_route(kind, [target]))
             direct = packets.ip(side.pc, target, packets.TCP, packets.tcp(side.pc, target, token),
                                 options=packets.source_route(kind, [via]))
-            found.append(Attack(f"{name} over {via} to {target}", [packet, direct], token, to_service=True))
+            found.append(Attack(f"{name} over {via} to {target}", [packet, direct], token))
     return found
 
 
@@ -144,8 +143,7 @@ def _options6(side):
         for target, via in ((side.victim, side.inside), (side.victim, side.service), (side.internet, side.gateway)):
             token = packets.token()
             body = packets.routing_header(packets.UDP, kind, [target]) + packets.udp(side.pc, via, token)
-            found.append(Attack(f"routing header {kind} over {via} to {target}", [packets.ip(side.pc, via, 43, body)], token,
-                                to_service=True))
+            found.append(Attack(f"routing header {kind} over {via} to {target}", [packets.ip(side.pc, via, 43, body)], token))
     return found
 
 
@@ -160,7 +158,7 @@ def _icmp(side):
         quoted = _udp(destination, side.internet, token)
         every = [packets.ip(side.pc, destination, protocol, packets.icmp(side.pc, destination, kind, code, payload=quoted), ttl=255)
                  for kind, code in kinds]
-        found.append(Attack(f"ICMP redirects and errors to {destination}", every, token, to_service=True))
+        found.append(Attack(f"ICMP redirects and errors to {destination}", every, token))
     return found
 
 
@@ -170,7 +168,7 @@ def _lives(side):
         for name, destination in (("B", side.victim), ("outside", side.internet), ("the service", side.service)):
             token = packets.token()
             found.append(Attack(f"TTL {ttl} to {name}", [packets.ip(
-                side.pc, destination, packets.TCP, packets.tcp(side.pc, destination, token), ttl=ttl)], token, to_service=ttl == 0))
+                side.pc, destination, packets.TCP, packets.tcp(side.pc, destination, token), ttl=ttl)], token, may_enter=(ttl, name) == (1, "the service")))
     return found
 
 
@@ -182,14 +180,14 @@ def _lies(side):
              ("length zero", {"length": 0})]:
         for destination in (side.victim, side.service):
             token = packets.token()
-            found.append(Attack(f"{name} to {destination}", [_udp(side.pc, destination, token, **more)], token, "hostile", True))
+            found.append(Attack(f"{name} to {destination}", [_udp(side.pc, destination, token, **more)], token, "hostile"))
     other = 6 if side.family == 4 else 4
     token = packets.token()
     found.append(Attack(f"version {other} on an IPv{side.family} header", [_udp(side.pc, side.victim, token, version=other)], token,
-                        "hostile", True))
+                        "hostile"))
     for cut in (1, 4, 19, 20, 27):
         token = packets.token()
-        found.append(Attack(f"cut to {cut} octets", [_udp(side.pc, side.victim, token)[:cut]], token, "hostile", True))
+        found.append(Attack(f"cut to {cut} octets", [_udp(side.pc, side.victim, token)[:cut]], token, "hostile"))
     return found
 
 

@@ -55,16 +55,23 @@ class Gateway:
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"the gateway ended with status {self.process.returncode}:\n{self.log_tail()}")
-            return self.cli("status", check=False).returncode == 0 and self.answers_ready()
+            return self.running()
         try:
             wait_for("the gateway is ready", ready, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
 
-    def answers_ready(self):
-        """Ready as the kernel shows it: the tunnel device is there and its routing table is filled."""
-        link = self.namespace.ip("-o", "link", "show", "sekisho0", check=False)
-        return link.returncode == 0 and bool(self.namespace.ip("route", "show", "table", "7102", check=False).stdout.strip())
+    def running(self):
+        """Everything is applied and every process is there."""
+        shown = self.cli("status", "--json", check=False)
+        if shown.returncode == 2 or not shown.stdout.strip():
+            return False
+        result = json.loads(shown.stdout).get("result", {})
+        return result.get("state") == "running" and all(result.get("processes", {}).values())
+
+    def tunnel(self, facility):
+        shown = json.loads(self.cli("show", "tunnels", "--json").stdout)["result"]["tunnels"]
+        return next(tunnel for tunnel in shown if tunnel["facility"] == facility)
 
     def cli(self, *words, check=True, timeout=20):
         return run(self.programs / "sekisho", *words, "--runtime", self.runtime, "--config", self.config_file, check=check,

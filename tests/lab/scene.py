@@ -123,7 +123,7 @@ class Scene:
         by_token = {}
         for seen in self.capture.marked():
             for attack in attacks:
-                if attack.token in seen.octets and self._is_leak(seen, beyond_guard):
+                if attack.token in seen.octets and self._is_leak(seen, beyond_guard or attack.may_enter):
                     by_token.setdefault(attack.name, []).append(seen)
         for name, where in by_token.items():
             found.append(f"{name}: {len(where)} packets, first {where[0]}")
@@ -132,10 +132,10 @@ class Scene:
                 found.append(f"{attack.name}: taken by the gateway's own stack")
         return found
 
-    def _is_leak(self, seen, beyond_guard):
+    def _is_leak(self, seen, may_enter):
         if seen.place in {namespace.short for namespace in self.attacker.namespaces}:
             return False
-        if seen.place == self.lab.gw.short and seen.interface == "sekisho0" and beyond_guard:
+        if seen.place == self.lab.gw.short and seen.interface == "sekisho0" and may_enter:
             return seen.outgoing and not self._is_answer_to_attacker(seen.octets)
         return True
 

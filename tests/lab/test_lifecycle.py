@@ -156,7 +156,7 @@ class Lifecycle(unittest.TestCase):
             stream.settimeout(5)
             self.assertIn("karte", ask(self.lab.a.pc, SERVICE4, stream=stream), f"right after the death of {program}")
             wait_for(f"{program} is started again", lambda: gateway.children().get(program) not in (None, killed), 10)
-            wait_for("all is applied again", lambda: gateway.cli("status", check=False).returncode == 0, 20)
+            wait_for("all is applied again", gateway.running, 20)
             self.assertIn("karte", ask(self.lab.a.pc, SERVICE4, stream=stream), f"after the return of {program}")
 
     def test_kill_all_then_start_again(self):

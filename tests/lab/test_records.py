@@ -5,7 +5,7 @@ import unittest
 import packets
 from netns import wait_for
 from scene import TunnelSender
-from topology import Lab, SERVICE4, SERVICE6, SERVICE_PORT, ask
+from topology import Lab, SERVICE4, SERVICE6, SERVICE_PORT, ask, reaches
 
 
 class Records(unittest.TestCase):
@@ -62,12 +62,17 @@ class Records(unittest.TestCase):
             sender.send(packet)
         sender.close()
         wait_for("200 refusals are counted", lambda: self._refused() == before + 200, 5)
-        wait_for("a refusal is on record", lambda: [record for record in self.lab.gateway.records()
-                 if record["kind"].startswith("refused") and "alpha" in json.dumps(record)], 15)
+        wait_for("their sum is on record within a minute", lambda: [record for record in self._all("refused.summary")
+                 if record["total"] >= 200 and not record["lower_bound"]], 75, 0.5)
+
+    def test_refusal_of_the_kernel_is_on_record(self):
+        """The data centre opens a flow to A: nftables refuses it, the sample names both ends."""
+        self.assertFalse(reaches(self.lab.dc, self.lab.a.pc4, 8443, 0.5))
+        wait_for("the sample", lambda: [record for record in self._all("refused", destination=self.lab.a.pc4)
+                 if record["destination_port"] == 8443], 5)
 
     def _refused(self):
-        shown = json.loads(self.lab.gateway.cli("show", "tunnels", "--json").stdout)
-        return next(tunnel["refused_in"] for tunnel in shown.get("result", shown)["tunnels"] if tunnel["facility"] == "alpha")
+        return self.lab.gateway.tunnel("alpha")["refused_in"]
 
     def test_configuration_change_is_on_record(self):
         config = self.lab.config()

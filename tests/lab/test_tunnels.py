@@ -114,8 +114,7 @@ class Tunnels(unittest.TestCase):
         self.assertNotEqual(self._remote(lab), before, "the gateway follows to the new port")
 
     def _remote(self, lab):
-        shown = json.loads(lab.gateway.cli("show", "tunnels", "--json").stdout)
-        return next(tunnel["remote"] for tunnel in shown["tunnels"] if tunnel["facility"] == "alpha")
+        return lab.gateway.tunnel("alpha")["remote"]
 
     def test_roaming_from_ipv4_to_ipv6_and_back(self):
         lab = self.raise_lab().start()

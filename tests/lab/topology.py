@@ -123,6 +123,8 @@ class Lab:
             namespace.ip("-6", "route", "add", "default", "via", to6)
         for path in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
             self.carrier.sysctl(path, 1)
+        # a closed TCP flow ends, for the kernel, when conntrack forgets it: 120 s by default
+        self.gw.sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", 2)
         self.a = self._hospital("alpha", 1, nat_timeout)
         self.b = self._hospital("bravo", 2, None)
         if preshared:
