@@ -109,6 +109,11 @@ class Reader {
                                number_of(member(counter, "bytes"))});
   }
 
+  std::vector<ListedCounter> counters() {
+    std::sort(out_.counters.begin(), out_.counters.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return std::move(out_.counters);
+  }
+
   config::value::Result<Listing, std::string> finish() {
     if (!has_table_) return std::unexpected("there is no table inet sekisho");
     for (ListedChain& chain : out_.chains)
@@ -127,6 +132,15 @@ class Reader {
   std::map<std::string, std::size_t> rules_;
   Listing out_;
 };
+
+config::value::Result<void, std::string> take_all(std::string_view text, Reader& reader) {
+  const json document = json::parse(text, nullptr, false);
+  if (document.is_discarded()) return std::unexpected("the listing is not JSON");
+  const json& items = member(document, "nftables");
+  if (!items.is_array()) return std::unexpected("the listing has no \"nftables\" array");
+  for (const json& item : items) reader.take(item);
+  return {};
+}
 
 void compare_elements(const Set& wanted, const ListedSet& present, std::vector<std::string>& out) {
   const std::set<std::string> want(wanted.elements.begin(), wanted.elements.end());
@@ -188,13 +202,15 @@ void compare_chains(const RuleSet& wanted, const Listing& present, std::vector<s
 }  // namespace
 
 config::value::Result<Listing, std::string> read_listing(std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
-  if (document.is_discarded()) return std::unexpected("the listing is not JSON");
-  const json& items = member(document, "nftables");
-  if (!items.is_array()) return std::unexpected("the listing has no \"nftables\" array");
   Reader reader;
-  for (const json& item : items) reader.take(item);
+  TRY(take_all(text, reader));
   return reader.finish();
+}
+
+config::value::Result<std::vector<ListedCounter>, std::string> read_counters(std::string_view text) {
+  Reader reader;
+  TRY(take_all(text, reader));
+  return reader.counters();
 }
 
 std::vector<std::string> differences(const RuleSet& wanted, const Listing& present) {

@@ -34,8 +34,7 @@ Refusals::Count& Refusals::count_of(const std::string& reason) {
 void Refusals::on_event(const NflogEvent& event, const policy::Plan* plan, const RecordTime& now,
                         std::vector<Record>& out) {
   auto& count = count_of(event.reason);
-  ++count.total;
-  count.kernel_sampled = true;
+  if (!count.exact) ++count.total, count.kernel_sampled = true;
   const auto minute = std::chrono::duration_cast<std::chrono::minutes>(now.boot.time_since_epoch()).count();
   if (count.minute != minute) count.minute = minute, count.samples = 0;
   if (count.samples >= kSamplesPerMinute) return;
@@ -48,6 +47,16 @@ void Refusals::on_counter(const std::string& name, std::uint64_t total) {
   auto& count = counts_[name];
   if (total < count.reported) count.reported = 0;  // that process began anew
   count.total = total;
+}
+
+void Refusals::on_kernel_total(const std::string& reason, std::uint64_t total) {
+  auto& count = count_of(reason);
+  // What was refused before this process began is in the summaries of the one before. A smaller total: a new table.
+  if (!count.exact) count.reported = total;
+  if (total < count.reported) count.reported = 0;
+  count.total = total;
+  count.exact = true;
+  count.kernel_sampled = false;
 }
 
 std::vector<Record> Refusals::summaries() {

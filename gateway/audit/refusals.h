@@ -19,6 +19,9 @@ class Refusals {
   void on_event(const NflogEvent& event, const policy::Plan* plan, const RecordTime& now, std::vector<Record>& out);
   // Totals that another process counted ("guard.no-permission"), as they stand now.
   void on_counter(const std::string& name, std::uint64_t total);
+  // Every packet of a reason the kernel refused since its table was made. From then on packets told of are samples
+  // only.
+  void on_kernel_total(const std::string& reason, std::uint64_t total);
   // A "refused.summary" for each reason that grew since the last call; none when nothing did.
   [[nodiscard]] std::vector<Record> summaries();
 
@@ -27,6 +30,7 @@ class Refusals {
     std::uint32_t samples = 0;  // in this minute
     std::int64_t minute = 0;
     bool kernel_sampled = false;  // NFLOG is rate-limited by the rules: a lower bound
+    bool exact = false;           // the kernel's own total is known
   };
   [[nodiscard]] const std::map<std::string, Count>& counts() const { return counts_; }
 

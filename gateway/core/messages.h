@@ -34,6 +34,7 @@ enum class MessageType : std::uint16_t {
   kDescriptors,       // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked, when
                       // the TUN had to be made anew. netd -> supervisor: keep these; supervisor -> new netd: what the last one kept
   kKernelDrift,
+  kKernelRefusals,    // once a second while they grow, and to every fresh accessd
   // accessd -> tunneld
   kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors
   kStatusQuery,
@@ -75,6 +76,13 @@ struct KernelDrift {
   std::string program;
 };
 
+struct Counter { std::string name; std::uint64_t value = 0; };
+
+// The named counters of the table: every packet refused, by reason (firewall/reasons.h), since the table was made.
+struct KernelRefusals {
+  std::vector<Counter> totals;
+};
+
 struct ConfigureTunnels {
   config::value::Generation generation;
   policy::Plan plan;
@@ -102,7 +110,6 @@ struct TunnelStatus {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0, handshakes = 0;
   std::uint64_t guard_refused_in = 0, guard_refused_out = 0;
 };
-struct Counter { std::string name; std::uint64_t value = 0; };
 struct StatusReport { std::uint64_t id = 0; std::vector<TunnelStatus> tunnels; std::vector<Counter> counters; };
 struct TimestampFloor { std::uint64_t seconds = 0; };
 
@@ -143,6 +150,10 @@ template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused
 template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address); }
 template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }
 template <class Ar> void fields(Ar& ar, KernelDrift& m) { transfer_all(ar, m.what, m.repaired, m.pid, m.program); }
+template <class Ar>
+void fields(Ar& ar, KernelRefusals& m) {
+  transfer_all(ar, m.totals);
+}
 template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now); }
 template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }

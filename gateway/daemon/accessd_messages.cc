@@ -54,6 +54,12 @@ void Accessd::on_message(ProcessRole from, os::Message& message) {
 
 void Accessd::on_netd(os::Message& message) {
   if (message.type == MessageType::kDescriptors) return on_descriptors(message);
+  if (message.type == MessageType::kKernelRefusals) {
+    const auto refusals = core::decode<core::KernelRefusals>(message.payload);
+    if (!refusals) return broke_form(ProcessRole::kNetd);
+    for (const auto& each : refusals->totals) refusals_.on_kernel_total(each.name, each.value);
+    return;
+  }
   if (message.type == MessageType::kKernelDrift) {
     const auto drift = core::decode<core::KernelDrift>(message.payload);
     return drift ? on_drift(*drift) : broke_form(ProcessRole::kNetd);

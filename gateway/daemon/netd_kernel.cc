@@ -11,7 +11,9 @@ namespace {
 using os::OsError;
 using os::OsResult;
 
-core::KernelDrift failed_repair(const OsError& error) { return {"repair failed: " + error.to_string(), false, 0, {}}; }
+core::KernelDrift failed_repair(const OsError& error) {
+  return {"repair failed: " + error.to_string(), false, 0, {}};
+}
 
 }  // namespace
 
@@ -59,7 +61,8 @@ OsResult<void> NetdKernel::close_all() {
   if (auto closed = rules_.install(firewall::closed_rule_set()); !closed && first) first = closed;
   closed_ = true;
   if (!plan_) return first;
-  if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first) first = std::unexpected(routed.error());
+  if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first)
+    first = std::unexpected(routed.error());
   return first;
 }
 
@@ -81,7 +84,8 @@ void NetdKernel::repair_rules(const os::KernelChanges& changes, Repairs& repairs
 void NetdKernel::repair_routing(Repairs& repairs) {
   const auto renewed = descriptors_.ensure_tun();
   if (!renewed) return repairs.drifts.push_back(failed_repair(renewed.error()));
-  if (*renewed) repairs.drifts.push_back({std::string("interface ") + policy::kTunnelInterface + " missing", true, 0, {}});
+  if (*renewed)
+    repairs.drifts.push_back({std::string("interface ") + policy::kTunnelInterface + " missing", true, 0, {}});
   repairs.tun_renewed = *renewed;
   if (auto set = prepare_interfaces(*plan_); !set) repairs.drifts.push_back(failed_repair(set.error()));
   if (auto up = os::set_link(policy::kTunnelInterface, plan_->tunnel_mtu, true); !up)
@@ -89,6 +93,13 @@ void NetdKernel::repair_routing(Repairs& repairs) {
   const auto change = routing_.apply(closed_ ? os::closed_routing(*plan_) : os::wanted_routing(*plan_));
   if (!change) return repairs.drifts.push_back(failed_repair(change.error()));
   for (const auto& what : change->repaired) repairs.drifts.push_back({what, true, 0, {}});
+}
+
+core::KernelRefusals NetdKernel::refusals() {
+  core::KernelRefusals out;
+  if (const auto counters = rules_.refusals())
+    for (const auto& counter : *counters) out.totals.push_back({counter.name, counter.packets});
+  return out;
 }
 
 NetdKernel::Repairs NetdKernel::check_parameters() {

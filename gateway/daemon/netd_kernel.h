@@ -1,5 +1,5 @@
-// The kernel as the plan wants it: rules, routes, the tunnel device, parameters, forwarding. Every path is fail-closed: what
-// is not fully in place is not forwarded, and what a stranger takes away is put back.
+// The kernel as the plan wants it: rules, routes, the tunnel device, parameters, forwarding. Every path is fail-closed:
+// what is not fully in place is not forwarded, and what a stranger takes away is put back.
 #pragma once
 
 #include <optional>
@@ -28,6 +28,9 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> apply(const policy::Plan& plan);
   // Forwarding off, then the closed rules, then the routes unreachable. Goes on after an error and returns the first.
   [[nodiscard]] os::OsResult<void> close_all();
+
+  // Totals of the table's counters; empty when they cannot be read (the watcher then repairs the table).
+  [[nodiscard]] core::KernelRefusals refusals();
 
   struct Repairs {
     std::vector<core::KernelDrift> drifts;

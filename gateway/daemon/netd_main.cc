@@ -24,8 +24,10 @@ class Netd {
   Netd(SupervisedChild child, NetdKernel kernel) : child_(std::move(child)), kernel_(std::move(kernel)) {}
 
   OsResult<void> start() {
-    if (auto watched = child_.loop().watch(kernel_.watch().nftables_descriptor(), kNftablesToken); !watched) return watched;
-    if (auto watched = child_.loop().watch(kernel_.watch().routing_descriptor(), kRoutingToken); !watched) return watched;
+    if (auto watched = child_.loop().watch(kernel_.watch().nftables_descriptor(), kNftablesToken); !watched)
+      return watched;
+    if (auto watched = child_.loop().watch(kernel_.watch().routing_descriptor(), kRoutingToken); !watched)
+      return watched;
     return child_.ready(kernel_.owned() ? "table owned" : "table watched");
   }
 
@@ -34,6 +36,7 @@ class Netd {
     auto next_check = gateway::os::boot_now() + kParameterCheck;
     for (;;) {
       auto turn = child_.turn(next_check);
+      if (!turn.fresh_channels.empty()) told_.clear();
       if (turn.kept) kernel_.descriptors().adopt(*std::move(turn.kept));
       for (const auto& [peer, message] : turn.messages) serve(peer, message);
       if (turn.stop) return kernel_.close_all();
@@ -41,6 +44,7 @@ class Netd {
       if (const auto now = gateway::os::boot_now(); now >= next_check) {
         next_check = now + kParameterCheck;
         tell(kernel_.check_parameters());
+        tell_refusals();
       }
     }
   }
@@ -51,7 +55,8 @@ class Netd {
   void serve(ProcessRole peer, const Message& message) {
     bool good = false;
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kApplyPlan) good = apply(message);
-    if (peer == ProcessRole::kAccessd && message.type == MessageType::kOpenDescriptors) good = open_descriptors(message);
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kOpenDescriptors)
+      good = open_descriptors(message);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kCloseAll) good = close_all(message);
     if (!good) child_.peer(peer).close();
   }
@@ -94,8 +99,18 @@ class Netd {
     if (repairs.tun_renewed && kernel_.descriptors().complete()) (void)send_descriptors();
   }
 
+  void tell_refusals() {
+    if (!accessd().open()) return;
+    auto refusals = kernel_.refusals();
+    std::vector<std::uint64_t> totals;
+    for (const auto& each : refusals.totals) totals.push_back(each.value);
+    if (totals == told_) return;
+    if (accessd().send(MessageType::kKernelRefusals, refusals)) told_ = std::move(totals);
+  }
+
   SupervisedChild child_;
   NetdKernel kernel_;
+  std::vector<std::uint64_t> told_;  // the totals accessd has, in their order; empty for a fresh accessd
 };
 
 int fail(const gateway::os::OsError& error, int status) {

@@ -41,7 +41,15 @@ OsResult<firewall::Listing> NetdRules::listing() {
   return *std::move(listing);
 }
 
-OsResult<bool> NetdRules::empty() { return TRY(listing()).chains.empty(); }
+OsResult<std::vector<firewall::ListedCounter>> NetdRules::refusals() {
+  auto counters = firewall::read_counters(TRY(table_.list_counters_json()));
+  if (!counters) return std::unexpected(OsError{0, counters.error()});
+  return *std::move(counters);
+}
+
+OsResult<bool> NetdRules::empty() {
+  return TRY(listing()).chains.empty();
+}
 
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
   const auto present = TRY(listing());

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "firewall/rule_set.h"
 #include "firewall/listing.h"
+#include "firewall/rule_set.h"
 #include "gateway/os/nftables_table.h"
 
 namespace gateway::daemon {
@@ -21,9 +21,12 @@ class NetdRules {
   // One transaction, then read back and compared. On error the kernel holds what it held, except that a failed
   // comparison is an error too, and then the next install() replaces everything.
   [[nodiscard]] os::OsResult<void> install(const firewall::RuleSet& wanted);
-  // Puts back what was last installed where a stranger changed it. `surely`: a stranger's transaction touched the table,
-  // so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet: none.
+  // Puts back what was last installed where a stranger changed it. `surely`: a stranger's transaction touched the
+  // table, so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet:
+  // none.
   [[nodiscard]] os::OsResult<std::vector<std::string>> repair(bool surely);
+  // Packets refused so far, by reason.
+  [[nodiscard]] os::OsResult<std::vector<firewall::ListedCounter>> refusals();
   [[nodiscard]] os::NftablesTable::Protection protection() const { return table_.protection(); }
 
  private:

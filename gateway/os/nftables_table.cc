@@ -1,9 +1,9 @@
-// libnftables gives its socket away to nobody, so it is found among our descriptors; the raw message that claims the table
-// goes through it, because the kernel binds ownership to a socket.
+// libnftables gives its socket away to nobody, so it is found among our descriptors; the raw message that claims the
+// table goes through it, because the kernel binds ownership to a socket.
 #include "gateway/os/nftables_table.h"
 
-#include <dirent.h>
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -88,7 +88,9 @@ int answer_to(int socket, std::uint32_t sequence) {
 
 }  // namespace
 
-void NftablesTable::FreeContext::operator()(nft_ctx* context) const { nft_ctx_free(context); }
+void NftablesTable::FreeContext::operator()(nft_ctx* context) const {
+  nft_ctx_free(context);
+}
 
 OsResult<NftablesTable> NftablesTable::open() {
   const auto before = netfilter_sockets();
@@ -119,8 +121,10 @@ OsResult<void> NftablesTable::create(std::uint32_t flags) {
 }
 
 OsResult<NftablesTable::Protection> NftablesTable::claim() {
-  if (auto owned = create(kOwner | kPersist); owned) return protection_ = Protection::kOwned;
-  else if (owned.error().number == EPERM) return std::unexpected(owned.error());  // another living process owns it
+  if (auto owned = create(kOwner | kPersist); owned)
+    return protection_ = Protection::kOwned;
+  else if (owned.error().number == EPERM)
+    return std::unexpected(owned.error());  // another living process owns it
   if (auto plain = create(0); !plain) return std::unexpected(plain.error());
   return protection_ = Protection::kWatched;
 }
@@ -145,6 +149,10 @@ OsResult<void> NftablesTable::run(const std::string& text) {
 
 OsResult<std::string> NftablesTable::list_json() {
   return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON);
+}
+
+OsResult<std::string> NftablesTable::list_counters_json() {
+  return command("list counters table inet sekisho", NFT_CTX_OUTPUT_JSON);
 }
 
 }  // namespace gateway::os

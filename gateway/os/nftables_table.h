@@ -1,5 +1,5 @@
-// The table `inet sekisho` through libnftables, on one socket that also owns the table (docs/decisions/0002): a stranger's
-// `nft flush ruleset` does not touch it and our death does not remove it. Text comes from `firewall` only.
+// The table `inet sekisho` through libnftables, on one socket that also owns the table (docs/decisions/0002): a
+// stranger's `nft flush ruleset` does not touch it and our death does not remove it. Text comes from `firewall` only.
 #pragma once
 
 #include <memory>
@@ -30,6 +30,8 @@ class NftablesTable {
   [[nodiscard]] OsResult<void> run(const std::string& text);
   // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table.
   [[nodiscard]] OsResult<std::string> list_json();
+  // `nft -j list counters table inet sekisho`: cheap, whatever the number of facilities.
+  [[nodiscard]] OsResult<std::string> list_counters_json();
 
  private:
   struct FreeContext {

@@ -28,7 +28,8 @@ void try_one_of(std::size_t which, std::span<const std::uint8_t> octets) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   try_one_of<PeerChannel, Ready, Alive, StopRequest, ReloadRequest, ApplyPlan, PlanApplied, OpenDescriptors, CloseAll,
-             Descriptors, KernelDrift, ConfigureTunnels, TunnelsConfigured, TunnelEvents, StatusQuery, StatusReport,
-             TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies>(data[0], {data + 1, size - 1});
+             Descriptors, KernelDrift, KernelRefusals, ConfigureTunnels, TunnelsConfigured, TunnelEvents, StatusQuery,
+             StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies>(
+      data[0], {data + 1, size - 1});
   return 0;
 }

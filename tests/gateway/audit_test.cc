@@ -262,6 +262,26 @@ TEST_CASE("nflog: reason and packet are read; hostile packets do no harm") {
   }
 }
 
+TEST_CASE("refusals: the kernel's totals are exact, packets told of are samples") {
+  Refusals refusals;
+  std::vector<Record> records;
+  NflogEvent event;
+  event.reason = "detour";
+  refusals.on_kernel_total("detour", 100);  // of before: summed up by the process before
+  CHECK(refusals.summaries().empty());
+  refusals.on_event(event, nullptr, at(1), records);
+  CHECK(records.size() == 1);
+  CHECK(refusals.summaries().empty());
+  refusals.on_kernel_total("detour", 350);
+  auto sums = refusals.summaries();
+  REQUIRE(sums.size() == 1);
+  CHECK(sums[0].fields["count"] == 250);
+  CHECK(sums[0].fields["total"] == 350);
+  CHECK(sums[0].fields["lower_bound"] == false);
+  refusals.on_kernel_total("detour", 3);  // the table was made anew
+  CHECK(refusals.summaries()[0].fields["count"] == 3);
+}
+
 TEST_CASE("refusals: all are counted, a few recorded, sums told once") {
   Refusals refusals;
   std::vector<Record> records;

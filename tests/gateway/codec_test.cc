@@ -30,7 +30,8 @@ policy::Plan sample_plan() {
   row.port = *config::value::ServicePort::parse("tcp/104");
   row.until = config::value::WallTime(std::chrono::seconds(2000000000));
   plan.permissions = {row};
-  plan.routes = {{policy::RouteTable::kExchange, *Prefix::parse("10.0.0.0/8"), "sekisho0", *IpAddress::parse("10.0.0.1")}};
+  plan.routes = {
+      {policy::RouteTable::kExchange, *Prefix::parse("10.0.0.0/8"), "sekisho0", *IpAddress::parse("10.0.0.1")}};
   plan.rules = {{7100, "sekisho0", policy::kExchangeMark, policy::RouteTable::kExchange, false}};
   return plan;
 }
@@ -62,12 +63,18 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(OpenDescriptors{});
   check_form(CloseAll{});
   check_form(Descriptors{true, "", "sekisho0", {bound, bound}});
+  check_form(KernelRefusals{{{"detour", 12}}});
   check_form(KernelDrift{"table inet sekisho deleted", true, 12, "nft"});
   check_form(ConfigureTunnels{{5}, plan, {bound}, {1, 2, 3}, 9, config::value::WallTime(std::chrono::seconds(4))});
   check_form(TunnelsConfigured{{5}, true, ""});
   check_form(TunnelEvents{{{tunnel::wire::EventKind::kPeerMoved, "hakodate", bound.address, "x"}}});
   check_form(StatusQuery{1});
-  check_form(StatusReport{1, {{.facility = "hakodate", .up = true, .remote = bound.address, .last_handshake = config::value::Instant(std::chrono::seconds(3))}}, {{"replay", 3}}});
+  check_form(StatusReport{1,
+                          {{.facility = "hakodate",
+                            .up = true,
+                            .remote = bound.address,
+                            .last_handshake = config::value::Instant(std::chrono::seconds(3))}},
+                          {{"replay", 3}}});
   check_form(TimestampFloor{8});
   check_form(ConfigureKeys{{{"a", KeySource::Kind::kPreshared, "/etc/a"}}});
   check_form(KeysConfigured{{{"a", false, "mode 0644", {}}}});
