@@ -7,6 +7,7 @@
 
 #include <ctime>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "gateway/os/clock.h"
@@ -14,7 +15,7 @@
 namespace gateway::os {
 namespace {
 
-constexpr std::size_t kTailSize = 1 << 20;  // of the newest file: far longer than any line
+constexpr std::size_t kTailSizes[] = {1 << 16, 1 << 20};  // far longer than most lines, than any line
 
 std::unexpected<OsError> failed(const std::string& what) {
   return std::unexpected(OsError{errno, what});
@@ -29,15 +30,14 @@ bool is_record_file(const std::string& name) {
   return name.size() == std::string("2026-11-25.jsonl").size() && name.ends_with(".jsonl");
 }
 
-// Names sort by date. Empty: there is none yet.
-std::string newest_file(const std::string& directory) {
-  std::string newest;
+std::vector<std::string> record_files(const std::string& directory) {
+  std::vector<std::string> names;
   DIR* listing = opendir(directory.c_str());
-  if (listing == nullptr) return newest;
+  if (listing == nullptr) return names;
   while (const auto* entry = readdir(listing))
-    if (is_record_file(entry->d_name)) newest = std::max(newest, std::string(entry->d_name));
+    if (is_record_file(entry->d_name)) names.emplace_back(entry->d_name);
   closedir(listing);
-  return newest;
+  return names;
 }
 
 OsResult<void> sync_directory(const std::string& directory) {
@@ -75,30 +75,41 @@ OsResult<RecordFiles> RecordFiles::open(const std::string& state_directory) {
   if (auto made = make_directory(state_directory); !made) return std::unexpected(made.error());
   RecordFiles files(state_directory + "/records");
   if (auto made = make_directory(files.directory_); !made) return std::unexpected(made.error());
-  if (auto repaired = files.repair_newest(); !repaired) return std::unexpected(repaired.error());
+  if (auto repaired = files.repair(); !repaired) return std::unexpected(repaired.error());
   return files;
 }
 
-OsResult<void> RecordFiles::repair_newest() {
-  const auto name = newest_file(directory_);
-  if (name.empty()) return {};
-  const auto path = directory_ + "/" + name;
+// All files, not only the newest: a crash just after midnight leaves that one empty, a clock set back leaves the last
+// number in an older one, and a number must never come twice.
+OsResult<void> RecordFiles::repair() {
+  for (const std::string& name : record_files(directory_))
+    for (const std::size_t tail_size : kTailSizes) {
+      const auto found = repair_tail(directory_ + "/" + name, tail_size);
+      if (!found) return std::unexpected(found.error());
+      if (*found) break;
+    }
+  return {};
+}
+
+// False: not one whole line within `tail_size` octets, look further back.
+OsResult<bool> RecordFiles::repair_tail(const std::string& path, std::size_t tail_size) {
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return failed("open " + path);
   struct stat facts{};
   if (fstat(file.number(), &facts) != 0) return failed("fstat " + path);
   const auto size = static_cast<std::size_t>(facts.st_size);
-  const auto start = size > kTailSize ? size - kTailSize : 0;
+  const auto start = size > tail_size ? size - tail_size : 0;
   std::string text(size - start, '\0');
   const auto got = pread(file.number(), text.data(), text.size(), static_cast<off_t>(start));
   if (got < 0 || static_cast<std::size_t>(got) != text.size()) return failed("read " + path);
   const auto tail = audit::read_tail(text);
-  sequence_ = tail.last_sequence;
-  if (!tail.torn) return {};
+  if (tail.last_sequence == 0 && start > 0 && tail_size < kTailSizes[1]) return false;
+  sequence_ = std::max(sequence_, tail.last_sequence);
+  if (!tail.torn) return true;
   if (ftruncate(file.number(), static_cast<off_t>(start + tail.good_length)) != 0) return failed("truncate " + path);
   if (fsync(file.number()) != 0) return failed("fsync " + path);
-  repaired_octets_ = text.size() - tail.good_length;
-  return {};
+  repaired_octets_ += text.size() - tail.good_length;
+  return true;
 }
 
 OsResult<void> RecordFiles::switch_to(const std::string& date) {

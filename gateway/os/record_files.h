@@ -16,7 +16,7 @@ class RecordFiles {
  public:
   enum class Weight : std::uint8_t { kBatched, kDurable };
 
-  // Makes the folder (0700), repairs the newest file and takes up its sequence.
+  // Makes the folder (0700), repairs the files and takes up the highest sequence of any.
   [[nodiscard]] static OsResult<RecordFiles> open(const std::string& state_directory);
 
   // The line as written. An error: the record is not (durably) there, and what it allows must not happen.
@@ -28,7 +28,8 @@ class RecordFiles {
 
  private:
   explicit RecordFiles(std::string directory) : directory_(std::move(directory)) {}
-  [[nodiscard]] OsResult<void> repair_newest();
+  [[nodiscard]] OsResult<void> repair();
+  [[nodiscard]] OsResult<bool> repair_tail(const std::string& path, std::size_t tail_size);
   [[nodiscard]] OsResult<void> switch_to(const std::string& date);
   [[nodiscard]] OsResult<void> write_line(const std::string& line);
 

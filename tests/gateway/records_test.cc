@@ -85,6 +85,21 @@ TEST_CASE("records: a torn last line is cut off at start, its number is used aga
   CHECK(audit::read_tail(folder.text()).last_sequence == 2);
 }
 
+TEST_CASE("records: a number never comes twice, whichever file holds the last") {
+  Folder folder;
+  fs::create_directories(folder.path + "/records");
+  const auto put = [&](const std::string& date, const std::string& text) {
+    std::ofstream(folder.path + "/records/" + date + ".jsonl") << text;
+  };
+  put("2001-01-01", "{\"sequence\": 7}\n{\"seq");  // the clock was set back, then the power failed
+  put("2002-01-01", "{\"sequence\": 3}\n" + std::string(100'000, 'x'));  // torn, longer than the first look back
+  put("2003-01-01", "");                                                 // a crash just after midnight
+  auto files = RecordFiles::open(folder.path);
+  REQUIRE(files.has_value());
+  CHECK(files->last_sequence() == 7);
+  CHECK(files->repaired_octets() == 5 + 100'000);
+}
+
 TEST_CASE("records: a full disk is an error and leaves no half line; afterwards it goes on") {
   Folder folder;
   daemon::Recorder recorder(folder.path);
