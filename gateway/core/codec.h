@@ -41,6 +41,7 @@ class Reader {
   static constexpr bool kReads = true;
   void raw(void* data, std::size_t size) {
     if (size > in_.size()) return fail();
+    if (size == 0) return;  // an empty span may have no address, which memcpy does not take
     std::memcpy(data, in_.data(), size);
     in_ = in_.subspan(size);
   }
