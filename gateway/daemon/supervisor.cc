@@ -1,5 +1,5 @@
-// Signals come by signalfd only, deaths by pidfd. The order of the stop is the fail-closed one: records end first, then the
-// tunnels, then netd closes the kernel, then the keys go.
+// Signals come by signalfd only, deaths by pidfd. The order of the stop is the fail-closed one: records end first, then
+// the tunnels, then netd closes the kernel, then the keys go.
 #include "gateway/daemon/supervisor.h"
 
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "gateway/daemon/supervisor_family.h"
 #include "gateway/os/clock.h"
@@ -37,15 +38,16 @@ struct StopStep {
   ProcessRole role;
   Duration grace;
 };
-constexpr std::array kStopOrder{StopStep{ProcessRole::kAccessd, std::chrono::seconds(5)},
-                                StopStep{ProcessRole::kTunneld, std::chrono::seconds(2)},
-                                StopStep{ProcessRole::kNetd, std::chrono::seconds(5)},
-                                StopStep{ProcessRole::kKeyd, std::chrono::seconds(1)}};
+constexpr std::array kStopOrder{
+    StopStep{ProcessRole::kAccessd, std::chrono::seconds(5)}, StopStep{ProcessRole::kTunneld, std::chrono::seconds(2)},
+    StopStep{ProcessRole::kNetd, std::chrono::seconds(5)}, StopStep{ProcessRole::kKeyd, std::chrono::seconds(1)}};
 
 class Supervisor {
  public:
   Supervisor(std::string directory, RunArguments arguments, os::EventLoop loop, os::FileDescriptor signals)
-      : loop_(std::move(loop)), signals_(std::move(signals)), family_(std::move(directory), std::move(arguments), loop_) {}
+      : loop_(std::move(loop)),
+        signals_(std::move(signals)),
+        family_(std::move(directory), std::move(arguments), loop_) {}
 
   int run() {
     while (step_ < kStopOrder.size() || !stopping_) {
@@ -72,8 +74,10 @@ class Supervisor {
     if (stopping_) deadline = std::min(deadline, step_deadline_);
     const auto ready = loop_.wait(deadline);
     for (const auto& one : ready) {
-      if (one.token == kSignalToken) read_signals();
-      else note(family_.on_ready(one, os::boot_now()));
+      if (one.token == kSignalToken)
+        read_signals();
+      else
+        note(family_.on_ready(one, os::boot_now()));
     }
   }
 
@@ -82,7 +86,8 @@ class Supervisor {
       ever_ready_ = true;
       sd_notifyf(0, "READY=1\nSTATUS=%s", news.status.c_str());
     }
-    if (news.ended == ProcessRole::kNetd && stopping_ && news.exit_status != 0) status_ = 2;
+    const bool closing = stopping_ && step_ < kStopOrder.size() && kStopOrder[step_].role == ProcessRole::kNetd;
+    if (closing && news.ended == ProcessRole::kNetd && news.exit_status != 0) close_again();
     // A child that says it cannot run, before the gateway ever ran: a person must act.
     if (news.ended && news.exit_status == 2 && !ever_ready_ && !stopping_) {
       status_ = 2;
@@ -106,6 +111,14 @@ class Supervisor {
     stopping_ = true;
     sd_notify(0, "STOPPING=1");
     begin_step(os::boot_now());
+  }
+
+  // netd ended without having closed the kernel: one more may try.
+  void close_again() {
+    if (std::exchange(tried_again_, true))
+      status_ = 2;
+    else
+      begin_step(os::boot_now());
   }
 
   void begin_step(Instant now) {
@@ -134,7 +147,7 @@ class Supervisor {
   os::FileDescriptor signals_;
   SupervisedFamily family_;
   Instant next_tick_{}, step_deadline_{};
-  bool stopping_ = false, ever_ready_ = false;
+  bool stopping_ = false, ever_ready_ = false, tried_again_ = false;
   std::size_t step_ = 0;
   int status_ = 0;
 };

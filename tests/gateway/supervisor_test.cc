@@ -1,0 +1,182 @@
+// The whole family with its real programs in a namespace: joined, restarted, watched, stopped closed. The programs must
+// be built beside this one.
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "gateway/daemon/supervisor.h"
+#include "gateway/os/sysctl.h"
+#include "tests/gateway/network_namespace.h"
+
+namespace gateway::tests {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kConfiguration = R"({
+  "gateway": { "name": "dc1", "outside": { "interface": "wan0", "addresses": ["203.0.113.10"] }, "inside": { "interface": "dc0" } },
+  "services": { "karte": { "title": "k", "addresses": ["10.80.0.10"], "ports": ["tcp/443"] } },
+  "facilities": { "matsumae": { "title": "m", "role": "viewing", "networks": ["10.2.0.0/24"], "may_use": ["karte"],
+    "tunnel": { "protocol": "wireguard", "public_key": "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "source": ["198.51.100.7"],
+      "exception": { "reason": "test", "approved_by": "test", "until": "2099-03-31" } } } } })";
+
+std::string read_text(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+bool soon(auto condition, std::chrono::milliseconds limit = 5s) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!condition())
+    if (std::chrono::steady_clock::now() > end)
+      return false;
+    else
+      std::this_thread::sleep_for(10ms);
+  return true;
+}
+
+// "keyd" -> pid, of the children of `parent`.
+std::map<std::string, pid_t> children_of(pid_t parent) {
+  std::map<std::string, pid_t> found;
+  std::istringstream in(read_text("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
+  for (pid_t pid = 0; in >> pid;) {
+    auto name = read_text("/proc/" + std::to_string(pid) + "/comm");
+    if (name.starts_with("sekisho-")) found[name.substr(8, name.size() - 9)] = pid;
+  }
+  return found;
+}
+
+std::string status_field(pid_t pid, const std::string& name) {
+  std::istringstream in(read_text("/proc/" + std::to_string(pid) + "/status"));
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(name + ":\t")) return line.substr(name.size() + 2);
+  return {};
+}
+
+bool forwards() {
+  return os::read_sysctl("net/ipv4/ip_forward").value_or("") == "1";
+}
+
+class Gateway {
+ public:
+  Gateway() {
+    REQUIRE(mkdtemp(folder_.data()) != nullptr);
+    std::filesystem::create_directories(folder_ + "/etc/keys");
+    std::ofstream(folder_ + "/etc/sekisho.json") << kConfiguration;
+    std::ofstream(folder_ + "/etc/keys/gateway.key")
+        << "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n";  // published with wg(8)
+    REQUIRE(chmod((folder_ + "/etc/keys/gateway.key").c_str(), 0600) == 0);
+    pid_ = start();
+    REQUIRE(soon([] { return forwards(); }, 20s));
+  }
+  ~Gateway() {
+    if (pid_ > 0) ::kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
+    std::filesystem::remove_all(folder_);
+  }
+
+  [[nodiscard]] pid_t start() const {
+    const pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) _exit(daemon::run_gateway({folder_ + "/etc/sekisho.json", folder_ + "/state", folder_ + "/run"}));
+    return pid;
+  }
+  static int status_of(pid_t pid) {
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  int stop(int signal) {
+    ::kill(pid_, signal);
+    return status_of(std::exchange(pid_, 0));
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  std::string folder_ = "/tmp/sekisho-run-XXXXXX";
+  pid_t pid_ = 0;
+};
+
+TEST_CASE("supervisor: four children, each with its own privilege and no more", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  const auto children = children_of(gateway.pid());
+  REQUIRE(children.size() == 4);
+  for (const auto& [name, pid] : children) {
+    INFO(name);
+    const std::string expected = name == "netd" ? "0000000000001000" : "0000000000000000";  // CAP_NET_ADMIN
+    CHECK(status_field(pid, "CapEff") == expected);
+    CHECK(status_field(pid, "CapPrm") == expected);
+    CHECK(status_field(pid, "CapBnd") == "0000000000000000");
+    CHECK(status_field(pid, "NoNewPrivs") == "1");
+    CHECK(status_field(pid, "Seccomp") == "2");
+  }
+}
+
+TEST_CASE("supervisor: who is killed comes back, and the gateway goes on", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  const std::string name = GENERATE("netd", "tunneld", "keyd", "accessd");
+  INFO(name);
+  const auto before = children_of(gateway.pid());
+  REQUIRE(kill(before.at(name), SIGKILL) == 0);
+  REQUIRE(soon([&] {
+    const auto now = children_of(gateway.pid());
+    return now.contains(name) && now.at(name) != before.at(name);
+  }));
+  for (const auto& [other, pid] : before)
+    if (other != name) CHECK(children_of(gateway.pid()).at(other) == pid);
+  CHECK(forwards());
+  CHECK(stranger("nft list map inet sekisho service4") == 0);
+}
+
+TEST_CASE("supervisor: who hangs is killed within seven seconds", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  const auto before = children_of(gateway.pid()).at("tunneld");
+  REQUIRE(kill(before, SIGSTOP) == 0);
+  CHECK(soon(
+      [&] {
+        const auto now = children_of(gateway.pid());
+        return now.contains("tunneld") && now.at("tunneld") != before;
+      },
+      7s));
+}
+
+TEST_CASE("supervisor: two gateways never share a state", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  CHECK(Gateway::status_of(gateway.start()) == 2);
+  CHECK(children_of(gateway.pid()).size() == 4);
+}
+
+TEST_CASE("supervisor: an orderly stop leaves the kernel closed, also when netd has just died", "[osn]") {
+  const NetworkNamespace space;
+  Gateway gateway;
+  if (GENERATE(false, true)) kill(children_of(gateway.pid()).at("netd"), SIGKILL);
+  CHECK(gateway.stop(SIGTERM) == 0);
+  CHECK_FALSE(forwards());
+  CHECK(stranger("nft list chain inet sekisho forward") == 0);
+  CHECK(stranger("nft list map inet sekisho service4") != 0);  // nothing that lets a facility pass
+}
+
+TEST_CASE("supervisor: its own kill -9 takes every child with it and leaves the table", "[osn]") {
+  const NetworkNamespace space;
+  Gateway gateway;
+  const auto children = children_of(gateway.pid());
+  CHECK(gateway.stop(SIGKILL) == 137);
+  for (const auto& [name, pid] : children)
+    CHECK(soon([pid = pid] { return kill(pid, 0) != 0 || status_field(pid, "State").starts_with("Z"); }));
+  CHECK(stranger("nft list chain inet sekisho forward") == 0);
+}
+
+}  // namespace
+}  // namespace gateway::tests
