@@ -1,5 +1,5 @@
-// sekisho-base: before the network is up, and before anything else of ours: forwarding off, the closed table installed. One shot,
-// takes no input. The table stays when it ends (PERSIST); netd adopts it.
+// sekisho-base: before the network is up, and before anything else of ours: forwarding off, the closed table installed.
+// One shot, takes no input. The table stays when it ends (PERSIST); netd adopts it.
 #include <cstdio>
 
 #include "firewall/compile.h"

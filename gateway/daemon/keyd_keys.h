@@ -13,12 +13,12 @@ namespace gateway::daemon {
 
 class KeydKeys {
  public:
-  // Reads the files and takes the place of all keys of before. A key whose file cannot be read is kept when it was there
-  // (a half-written file must not stop a running tunnel); the outcome says so all the same.
+  // Reads the files and takes the place of all keys of before. A key whose file cannot be read is kept when it was
+  // there (a half-written file must not stop a running tunnel); the outcome says so all the same.
   [[nodiscard]] core::KeysConfigured configure(const core::ConfigureKeys& wanted);
 
-  // WireGuard paper 5.4: the static Diffie-Hellman and the mixing of the preshared key. A key of one kind does not serve
-  // the other's operation, an all-zero result is refused: `good` is false and the output zero.
+  // WireGuard paper 5.4: the static Diffie-Hellman and the mixing of the preshared key. A key of one kind does not
+  // serve the other's operation, an all-zero result is refused: `good` is false and the output zero.
   [[nodiscard]] tunnel::wire::KeyReply answer(const tunnel::wire::KeyRequest& request) const;
 
  private:

@@ -1,5 +1,5 @@
-// sekisho-keyd: holds the private keys and the preshared keys, and uses them for a named request. No network, no privilege,
-// and after the start only the system calls this loop needs.
+// sekisho-keyd: holds the private keys and the preshared keys, and uses them for a named request. No network, no
+// privilege, and after the start only the system calls this loop needs.
 #include <cstdio>
 
 #include "gateway/daemon/keyd_keys.h"
@@ -52,7 +52,7 @@ int fail(const gateway::os::OsError& error) {
 int main(int argc, char** argv) {
   auto child = SupervisedChild::start(ProcessRole::kKeyd, argc, argv);
   if (!child) return fail(child.error());
-  const gateway::os::SystemRng rng;                  // libsodium and OpenSSL open their files before the filter
+  const gateway::os::SystemRng rng;  // libsodium and OpenSSL open their files before the filter
   (void)tunnel::crypto::kdf3(std::array<std::uint8_t, 32>{}, std::array<std::uint8_t, 32>{});
   if (auto filtered = gateway::os::allow_only_key_calls(); !filtered) return fail(filtered.error());
   if (auto told = child->ready("no keys yet"); !told) return fail(told.error());

@@ -1,5 +1,5 @@
-// The descriptors netd opens for others and keeps: TUN, outside sockets, conntrack events, refusals. A restarted tunneld or
-// accessd gets the same ones; a restarted netd gets them back from the supervisor.
+// The descriptors netd opens for others and keeps: TUN, outside sockets, conntrack events, refusals. A restarted
+// tunneld or accessd gets the same ones; a restarted netd gets them back from the supervisor.
 #pragma once
 
 #include <vector>

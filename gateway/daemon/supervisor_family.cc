@@ -30,8 +30,12 @@ void log(const telemetry::Event& event) {
 
 }  // namespace
 
-void log_started(ProcessRole role) { log(telemetry::ProcessStarted{name_of(role)}); }
-void log_alarm(const std::string& detail) { log(telemetry::Alarm{detail}); }
+void log_started(ProcessRole role) {
+  log(telemetry::ProcessStarted{name_of(role)});
+}
+void log_alarm(const std::string& detail) {
+  log(telemetry::Alarm{detail});
+}
 void log_ended(ProcessRole role, int exit_status) {
   log(telemetry::ProcessLost{name_of(role)});
   if (exit_status != 0) log_alarm("sekisho-" + name_of(role) + " ended with status " + std::to_string(exit_status));

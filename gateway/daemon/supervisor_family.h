@@ -1,5 +1,5 @@
-// The four children and the channels between them. A child that ends is started again, and it and its partners get fresh
-// channels; one that does not answer for five seconds is killed first.
+// The four children and the channels between them. A child that ends is started again, and it and its partners get
+// fresh channels; one that does not answer for five seconds is killed first.
 #pragma once
 
 #include <array>
@@ -19,9 +19,9 @@ class SupervisedFamily {
 
   struct News {
     bool accessd_ready = false;
-    std::string status;                                // of accessd
-    std::optional<core::ProcessRole> ended;            // this call saw it end
-    int exit_status = 0;                               // 128 + signal when it was killed
+    std::string status;                      // of accessd
+    std::optional<core::ProcessRole> ended;  // this call saw it end
+    int exit_status = 0;                     // 128 + signal when it was killed
   };
 
   [[nodiscard]] os::OsResult<void> start(core::ProcessRole role, config::value::Instant now);
@@ -51,9 +51,10 @@ class SupervisedFamily {
   const std::string directory_;
   const RunArguments arguments_;
   os::EventLoop& loop_;
-  std::array<SupervisedProcess, 4> processes_{
-      SupervisedProcess(core::ProcessRole::kNetd, kFirstToken), SupervisedProcess(core::ProcessRole::kTunneld, kFirstToken + 2),
-      SupervisedProcess(core::ProcessRole::kKeyd, kFirstToken + 4), SupervisedProcess(core::ProcessRole::kAccessd, kFirstToken + 6)};
+  std::array<SupervisedProcess, 4> processes_{SupervisedProcess(core::ProcessRole::kNetd, kFirstToken),
+                                              SupervisedProcess(core::ProcessRole::kTunneld, kFirstToken + 2),
+                                              SupervisedProcess(core::ProcessRole::kKeyd, kFirstToken + 4),
+                                              SupervisedProcess(core::ProcessRole::kAccessd, kFirstToken + 6)};
   std::optional<os::Message> kept_;  // netd's descriptors, so that its successor need not bind what is in use
   std::uint64_t count_ = 0;
 };

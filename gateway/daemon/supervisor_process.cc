@@ -26,11 +26,13 @@ using os::OsResult;
 
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(100);
 constexpr Duration kLongestBackoff = std::chrono::seconds(2);
-constexpr Duration kGrownUp = std::chrono::seconds(10);  // a child that lived so long starts from the first backoff again
+constexpr Duration kGrownUp =
+    std::chrono::seconds(10);  // a child that lived so long starts from the first backoff again
 constexpr int kChannelDescriptor = 3;
 
 // Only what a child has use for; above all not NOTIFY_SOCKET.
-constexpr std::array kInherited{"TZ", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"};
+constexpr std::array kInherited{"TZ",           "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                "TSAN_OPTIONS", "LSAN_OPTIONS"};
 
 std::vector<std::string> child_environment() {
   std::vector<std::string> environment;
@@ -66,11 +68,16 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 std::string name_of(ProcessRole role) {
   switch (role) {
-    case ProcessRole::kSupervisor: return "supervisor";
-    case ProcessRole::kNetd: return "netd";
-    case ProcessRole::kTunneld: return "tunneld";
-    case ProcessRole::kKeyd: return "keyd";
-    case ProcessRole::kAccessd: return "accessd";
+    case ProcessRole::kSupervisor:
+      return "supervisor";
+    case ProcessRole::kNetd:
+      return "netd";
+    case ProcessRole::kTunneld:
+      return "tunneld";
+    case ProcessRole::kKeyd:
+      return "keyd";
+    case ProcessRole::kAccessd:
+      return "accessd";
   }
   std::abort();
 }
@@ -78,8 +85,13 @@ std::string name_of(ProcessRole role) {
 OsResult<void> SupervisedProcess::start(const std::string& directory, const RunArguments& arguments,
                                         os::EventLoop& loop, Instant now) {
   auto [ours, theirs] = TRY(os::MessageChannel::pair());
-  std::vector<std::string> texts{directory + "/sekisho-" + name_of(role_), "--config", arguments.config_file, "--state",
-                                 arguments.state_directory, "--runtime", arguments.runtime_directory};
+  std::vector<std::string> texts{directory + "/sekisho-" + name_of(role_),
+                                 "--config",
+                                 arguments.config_file,
+                                 "--state",
+                                 arguments.state_directory,
+                                 "--runtime",
+                                 arguments.runtime_directory};
   auto environment = child_environment();
   const auto argv = pointers(texts);
   const auto envp = pointers(environment);
@@ -105,6 +117,8 @@ int SupervisedProcess::reap(os::EventLoop& loop, Instant now) {
   return facts.si_code == CLD_EXITED ? facts.si_status : 128 + facts.si_status;
 }
 
-void SupervisedProcess::kill() const { syscall(SYS_pidfd_send_signal, process_.number(), SIGKILL, nullptr, 0); }
+void SupervisedProcess::kill() const {
+  syscall(SYS_pidfd_send_signal, process_.number(), SIGKILL, nullptr, 0);
+}
 
 }  // namespace gateway::daemon

@@ -17,7 +17,8 @@ class SupervisedProcess {
  public:
   SupervisedProcess(core::ProcessRole role, std::uint32_t token) : role_(role), token_(token) {}
 
-  // Executes `directory`/sekisho-NAME with descriptor 3 as its channel. Watches the channel with `token` and the process with token + 1.
+  // Executes `directory`/sekisho-NAME with descriptor 3 as its channel. Watches the channel with `token` and the
+  // process with token + 1.
   [[nodiscard]] os::OsResult<void> start(const std::string& directory, const RunArguments& arguments,
                                          os::EventLoop& loop, config::value::Instant now);
   // Exit status, or 128 + the signal that ended it. To be called when the process descriptor is ready.

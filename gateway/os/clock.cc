@@ -14,7 +14,11 @@ config::value::Duration read_clock(clockid_t id) {
 
 }  // namespace
 
-config::value::Instant boot_now() { return config::value::Instant(read_clock(CLOCK_BOOTTIME)); }
-config::value::WallTime wall_now() { return config::value::WallTime(read_clock(CLOCK_REALTIME)); }
+config::value::Instant boot_now() {
+  return config::value::Instant(read_clock(CLOCK_BOOTTIME));
+}
+config::value::WallTime wall_now() {
+  return config::value::WallTime(read_clock(CLOCK_REALTIME));
+}
 
 }  // namespace gateway::os

@@ -38,7 +38,9 @@ OsResult<void> EventLoop::watch(int descriptor, std::uint32_t token, bool for_wr
   return std::unexpected(OsError{errno, "epoll_ctl"});
 }
 
-void EventLoop::forget(int descriptor) { epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, descriptor, nullptr); }
+void EventLoop::forget(int descriptor) {
+  epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
 
 std::span<const ReadyDescriptor> EventLoop::wait(std::optional<config::value::Instant> deadline) {
   std::array<epoll_event, kMaxReady> events;

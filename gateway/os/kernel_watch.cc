@@ -21,7 +21,8 @@ namespace gateway::os {
 namespace {
 
 constexpr std::string_view kTable = "sekisho";
-constexpr std::uint16_t kTableAttribute = 1;  // NFTA_TABLE_NAME = NFTA_RULE_TABLE = NFTA_CHAIN_TABLE = NFTA_SET_TABLE = …
+constexpr std::uint16_t kTableAttribute =
+    1;  // NFTA_TABLE_NAME = NFTA_RULE_TABLE = NFTA_CHAIN_TABLE = NFTA_SET_TABLE = …
 
 // Calls `take` for each well-formed message that is there. False when the kernel says that some were lost.
 template <class Take>
@@ -40,8 +41,7 @@ bool read_messages(int socket, Take take) {
 
 const nlattr* find_attribute(const nlmsghdr& message, std::size_t header_size, std::uint16_t type) {
   if (mnl_nlmsg_get_payload_len(&message) < header_size) return nullptr;
-  const auto* attribute =
-      static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, header_size));
+  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, header_size));
   const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
   while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)))) {
     if (mnl_attr_get_type(attribute) == type) return attribute;
@@ -72,9 +72,9 @@ bool touches_routing(const nlmsghdr& message) {
 
 OsResult<KernelWatch> KernelWatch::open() {
   static constexpr std::array<unsigned int, 1> kNftables{NFNLGRP_NFTABLES};
-  static constexpr std::array<unsigned int, 7> kRouting{
-      RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-      RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
+  static constexpr std::array<unsigned int, 7> kRouting{RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                                        RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
+                                                        RTNLGRP_IPV6_RULE};
   auto nftables = TRY(open_netlink(NETLINK_NETFILTER, kNftables));
   auto routing = TRY(open_netlink(NETLINK_ROUTE, kRouting));
   return KernelWatch(std::move(nftables), std::move(routing));
@@ -106,8 +106,8 @@ void KernelWatch::drain_nftables(KernelChanges& changes) {
 }
 
 void KernelWatch::drain_routing(KernelChanges& changes) {
-  const bool whole = read_messages(routing_.number(),
-                                   [&](const nlmsghdr& message) { changes.routing |= touches_routing(message); });
+  const bool whole =
+      read_messages(routing_.number(), [&](const nlmsghdr& message) { changes.routing |= touches_routing(message); });
   changes.routing |= !whole;
 }
 

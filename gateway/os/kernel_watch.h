@@ -1,5 +1,5 @@
-// Tells that something of the kernel's rules, routes, links or addresses changed, and who did it where the kernel says so.
-// It does not judge: the owner compares with what it installed.
+// Tells that something of the kernel's rules, routes, links or addresses changed, and who did it where the kernel says
+// so. It does not judge: the owner compares with what it installed.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 namespace gateway::os {
 
 struct KernelChanges {
-  bool rules = false;    // a transaction of another process touched table inet sekisho, or events were lost
-  bool routing = false;  // a route of our tables, a rule, a link or an address changed, or events were lost
-  std::uint32_t pid = 0;     // of the last process that changed rules; 0 unknown
+  bool rules = false;     // a transaction of another process touched table inet sekisho, or events were lost
+  bool routing = false;   // a route of our tables, a rule, a link or an address changed, or events were lost
+  std::uint32_t pid = 0;  // of the last process that changed rules; 0 unknown
   std::string program;
 };
 

@@ -21,7 +21,7 @@ constexpr std::size_t kMaxFile = 128;  // 44 characters and white space around t
 constexpr mode_t kOthers = 077;
 
 OsResult<void> judge(int file, const std::string& path) {
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(file, &facts) != 0) return std::unexpected(OsError{errno, path});
   if (!S_ISREG(facts.st_mode)) return std::unexpected(OsError{0, path + ": not a regular file"});
   if (facts.st_uid != 0 && facts.st_uid != geteuid()) return std::unexpected(OsError{0, path + ": foreign owner"});
@@ -46,8 +46,7 @@ OsResult<Secret<32>> read_key_file(const std::string& path) {
   Secret<kMaxFile> text;
   const auto got = read(file.number(), text.fill().data(), kMaxFile);
   if (got < 0) return std::unexpected(OsError{errno, path});
-  const auto base64 =
-      trimmed({reinterpret_cast<const char*>(text.expose().data()), static_cast<std::size_t>(got)});
+  const auto base64 = trimmed({reinterpret_cast<const char*>(text.expose().data()), static_cast<std::size_t>(got)});
   Secret<32> key;
   std::size_t length = 0;
   const char* end = nullptr;

@@ -8,8 +8,8 @@
 
 namespace gateway::os {
 
-// Errors: no such file, a symbolic link, not a regular file, a foreign owner, readable or writable by others ("mode 0644"),
-// not base64 of 32 octets, all zero. What was read is wiped.
+// Errors: no such file, a symbolic link, not a regular file, a foreign owner, readable or writable by others ("mode
+// 0644"), not base64 of 32 octets, all zero. What was read is wiped.
 [[nodiscard]] OsResult<tunnel::crypto::Secret<32>> read_key_file(const std::string& path);
 
 }  // namespace gateway::os

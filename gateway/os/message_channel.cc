@@ -1,4 +1,5 @@
-// Frames on a SOCK_SEQPACKET pair. Everything a peer sends is checked here before it is kept: a broken form closes the channel.
+// Frames on a SOCK_SEQPACKET pair. Everything a peer sends is checked here before it is kept: a broken form closes the
+// channel.
 #include "gateway/os/message_channel.h"
 
 #include <fcntl.h>
@@ -62,7 +63,9 @@ void put_descriptors(msghdr& message, DescriptorBuffer& buffer, const std::vecto
   }
 }
 
-std::unexpected<OsError> broken(const char* why) { return std::unexpected(OsError{0, why}); }
+std::unexpected<OsError> broken(const char* why) {
+  return std::unexpected(OsError{0, why});
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // Typed messages between our processes over a SOCK_SEQPACKET pair. A message is one or more frames of at most 32 KiB:
-// header {magic, version, type, flags (last), message number}, then a piece of the payload; descriptors ride on the first frame.
-// A frame that does not fit the header, the version, the order or the cap of 64 MiB closes the channel.
+// header {magic, version, type, flags (last), message number}, then a piece of the payload; descriptors ride on the
+// first frame. A frame that does not fit the header, the version, the order or the cap of 64 MiB closes the channel.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Message {
 
 class MessageChannel {
  public:
-  MessageChannel() = default;  // closed
+  MessageChannel() = default;                      // closed
   explicit MessageChannel(FileDescriptor socket);  // made non-blocking
   // Two connected ends.
   [[nodiscard]] static OsResult<std::pair<FileDescriptor, FileDescriptor>> pair();

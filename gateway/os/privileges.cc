@@ -29,7 +29,9 @@ struct CapabilitySets {
   std::uint64_t effective = 0, permitted = 0, inheritable = 0;
 };
 
-std::unexpected<OsError> failed(const char* what) { return std::unexpected(OsError{errno, what}); }
+std::unexpected<OsError> failed(const char* what) {
+  return std::unexpected(OsError{errno, what});
+}
 
 OsResult<CapabilitySets> read_sets() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -45,8 +47,7 @@ OsResult<CapabilitySets> read_sets() {
 OsResult<void> write_sets(std::uint64_t keep) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
-  for (unsigned i = 0; i < 2; ++i)
-    data[i].effective = data[i].permitted = static_cast<std::uint32_t>(keep >> (32 * i));
+  for (unsigned i = 0; i < 2; ++i) data[i].effective = data[i].permitted = static_cast<std::uint32_t>(keep >> (32 * i));
   if (syscall(SYS_capset, &header, data.data()) != 0) return failed("capset");
   return {};
 }
@@ -105,13 +106,36 @@ OsResult<void> forbid_dumps() {
 
 OsResult<void> forbid_dangerous_calls() {
   static constexpr std::array kForbidden{
-      SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(move_mount),
-      SCMP_SYS(open_tree), SCMP_SYS(fsopen), SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(unshare),
-      SCMP_SYS(setns), SCMP_SYS(bpf), SCMP_SYS(userfaultfd), SCMP_SYS(perf_event_open), SCMP_SYS(io_uring_setup),
-      SCMP_SYS(keyctl), SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load),
-      SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(process_vm_readv),
-      SCMP_SYS(process_vm_writev), SCMP_SYS(swapon), SCMP_SYS(reboot), SCMP_SYS(settimeofday),
-      SCMP_SYS(clock_settime), SCMP_SYS(personality),
+      SCMP_SYS(execve),
+      SCMP_SYS(execveat),
+      SCMP_SYS(mount),
+      SCMP_SYS(umount2),
+      SCMP_SYS(move_mount),
+      SCMP_SYS(open_tree),
+      SCMP_SYS(fsopen),
+      SCMP_SYS(pivot_root),
+      SCMP_SYS(chroot),
+      SCMP_SYS(unshare),
+      SCMP_SYS(setns),
+      SCMP_SYS(bpf),
+      SCMP_SYS(userfaultfd),
+      SCMP_SYS(perf_event_open),
+      SCMP_SYS(io_uring_setup),
+      SCMP_SYS(keyctl),
+      SCMP_SYS(add_key),
+      SCMP_SYS(request_key),
+      SCMP_SYS(kexec_load),
+      SCMP_SYS(kexec_file_load),
+      SCMP_SYS(init_module),
+      SCMP_SYS(finit_module),
+      SCMP_SYS(delete_module),
+      SCMP_SYS(process_vm_readv),
+      SCMP_SYS(process_vm_writev),
+      SCMP_SYS(swapon),
+      SCMP_SYS(reboot),
+      SCMP_SYS(settimeofday),
+      SCMP_SYS(clock_settime),
+      SCMP_SYS(personality),
 #if !defined(SEKISHO_TRACES_ITSELF)
       SCMP_SYS(ptrace),
 #endif
@@ -126,14 +150,24 @@ OsResult<void> allow_only_key_calls() {
 #if defined(SEKISHO_TRACES_ITSELF)
   return {};  // the sanitizer's own calls are not foreseeable
 #else
-  static constexpr std::array kAllowed{
-      SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(epoll_ctl),
-      SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(openat), SCMP_SYS(fstat),
-      SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
-      SCMP_SYS(brk), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(getrandom),
-      SCMP_SYS(clock_gettime), SCMP_SYS(futex), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-      SCMP_SYS(rt_sigreturn), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(exit),
-      SCMP_SYS(exit_group), SCMP_SYS(restart_syscall), SCMP_SYS(getuid), SCMP_SYS(geteuid)};
+  static constexpr std::array kAllowed{SCMP_SYS(read),         SCMP_SYS(write),
+                                       SCMP_SYS(close),        SCMP_SYS(recvmsg),
+                                       SCMP_SYS(sendmsg),      SCMP_SYS(epoll_ctl),
+                                       SCMP_SYS(epoll_wait),   SCMP_SYS(epoll_pwait),
+                                       SCMP_SYS(epoll_pwait2), SCMP_SYS(openat),
+                                       SCMP_SYS(fstat),        SCMP_SYS(newfstatat),
+                                       SCMP_SYS(lseek),        SCMP_SYS(fcntl),
+                                       SCMP_SYS(mmap),         SCMP_SYS(munmap),
+                                       SCMP_SYS(mremap),       SCMP_SYS(brk),
+                                       SCMP_SYS(mprotect),     SCMP_SYS(madvise),
+                                       SCMP_SYS(mlock),        SCMP_SYS(munlock),
+                                       SCMP_SYS(getrandom),    SCMP_SYS(clock_gettime),
+                                       SCMP_SYS(futex),        SCMP_SYS(rt_sigprocmask),
+                                       SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn),
+                                       SCMP_SYS(getpid),       SCMP_SYS(gettid),
+                                       SCMP_SYS(tgkill),       SCMP_SYS(exit),
+                                       SCMP_SYS(exit_group),   SCMP_SYS(restart_syscall),
+                                       SCMP_SYS(getuid),       SCMP_SYS(geteuid)};
   const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter) return std::unexpected(OsError{ENOMEM, "seccomp_init"});
   if (auto added = add_rules(filter, SCMP_ACT_ALLOW, kAllowed); !added) return added;

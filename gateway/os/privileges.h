@@ -20,7 +20,8 @@ namespace gateway::os {
 // No core dump, not traceable by others, no memory visible through /proc.
 [[nodiscard]] OsResult<void> forbid_dumps();
 
-// Kills the process that tries to start a program, trace, mount, load a module, enter a namespace … (reliability rule S5).
+// Kills the process that tries to start a program, trace, mount, load a module, enter a namespace … (reliability rule
+// S5).
 [[nodiscard]] OsResult<void> forbid_dangerous_calls();
 
 // Kills the process that makes any call keyd does not need. After everything is opened.

@@ -27,8 +27,8 @@ using policy::Route;
 using policy::RouteTable;
 using policy::RoutingRule;
 
-constexpr std::uint8_t kProtocol = 171;   // rtm_protocol of everything we install
-constexpr std::uint32_t kMetric = 1024;   // IPv6's default, used for both families
+constexpr std::uint8_t kProtocol = 171;  // rtm_protocol of everything we install
+constexpr std::uint32_t kMetric = 1024;  // IPv6's default, used for both families
 
 struct Release {
   void operator()(nl_addr* address) const { nl_addr_put(address); }
@@ -43,11 +43,16 @@ using Owned = std::unique_ptr<T, Release>;
 // libnl numbers its errors itself; those that matter keep their errno.
 int errno_of(int nl_error) {
   switch (std::abs(nl_error)) {
-    case NLE_EXIST: return EEXIST;
-    case NLE_OBJ_NOTFOUND: return ENOENT;
-    case NLE_NODEV: return ENODEV;
-    case NLE_PERM: return EPERM;
-    default: return 0;
+    case NLE_EXIST:
+      return EEXIST;
+    case NLE_OBJ_NOTFOUND:
+      return ENOENT;
+    case NLE_NODEV:
+      return ENODEV;
+    case NLE_PERM:
+      return EPERM;
+    default:
+      return 0;
   }
 }
 
@@ -56,7 +61,9 @@ std::unexpected<OsError> failed(int nl_error, const std::string& what) {
   return std::unexpected(OsError{number, number == 0 ? what + ": " + nl_geterror(nl_error) : what});
 }
 
-bool is_ours(std::uint32_t table) { return table >= 7101 && table <= 7103; }
+bool is_ours(std::uint32_t table) {
+  return table >= 7101 && table <= 7103;
+}
 
 Owned<nl_addr> to_kernel(const Prefix& prefix) {
   const auto octets = prefix.address().octets();
@@ -174,12 +181,15 @@ bool is_ours(rtnl_rule* rule) {
 
 }  // namespace
 
-void Routing::FreeSocket::operator()(nl_sock* socket) const { nl_socket_free(socket); }
+void Routing::FreeSocket::operator()(nl_sock* socket) const {
+  nl_socket_free(socket);
+}
 
 OsResult<Routing> Routing::open() {
   std::unique_ptr<nl_sock, FreeSocket> socket(nl_socket_alloc());
   if (!socket) return std::unexpected(OsError{ENOMEM, "nl_socket_alloc"});
-  if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0) return failed(error, "connect to rtnetlink");
+  if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
+    return failed(error, "connect to rtnetlink");
   return Routing(std::move(socket));
 }
 
@@ -216,7 +226,8 @@ OsResult<std::vector<RoutingRule>> Routing::read_rules(int family) {
 }
 
 OsResult<void> Routing::add(const Route& route) {
-  if (route.via && route.via->family() != route.destination.address().family())  // the kernel would take its first octets
+  if (route.via &&
+      route.via->family() != route.destination.address().family())  // the kernel would take its first octets
     return std::unexpected(OsError{0, describe(route) + ": next hop of another family"});
   const int error = rtnl_route_add(socket_.get(), to_kernel(route).get(), NLM_F_CREATE | NLM_F_REPLACE);
   if (error < 0) return failed(error, "add " + describe(route));
@@ -305,8 +316,8 @@ OsResult<LinkState> read_link(const std::string& name) {
   if (const int error = rtnl_link_get_kernel(socket.get(), 0, name.c_str(), &raw); error < 0)
     return std::unexpected(OsError{ENODEV, "interface " + name});
   const Owned<rtnl_link> link(raw);
-  return LinkState{static_cast<unsigned int>(rtnl_link_get_ifindex(raw)),
-                   (rtnl_link_get_flags(raw) & IFF_UP) != 0, rtnl_link_get_mtu(raw)};
+  return LinkState{static_cast<unsigned int>(rtnl_link_get_ifindex(raw)), (rtnl_link_get_flags(raw) & IFF_UP) != 0,
+                   rtnl_link_get_mtu(raw)};
 }
 
 OsResult<void> set_link(const std::string& name, unsigned int mtu, bool up) {

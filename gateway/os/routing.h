@@ -1,5 +1,5 @@
-// Our routing tables and rules in the kernel, by libnl-route. Tables 7101..7103 are ours whole: what stands there and is not
-// wanted goes away. Rules are ours when they lead to one of these tables or carry our protocol number.
+// Our routing tables and rules in the kernel, by libnl-route. Tables 7101..7103 are ours whole: what stands there and
+// is not wanted goes away. Rules are ours when they lead to one of these tables or carry our protocol number.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ struct nl_sock;
 namespace gateway::os {
 
 struct RoutingState {
-  std::vector<policy::Route> routes;      // sorted
+  std::vector<policy::Route> routes;                    // sorted
   std::vector<policy::RoutingRule> rules_v4, rules_v6;  // sorted
   friend bool operator==(const RoutingState&, const RoutingState&) = default;
 };
@@ -32,7 +32,8 @@ class Routing {
   [[nodiscard]] OsResult<RoutingState> read();
 
   // The smallest change from what is there, fail-closed: unreachable first, then rules, then the other routes; removals
-  // last. A route whose interface is absent or down is left out (its table's unreachable default holds) and named in `waiting`.
+  // last. A route whose interface is absent or down is left out (its table's unreachable default holds) and named in
+  // `waiting`.
   struct Change {
     std::vector<std::string> repaired;  // what differed, for the record: "route 10.2.0.0/24 table 7102 missing"
     std::vector<std::string> waiting;

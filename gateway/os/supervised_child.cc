@@ -18,7 +18,9 @@ using core::ProcessRole;
 constexpr int kChannelDescriptor = 3;
 constexpr std::uint32_t kFirstPeerToken = 2;
 
-std::uint32_t token_of(ProcessRole role) { return kFirstPeerToken + static_cast<std::uint32_t>(role); }
+std::uint32_t token_of(ProcessRole role) {
+  return kFirstPeerToken + static_cast<std::uint32_t>(role);
+}
 
 OsResult<ChildArguments> parse_arguments(int argc, char** argv) {
   ChildArguments arguments;

@@ -22,10 +22,10 @@ struct ChildArguments {
 
 class SupervisedChild {
  public:
-  static constexpr std::uint32_t kSupervisorToken = 1;    // tokens below 16 are this class's own
+  static constexpr std::uint32_t kSupervisorToken = 1;  // tokens below 16 are this class's own
   static constexpr std::uint32_t kFirstFreeToken = 16;
-  // Parses the arguments, adopts descriptor 3, blocks signals, sets PR_SET_PDEATHSIG (SIGKILL when the supervisor dies), no core dumps,
-  // PR_SET_DUMPABLE 0, drops capabilities to those `role` may keep (design 6).
+  // Parses the arguments, adopts descriptor 3, blocks signals, sets PR_SET_PDEATHSIG (SIGKILL when the supervisor
+  // dies), no core dumps, PR_SET_DUMPABLE 0, drops capabilities to those `role` may keep (design 6).
   [[nodiscard]] static OsResult<SupervisedChild> start(core::ProcessRole role, int argc, char** argv);
 
   [[nodiscard]] const ChildArguments& arguments() const { return arguments_; }
@@ -39,13 +39,13 @@ class SupervisedChild {
   [[nodiscard]] MessageChannel& peer(core::ProcessRole role) { return peers_[role]; }
 
   struct Turn {
-    bool stop = false;                               // asked to stop, or the supervisor is gone
+    bool stop = false;  // asked to stop, or the supervisor is gone
     bool reload = false;
-    std::optional<Message> kept;                     // kDescriptors of the netd before, once, before anything else
-    std::vector<core::ProcessRole> lost_channels;    // forget what was agreed with these, first
-    std::vector<core::ProcessRole> fresh_channels;   // then greet these
+    std::optional<Message> kept;                    // kDescriptors of the netd before, once, before anything else
+    std::vector<core::ProcessRole> lost_channels;   // forget what was agreed with these, first
+    std::vector<core::ProcessRole> fresh_channels;  // then greet these
     std::vector<std::pair<core::ProcessRole, Message>> messages;  // from peers, in order
-    std::vector<ReadyDescriptor> other;              // tokens from kFirstFreeToken on
+    std::vector<ReadyDescriptor> other;                           // tokens from kFirstFreeToken on
   };
   // One loop turn: waits, answers the watchdog, accepts fresh channels, receives from peers, flushes what waits.
   [[nodiscard]] Turn turn(std::optional<config::value::Instant> deadline);

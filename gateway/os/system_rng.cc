@@ -11,6 +11,8 @@ SystemRng::SystemRng() {
   if (sodium_init() < 0) std::abort();
 }
 
-void SystemRng::fill(std::span<std::uint8_t> out) { randombytes_buf(out.data(), out.size()); }
+void SystemRng::fill(std::span<std::uint8_t> out) {
+  randombytes_buf(out.data(), out.size());
+}
 
 }  // namespace gateway::os

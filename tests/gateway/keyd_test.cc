@@ -56,8 +56,9 @@ struct Fixture {
   Folder folder;
   Octets32 secret = random_key(), psk = random_key(), other = random_key();
   KeydKeys keys;
-  core::KeysConfigured outcome = keys.configure({{{"g", KeySource::Kind::kWireguardPrivate, folder.write("g", base64(secret) + "\n")},
-                                                  {"p", KeySource::Kind::kPreshared, folder.write("p", base64(psk))}}});
+  core::KeysConfigured outcome =
+      keys.configure({{{"g", KeySource::Kind::kWireguardPrivate, folder.write("g", base64(secret) + "\n")},
+                       {"p", KeySource::Kind::kPreshared, folder.write("p", base64(psk))}}});
 };
 
 TEST_CASE_METHOD(Fixture, "keyd: Diffie-Hellman with the named key") {
@@ -84,9 +85,15 @@ TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4
 TEST_CASE_METHOD(Fixture, "keyd: refusals give nothing away") {
   KeyRequest request{1, KeyRequest::Operation::kStaticDh, "g", {}};  // all zero: a low-order point
   SECTION("low order") {}
-  SECTION("unknown name") { request.key = "x", request.input = tunnel::crypto::x25519_public(other); }
-  SECTION("a preshared key is no private key") { request.key = "p", request.input = tunnel::crypto::x25519_public(other); }
-  SECTION("a private key is no preshared key") { request.operation = KeyRequest::Operation::kMixPsk; }
+  SECTION("unknown name") {
+    request.key = "x", request.input = tunnel::crypto::x25519_public(other);
+  }
+  SECTION("a preshared key is no private key") {
+    request.key = "p", request.input = tunnel::crypto::x25519_public(other);
+  }
+  SECTION("a private key is no preshared key") {
+    request.operation = KeyRequest::Operation::kMixPsk;
+  }
   const auto reply = keys.answer(request);
   CHECK_FALSE(reply.good);
   CHECK(reply.output == std::array<std::uint8_t, 96>{});

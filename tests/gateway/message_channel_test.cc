@@ -87,15 +87,27 @@ TEST_CASE("message channel: descriptors arrive with their message, duplicated an
   CHECK(write(messages[0].descriptors[0].number(), "x", 1) == 1);
 }
 
-TEST_CASE("message channel: a good raw frame is taken") { CHECK(receive_raw(RawFrame{}).has_value()); }
+TEST_CASE("message channel: a good raw frame is taken") {
+  CHECK(receive_raw(RawFrame{}).has_value());
+}
 
 TEST_CASE("message channel: a broken form closes it") {
   RawFrame frame;
-  SECTION("magic") { frame.magic ^= 1; }
-  SECTION("version") { frame.version += 1; }
-  SECTION("flags") { frame.flags = 2; }
-  SECTION("order") { frame.number = 2; }
-  SECTION("an empty frame that is not the last") { frame.flags = 0; }
+  SECTION("magic") {
+    frame.magic ^= 1;
+  }
+  SECTION("version") {
+    frame.version += 1;
+  }
+  SECTION("flags") {
+    frame.flags = 2;
+  }
+  SECTION("order") {
+    frame.number = 2;
+  }
+  SECTION("an empty frame that is not the last") {
+    frame.flags = 0;
+  }
   CHECK_FALSE(receive_raw(frame).has_value());
 }
 

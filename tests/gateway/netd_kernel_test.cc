@@ -20,7 +20,9 @@ using config::value::Prefix;
 using daemon::NetdKernel;
 using policy::RouteTable;
 
-Prefix prefix(const char* text) { return *Prefix::parse(text); }
+Prefix prefix(const char* text) {
+  return *Prefix::parse(text);
+}
 
 policy::Plan two_facilities() {
   policy::Plan plan;
@@ -29,8 +31,16 @@ policy::Plan two_facilities() {
   plan.outside_addresses = {*IpAddress::parse("203.0.113.10"), *IpAddress::parse("2001:db8::10")};
   plan.wireguard_port = 51999;
   plan.inside_interface = "dc0";
-  plan.facilities = {{.name = {"a"}, .title = "", .networks = {{prefix("10.1.0.0/24"), prefix("10.1.0.0/24")}}, .sources = {}, .wireguard = {}},
-                     {.name = {"b"}, .title = "", .networks = {{prefix("fd00:b::/64"), prefix("fd00:b::/64")}}, .sources = {}, .wireguard = {}}};
+  plan.facilities = {{.name = {"a"},
+                      .title = "",
+                      .networks = {{prefix("10.1.0.0/24"), prefix("10.1.0.0/24")}},
+                      .sources = {},
+                      .wireguard = {}},
+                     {.name = {"b"},
+                      .title = "",
+                      .networks = {{prefix("fd00:b::/64"), prefix("fd00:b::/64")}},
+                      .sources = {},
+                      .wireguard = {}}};
   policy::Permission row;
   row.rule = {7};
   row.from_facility = {"a"};
@@ -57,7 +67,9 @@ NetdKernel opened(const policy::Plan& plan) {
   return *std::move(kernel);
 }
 
-std::string forwarding() { return *os::read_sysctl("net/ipv4/ip_forward") + *os::read_sysctl("net/ipv6/conf/all/forwarding"); }
+std::string forwarding() {
+  return *os::read_sysctl("net/ipv4/ip_forward") + *os::read_sysctl("net/ipv6/conf/all/forwarding");
+}
 
 bool holds(const firewall::RuleSet& wanted) {
   auto table = os::NftablesTable::open();
@@ -67,12 +79,15 @@ bool holds(const firewall::RuleSet& wanted) {
   return listing && firewall::differences(wanted, *listing).empty();
 }
 
-os::RoutingState routing() { return *os::Routing::open()->read(); }
+os::RoutingState routing() {
+  return *os::Routing::open()->read();
+}
 
 // The event is there and repaired within 100 ms of the change.
 NetdKernel::Repairs repaired(NetdKernel& kernel) {
   const auto before = std::chrono::steady_clock::now();
-  std::array<pollfd, 2> watched{{{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
+  std::array<pollfd, 2> watched{
+      {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
   REQUIRE(poll(watched.data(), watched.size(), 1000) > 0);
   auto repairs = kernel.repair();
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::milliseconds(100));
@@ -109,7 +124,9 @@ TEST_CASE("netd: a stranger's flush and delete do not touch the owned table", "[
 TEST_CASE("netd: its death leaves the table, its successor adopts it", "[osn]") {
   const NetworkNamespace space;
   const auto plan = two_facilities();
-  { auto dead = opened(plan); }
+  {
+    auto dead = opened(plan);
+  }
   CHECK(holds(firewall::compile(plan)));
   CHECK(forwarding() == "11");
   auto successor = NetdKernel::open();
@@ -200,7 +217,8 @@ TEST_CASE("netd: a plan that cannot be installed changes nothing", "[osn]") {
   auto bad = plan;
   bad.permissions.clear();
   SECTION("a next hop of another family") {
-    bad.routes.push_back({RouteTable::kFromTunnels, prefix("10.81.0.0/24"), "dc0", IpAddress::parse("fe80::1").value()});
+    bad.routes.push_back(
+        {RouteTable::kFromTunnels, prefix("10.81.0.0/24"), "dc0", IpAddress::parse("fe80::1").value()});
   }
   SECTION("an interface name no kernel takes") {
     bad.inside_interface = "an-interface-name-too-long";
