@@ -90,7 +90,8 @@ OsResult<FileDescriptor> open_nflog(std::uint16_t group) {
 OsResult<void> enable_conntrack_accounting() {
   for (const char* name : {"nf_conntrack_acct", "nf_conntrack_timestamp", "nf_conntrack_events"})
     if (auto set = write_sysctl(std::string("net/netfilter/") + name, "1"); !set) return set;
-  return {};
+  // A flow's end is told when the kernel forgets it: not the default's 120 s after it was closed.
+  return write_sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", "10");
 }
 
 }  // namespace gateway::os
