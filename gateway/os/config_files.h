@@ -20,8 +20,7 @@ enum class KeyFiles : std::uint8_t {
 
 enum class KeyKind : std::uint8_t { kPrivate, kPreshared };
 
-// `path` is opened, `shown` is what the configuration says. A good file is regular, readable by its owner alone (this
-// process's user or root), and holds 32 octets in base64. The key itself is wiped.
+// `path` is opened, `shown` is what the configuration says. What is good: key_file.h. The key itself is wiped.
 [[nodiscard]] config::KeyFileFact inspect_key_file(const std::string& path, const std::string& shown, KeyKind kind);
 
 }  // namespace gateway::os

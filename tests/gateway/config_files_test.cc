@@ -1,5 +1,6 @@
 // Reading a configuration and its key files from a real directory.
 #include "gateway/os/config_files.h"
+#include "gateway/os/key_file.h"
 
 #include <sodium.h>
 #include <sys/stat.h>
@@ -149,6 +150,30 @@ TEST_CASE("what is in a key file") {
   CHECK(state("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=") == State::kWeak);
   CHECK(state("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=") == State::kWeak);
   CHECK(inspect_key_file(directory / "keys/none", "k", KeyKind::kPreshared).state == State::kMissing);
+}
+
+TEST_CASE("a key file is the file itself, not a link to it") {
+  const Directory directory;
+  std::filesystem::create_symlink("hakodate.psk", directory / "keys/link");
+  const auto fact = inspect_key_file(directory / "keys/link", "k", KeyKind::kPreshared);
+  CHECK(fact.state == State::kUnreadable);
+  CHECK(fact.detail.starts_with("a symbolic link"));
+  CHECK(fact.fingerprint.empty());
+}
+
+TEST_CASE("check and keyd judge a key file alike") {
+  const Directory directory;
+  const auto path = directory / "keys/k";
+  const std::string key = kPskOne;
+  for (const auto& text : {key, key + "\n", key.substr(0, 20) + "\n" + key.substr(20), key + "\nx",
+                           key + std::string(100, ' '), std::string(43, 'A') + "="})
+    for (const mode_t mode : {0600, 0400, 0640, 0604}) {
+      directory.write("keys/k", text, mode);
+      CAPTURE(text, mode);
+      const auto fact = inspect_key_file(path, "k", KeyKind::kPreshared);
+      CHECK((fact.state == State::kGood) == gateway::os::read_key_file(path).has_value());
+      CHECK((fact.state == State::kGood) == ((text == key || text == key + "\n") && (mode & 077) == 0));
+    }
 }
 
 TEST_CASE("the public key is the one of RFC 7748, and a preshared key has none") {

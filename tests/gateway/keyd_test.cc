@@ -123,6 +123,23 @@ TEST_CASE("key file: only a private regular file with one key is read") {
   CHECK_FALSE(os::read_key_file(folder.path).has_value());
   REQUIRE(symlink((folder.path + "/good").c_str(), (folder.path + "/link").c_str()) == 0);
   CHECK_FALSE(os::read_key_file(folder.path + "/link").has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("inside", text.substr(0, 20) + "\n" + text.substr(20))).has_value());
+  CHECK_FALSE(os::read_key_file(folder.write("tail", text + std::string(100, '\n') + "x")).has_value());
+  REQUIRE(chown(folder.write("foreign", text).c_str(), 12345, 0) == 0);
+  CHECK_FALSE(os::read_key_file(folder.path + "/foreign").has_value());
+}
+
+TEST_CASE_METHOD(Fixture, "keyd: a placeholder is no key") {
+  Octets32 placeholder{};
+  SECTION("all zero") {}
+  SECTION("one octet throughout") {
+    placeholder.fill(1);
+  }
+  const auto told =
+      keys.configure({{{"weak", KeySource::Kind::kPreshared, folder.write("weak", base64(placeholder))}}});
+  CHECK_FALSE(told.keys[0].good);
+  CHECK(told.keys[0].error.ends_with("a placeholder, not a random key"));
+  CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "weak", other}).good);
 }
 
 }  // namespace
