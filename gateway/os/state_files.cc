@@ -1,11 +1,10 @@
 #include "gateway/os/state_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
-
-#include "gateway/os/file_descriptor.h"
 
 namespace gateway::os {
 namespace {
@@ -67,8 +66,26 @@ OsResult<void> create_file(const std::string& path, std::string_view text, unsig
   const auto* octets = reinterpret_cast<const std::uint8_t*>(text.data());
   auto written = write_whole(file.number(), {octets, text.size()}, path);
   if (written) return sync_folder(folder_of(path));
-  unlink(path.c_str());
+  discard_file(path);
   return written;
+}
+
+void discard_file(const std::string& path) {
+  unlink(path.c_str());
+}
+
+OsResult<void> make_folder(const std::string& path, unsigned mode) {
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return failed(path);
+  return {};
+}
+
+OsResult<FileDescriptor> lock_folder(const std::string& folder) {
+  const std::string path = folder + "/lock";
+  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock.valid()) return failed(path);
+  if (flock(lock.number(), LOCK_EX | LOCK_NB) != 0)
+    return std::unexpected(OsError{0, folder + " is in use by another gateway"});
+  return lock;
 }
 
 }  // namespace gateway::os

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/os/error.h"
+#include "gateway/os/file_descriptor.h"
 
 namespace gateway::os {
 
@@ -21,5 +22,15 @@ namespace gateway::os {
 
 // A new file with `mode`; one that is there already is an error, never overwritten.
 [[nodiscard]] OsResult<void> create_file(const std::string& path, std::string_view text, unsigned mode);
+
+// Takes back a file that was just made. A failure is not told.
+void discard_file(const std::string& path);
+
+// With `mode` less the umask; one that is there already is good and keeps its mode. Its parent must be there.
+[[nodiscard]] OsResult<void> make_folder(const std::string& path, unsigned mode);
+
+// Holds `folder` for one gateway, by the file "lock" in it, as long as the descriptor lives; the kernel lets go of it
+// however the process ends. An error when another holds it.
+[[nodiscard]] OsResult<FileDescriptor> lock_folder(const std::string& folder);
 
 }  // namespace gateway::os

@@ -1,6 +1,8 @@
 // Control messages: local address in and out (a gateway has several), TOS or traffic class in and out (RFC 6040).
 #include "gateway/os/udp_socket.h"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -96,8 +98,12 @@ void put_source(msghdr& message, const IpAddress& local) {
 }  // namespace
 
 UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t index)
-    : socket_(std::move(socket)), bound_(bound), index_(index), in_(std::make_unique<Batch>()),
-      out_(std::make_unique<Batch>()), buffer_(kBatch * kLargest) {
+    : socket_(std::move(socket)),
+      bound_(bound),
+      index_(index),
+      in_(std::make_unique<Batch>()),
+      out_(std::make_unique<Batch>()),
+      buffer_(kBatch * kLargest) {
   datagrams_.reserve(kBatch);
 }
 
@@ -169,6 +175,11 @@ std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
     ++done;
   }
   return done;
+}
+
+bool UdpSocket::wait_writable(int milliseconds) const {
+  pollfd room{socket_.number(), POLLOUT, 0};
+  return poll(&room, 1, milliseconds) > 0;
 }
 
 }  // namespace gateway::os

@@ -1,5 +1,5 @@
-// Batches of datagrams on one bound UDP socket (recvmmsg, sendmmsg) with both ends and the ECN bits of each. Binding and
-// options: outside_socket.h. Buffers are made once; nothing is allocated per packet.
+// Batches of datagrams on one bound UDP socket (recvmmsg, sendmmsg) with both ends and the ECN bits of each. Binding
+// and options: outside_socket.h. Buffers are made once; nothing is allocated per packet.
 #pragma once
 
 #include <array>
@@ -34,6 +34,8 @@ class UdpSocket {
   [[nodiscard]] std::span<const tunnel::wire::OuterDatagram> receive();
   // Sends in order; returns how many are done with (sent, or refused by the kernel and counted). Less than given: full.
   [[nodiscard]] std::size_t send(std::span<const tunnel::wire::Transmit> transmits);
+  // Waits until there is room to send again, or an error to be read. False when `milliseconds` passed without.
+  [[nodiscard]] bool wait_writable(int milliseconds) const;
   [[nodiscard]] const UdpCounters& counters() const { return counters_; }
 
  private:
