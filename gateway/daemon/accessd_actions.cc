@@ -1,3 +1,4 @@
+// Carries out what the controller decides: one core::action after the other becomes messages, records and files.
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"

@@ -1,5 +1,5 @@
-#include <unistd.h>
-
+// What netd, tunneld, keyd and the kernel's event sockets tell accessd: decoded, put on record and given to the
+// controller. A message that does not decode closes its channel.
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"

@@ -1,8 +1,7 @@
 #include "gateway/daemon/accessd_recorder.h"
 
-#include <unistd.h>
-
 #include "gateway/os/clock.h"
+#include "gateway/os/standard_streams.h"
 
 namespace gateway::daemon {
 
@@ -10,8 +9,7 @@ using audit::Record;
 using config::value::Instant;
 
 void Recorder::tell(const telemetry::Event& event) const {
-  const auto line = telemetry::render(event, os::wall_now());
-  if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // nobody listens; telemetry may be lost
+  os::write_log(telemetry::render(event, os::wall_now()));
 }
 
 bool Recorder::fail(const os::OsError& error) {

@@ -1,3 +1,4 @@
+// Answers the requests of the control socket. Views are made in accessd_views; changes go through the controller.
 #include "gateway/daemon/accessd.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"

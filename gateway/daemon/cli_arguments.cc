@@ -1,3 +1,4 @@
+// Which commands and options there are, in one table: parsing and --help both read it, so that neither can lie.
 #include <fmt/format.h>
 
 #include <algorithm>

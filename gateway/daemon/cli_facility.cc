@@ -3,10 +3,9 @@
 // is taken back on failure.
 #include <fmt/format.h>
 #include <sodium.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
@@ -137,7 +136,7 @@ class NewFiles {
   }
   void keep() { made_.clear(); }
   ~NewFiles() {
-    for (const auto& path : made_) unlink(path.c_str());
+    for (const auto& path : made_) os::discard_file(path);
   }
 
  private:
@@ -158,7 +157,7 @@ Result<void, std::string> make(const CommandLine& line, const Wanted& wanted, co
   const auto keys = make_key_pair();
   const auto psk = make_preshared_key();
   for (const auto* folder : {"/keys", "/facilities.d"})
-    if (mkdir((wanted.directory + folder).c_str(), 0700) != 0 && errno != EEXIST)
+    if (!os::make_folder(wanted.directory + folder, 0700))
       return std::unexpected("cannot make " + wanted.directory + folder);
   NewFiles files;
   TRY(files.create(wanted.directory + "/keys/" + wanted.name + ".psk", psk.text + "\n", 0600));

@@ -1,13 +1,14 @@
 #include "gateway/daemon/cli_text.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
+
+#include "gateway/os/standard_streams.h"
 
 namespace gateway::daemon::cli {
 namespace {
@@ -89,7 +90,7 @@ std::string Table::to_string() const {
 
 std::string coloured(Colour colour, const std::string& text) {
   const char* off = std::getenv("NO_COLOR");
-  if ((off != nullptr && *off != '\0') || isatty(STDOUT_FILENO) == 0) return text;
+  if ((off != nullptr && *off != '\0') || !os::output_is_terminal()) return text;
   const int code = colour == Colour::kRed ? 31 : colour == Colour::kGreen ? 32 : 33;
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }

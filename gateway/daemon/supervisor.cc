@@ -2,25 +2,18 @@
 // the tunnels, then netd closes the kernel, then the keys go.
 #include "gateway/daemon/supervisor.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <systemd/sd-daemon.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <climits>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
 #include "gateway/daemon/supervisor_family.h"
+#include "gateway/os/child_process.h"
 #include "gateway/os/clock.h"
+#include "gateway/os/service_manager.h"
+#include "gateway/os/signals.h"
+#include "gateway/os/state_files.h"
 
 namespace gateway::daemon {
 namespace {
@@ -44,7 +37,7 @@ constexpr std::array kStopOrder{
 
 class Supervisor {
  public:
-  Supervisor(std::string directory, RunArguments arguments, os::EventLoop loop, os::FileDescriptor signals)
+  Supervisor(std::string directory, RunArguments arguments, os::EventLoop loop, os::SignalSource signals)
       : loop_(std::move(loop)),
         signals_(std::move(signals)),
         family_(std::move(directory), std::move(arguments), loop_) {}
@@ -57,7 +50,7 @@ class Supervisor {
       wait();
       if (stopping_) advance_stop(os::boot_now());
     }
-    sd_notify(0, "STATUS=stopped");
+    os::notify_service_manager("STATUS=stopped");
     return status_;
   }
 
@@ -65,7 +58,7 @@ class Supervisor {
   void tick(Instant now) {
     next_tick_ = now + kTick;
     family_.tick(now);
-    sd_notify(0, "WATCHDOG=1");
+    os::notify_service_manager("WATCHDOG=1");
   }
 
   void wait() {
@@ -84,7 +77,7 @@ class Supervisor {
   void note(const SupervisedFamily::News& news) {
     if (news.accessd_ready) {
       ever_ready_ = true;
-      sd_notifyf(0, "READY=1\nSTATUS=%s", news.status.c_str());
+      os::notify_service_manager("READY=1\nSTATUS=" + news.status);
     }
     const bool closing = stopping_ && step_ < kStopOrder.size() && kStopOrder[step_].role == ProcessRole::kNetd;
     if (closing && news.ended == ProcessRole::kNetd && news.exit_status != 0) close_again();
@@ -96,10 +89,9 @@ class Supervisor {
   }
 
   void read_signals() {
-    signalfd_siginfo signal{};
-    while (read(signals_.number(), &signal, sizeof signal) == sizeof signal) {
-      if (signal.ssi_signo == SIGHUP) {
-        sd_notify(0, "STATUS=reloading");
+    while (const auto signal = signals_.next()) {
+      if (*signal == os::Signal::kReload) {
+        os::notify_service_manager("STATUS=reloading");
         family_.request_reload();
       } else if (!stopping_) {
         begin_stop();
@@ -109,7 +101,7 @@ class Supervisor {
 
   void begin_stop() {
     stopping_ = true;
-    sd_notify(0, "STOPPING=1");
+    os::notify_service_manager("STOPPING=1");
     begin_step(os::boot_now());
   }
 
@@ -144,7 +136,7 @@ class Supervisor {
   }
 
   os::EventLoop loop_;
-  os::FileDescriptor signals_;
+  os::SignalSource signals_;
   SupervisedFamily family_;
   Instant next_tick_{}, step_deadline_{};
   bool stopping_ = false, ever_ready_ = false, tried_again_ = false;
@@ -152,53 +144,24 @@ class Supervisor {
   int status_ = 0;
 };
 
-OsResult<std::string> own_directory() {
-  std::array<char, PATH_MAX> path{};
-  const auto length = readlink("/proc/self/exe", path.data(), path.size() - 1);
-  if (length < 0) return std::unexpected(OsError{errno, "readlink /proc/self/exe"});
-  return std::filesystem::path(std::string(path.data(), static_cast<std::size_t>(length))).parent_path().string();
-}
-
-OsResult<std::string> make_directory(const std::string& path, mode_t mode) {
+OsResult<std::string> make_directory(const std::string& path, unsigned mode) {
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
   if (!error) std::filesystem::create_directories(absolute.parent_path(), error);
   if (error) return std::unexpected(OsError{error.value(), path});
-  if (mkdir(absolute.c_str(), mode) != 0 && errno != EEXIST) return std::unexpected(OsError{errno, path});
+  TRY(os::make_folder(absolute.string(), mode));
   return absolute.string();
 }
 
-// Held for the life of the process; the kernel lets go of it however the process ends.
-OsResult<os::FileDescriptor> lock_state(const std::string& directory) {
-  const std::string path = directory + "/lock";
-  os::FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!lock.valid()) return std::unexpected(OsError{errno, path});
-  if (flock(lock.number(), LOCK_EX | LOCK_NB) != 0)
-    return std::unexpected(OsError{0, directory + " is in use by another gateway"});
-  return lock;
-}
-
-OsResult<os::FileDescriptor> take_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  sigset_t blocked = signals;
-  sigaddset(&blocked, SIGPIPE);
-  if (sigprocmask(SIG_BLOCK, &blocked, nullptr) != 0) return std::unexpected(OsError{errno, "sigprocmask"});
-  os::FileDescriptor descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!descriptor.valid()) return std::unexpected(OsError{errno, "signalfd"});
-  return descriptor;
-}
-
 OsResult<int> run(RunArguments arguments) {
-  const auto directory = TRY(own_directory());
+  const auto directory = TRY(os::own_program_folder());
   arguments.config_file = std::filesystem::absolute(arguments.config_file).string();
   arguments.state_directory = TRY(make_directory(arguments.state_directory, 0700));
   arguments.runtime_directory = TRY(make_directory(arguments.runtime_directory, 0755));
-  const auto lock = TRY(lock_state(arguments.state_directory));
-  auto signals = TRY(take_signals());
+  const auto lock = TRY(os::lock_folder(arguments.state_directory));
+  auto signals = TRY(os::SignalSource::create({os::Signal::kStop, os::Signal::kReload}));
   auto loop = TRY(os::EventLoop::create());
-  if (auto watched = loop.watch(signals.number(), kSignalToken); !watched) return std::unexpected(watched.error());
+  if (auto watched = loop.watch(signals.descriptor(), kSignalToken); !watched) return std::unexpected(watched.error());
   return Supervisor(directory, std::move(arguments), std::move(loop), std::move(signals)).run();
 }
 

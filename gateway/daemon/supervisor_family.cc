@@ -1,11 +1,10 @@
 // Sends fail only when the child is gone; its process descriptor then says so, and that is where it is handled.
 #include "gateway/daemon/supervisor_family.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "gateway/os/clock.h"
+#include "gateway/os/standard_streams.h"
 #include "gateway/telemetry/event.h"
 
 namespace gateway::daemon {
@@ -24,8 +23,7 @@ constexpr std::array<std::pair<ProcessRole, ProcessRole>, 4> kPairs{{{ProcessRol
                                                                      {ProcessRole::kTunneld, ProcessRole::kKeyd}}};
 
 void log(const telemetry::Event& event) {
-  const std::string line = telemetry::render(event, os::wall_now());
-  (void)!write(STDERR_FILENO, line.data(), line.size());
+  os::write_log(telemetry::render(event, os::wall_now()));
 }
 
 }  // namespace

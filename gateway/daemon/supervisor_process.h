@@ -5,6 +5,7 @@
 
 #include "config/value/instant.h"
 #include "gateway/daemon/supervisor.h"
+#include "gateway/os/child_process.h"
 #include "gateway/os/event_loop.h"
 #include "gateway/os/message_channel.h"
 
@@ -27,7 +28,7 @@ class SupervisedProcess {
 
   [[nodiscard]] core::ProcessRole role() const { return role_; }
   [[nodiscard]] std::uint32_t token() const { return token_; }
-  [[nodiscard]] bool running() const { return process_.valid(); }
+  [[nodiscard]] bool running() const { return process_.running(); }
   [[nodiscard]] os::MessageChannel& channel() { return channel_; }
   // When to start it again: 0.1 s after it ended, doubled each time it ended young, at most 2 s.
   [[nodiscard]] config::value::Instant restart_at() const { return restart_at_; }
@@ -37,7 +38,7 @@ class SupervisedProcess {
  private:
   const core::ProcessRole role_;
   const std::uint32_t token_;
-  os::FileDescriptor process_;  // pidfd
+  os::ChildProcess process_;
   os::MessageChannel channel_;
   config::value::Instant started_{}, last_answer_{}, restart_at_{};
   config::value::Duration backoff_{0};

@@ -2,8 +2,6 @@
 // deadlines.
 #include "gateway/daemon/tunneld.h"
 
-#include <poll.h>
-
 #include <algorithm>
 
 #include "gateway/os/clock.h"
@@ -128,8 +126,7 @@ void Tunneld::flush_transmits() {
     begin += sockets_[index].send(all.subspan(begin, end - begin));
     if (begin == end) continue;
     // Backpressure: nothing more is read meanwhile, so the TUN's queue fills and its senders slow down.
-    pollfd room{sockets_[index].descriptor(), POLLOUT, 0};
-    if (poll(&room, 1, kFullSocketWait) > 0) continue;
+    if (sockets_[index].wait_writable(kFullSocketWait)) continue;
     transmits_lost_ += end - begin;
     begin = end;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/core/data_plane.h"
+#include "gateway/os/signals.h"
 #include "gateway/os/supervised_child.h"
 #include "gateway/os/system_rng.h"
 #include "gateway/os/tun_queue.h"
@@ -56,7 +57,7 @@ class Tunneld {
 #ifdef SEKISHO_FAULTS
   void watch_fault_signal();
   void read_faults();
-  os::FileDescriptor fault_signal_;
+  std::optional<os::SignalSource> fault_signal_;
 #endif
 
   os::SupervisedChild child_;

@@ -5,9 +5,6 @@
 #include "gateway/os/outside_socket.h"
 
 #ifdef SEKISHO_FAULTS
-#include <signal.h>
-#include <sys/signalfd.h>
-
 #include <fstream>
 #endif
 
@@ -52,7 +49,8 @@ void Tunneld::configure(const core::ConfigureTunnels& request, std::vector<FileD
   core::TunnelsConfigured answer{request.generation, true, {}};
   if (auto adopted = adopt(request, std::move(descriptors)); !adopted) {
     answer.good = false, answer.error = adopted.error().to_string();
-  } else if (auto applied = plane_.apply(request.plan, {request.public_key, request.timestamp_floor}, now_, out_); !applied) {
+  } else if (auto applied = plane_.apply(request.plan, {request.public_key, request.timestamp_floor}, now_, out_);
+             !applied) {
     answer.good = false, answer.error = applied.error();
   }
   flush();
@@ -170,15 +168,14 @@ void Tunneld::report(const core::StatusQuery& query) {
 #ifdef SEKISHO_FAULTS
 // Fault builds only: SIGUSR1 (blocked like every signal) has the file read again.
 void Tunneld::watch_fault_signal() {
-  sigset_t set;
-  sigemptyset(&set), sigaddset(&set, SIGUSR1);
-  fault_signal_ = FileDescriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
-  (void)child_.loop().watch(fault_signal_.number(), kSignalToken);
+  auto source = os::SignalSource::create({os::Signal::kReadFaults});
+  if (!source) return;
+  fault_signal_ = std::move(*source);
+  (void)child_.loop().watch(fault_signal_->descriptor(), kSignalToken);
 }
 
 void Tunneld::read_faults() {
-  signalfd_siginfo signal;
-  while (read(fault_signal_.number(), &signal, sizeof signal) > 0) {
+  while (fault_signal_ && fault_signal_->next()) {
   }
   core::DataPlaneFaults faults;
   std::ifstream file(child_.arguments().runtime_directory + "/faults");
