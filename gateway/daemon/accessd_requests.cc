@@ -112,6 +112,10 @@ Json Accessd::status_view() const {
   view["refused"] = Json::object();
   for (const auto& [reason, count] : refusals_.counts())
     if (count.total > 0) view["refused"][reason] = count.total;
+  view["counters"] = Json::object();  // what tunneld moved and lost; refusals stand above
+  for (const auto& counter : counters_)
+    if (!counter.name.starts_with("guard-") && !counter.name.starts_with("tunnel-drop-"))
+      view["counters"][counter.name] = counter.value;
   view["records"] = {
       {"last_sequence", recorder_.last_sequence()}, {"failing", recorder_.failing()}, {"error", recorder_.error()}};
   view["time"] = audit::to_rfc3339(now.wall, now.offset_minutes);
