@@ -13,9 +13,9 @@ using Result = std::expected<T, E>;
 }  // namespace config::value
 
 // The value of `expression`, or return its error from the enclosing function.
-#define TRY(expression)                                                              \
-  ({                                                                                 \
-    auto try_result = (expression);                                                  \
-    if (!try_result) return std::unexpected(std::move(try_result).error());          \
-    *std::move(try_result);                                                          \
+#define TRY(expression)                                                     \
+  ({                                                                        \
+    auto try_result = (expression);                                         \
+    if (!try_result) return std::unexpected(std::move(try_result).error()); \
+    *std::move(try_result);                                                 \
   })

@@ -1,6 +1,6 @@
 // Values <-> octets for the borders between our processes. Little-endian, length-prefixed, no pointers; one description
-// (`fields`) serves both directions. Decoding checks every length against what is left and every enum against its limit,
-// and must consume everything: a process trusts no other (design 6).
+// (`fields`) serves both directions. Decoding checks every length against what is left and every enum against its
+// limit, and must consume everything: a process trusts no other (design 6).
 #pragma once
 
 #include <array>
@@ -118,7 +118,8 @@ template <class Ar, class Clock>
 void transfer_one(Ar& ar, std::chrono::time_point<Clock, config::value::Duration>& time) {
   std::int64_t count = time.time_since_epoch().count();
   ar.raw(&count, sizeof count);
-  if constexpr (Ar::kReads) time = std::chrono::time_point<Clock, config::value::Duration>(config::value::Duration(count));
+  if constexpr (Ar::kReads)
+    time = std::chrono::time_point<Clock, config::value::Duration>(config::value::Duration(count));
 }
 
 template <class Ar, class T>

@@ -1,4 +1,5 @@
-// The packet's road. In: endpoint -> parse -> real to seen -> guard -> ECN -> MSS -> TUN. Out: parse -> facility -> guard
+// The packet's road. In: endpoint -> parse -> real to seen -> guard -> ECN -> MSS -> TUN. Out: parse -> facility ->
+// guard
 // -> size -> MSS -> seen to real -> endpoint.
 #include "gateway/core/data_plane.h"
 
@@ -18,7 +19,9 @@ using tunnel::wire::OuterDatagram;
 constexpr std::uint32_t kTooBigBurst = 10;
 constexpr auto kTooBigEvery = std::chrono::milliseconds(100);  // per facility; RFC 1812 4.3.2.8
 
-bool is_initiation(ConstBytes datagram) { return datagram.size() == 148 && datagram[0] == 1; }
+bool is_initiation(ConstBytes datagram) {
+  return datagram.size() == 148 && datagram[0] == 1;
+}
 
 }  // namespace
 

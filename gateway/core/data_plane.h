@@ -1,5 +1,6 @@
 // Everything a packet meets between the UDP sockets and the TUN (docs/decisions/0001), without I/O: tunnels, guard,
-// translation, MSS, ECN, packet-too-big. One worker, one thread; the shell reads batches, calls, flushes DataPlaneOutputs.
+// translation, MSS, ECN, packet-too-big. One worker, one thread; the shell reads batches, calls, flushes
+// DataPlaneOutputs.
 #pragma once
 
 #include <map>
@@ -54,7 +55,8 @@ class DataPlane {
  public:
   explicit DataPlane(tunnel::crypto::Rng& rng) : rng_(rng) {}
 
-  // The whole plan; what did not change keeps its session. An error, a sentence for a person, leaves everything as it was.
+  // The whole plan; what did not change keeps its session. An error, a sentence for a person, leaves everything as it
+  // was.
   [[nodiscard]] Result<void, std::string> apply(const policy::Plan& plan, const TunnelIdentity& identity, Times now,
                                                 DataPlaneOutputs& out);
   void from_outside(std::span<const tunnel::wire::OuterDatagram> batch, Times now, DataPlaneOutputs& out);
@@ -87,7 +89,7 @@ class DataPlane {
     Translation translation;
     FacilityIndex guard_index = kNoFacility;  // position in the plan the guard was compiled from
     std::uint16_t mtu = 0;
-    Instant too_big_refill;                   // token bucket of packet-too-big answers
+    Instant too_big_refill;  // token bucket of packet-too-big answers
     std::uint32_t too_big_tokens = 0;
     std::uint64_t refused_in = 0, refused_out = 0;
     bool used = false;
@@ -103,7 +105,8 @@ class DataPlane {
   [[nodiscard]] std::uint32_t place_for(const std::string& name);
 
   void deliver(const tunnel::wire::Delivery& delivery, Times now, DataPlaneOutputs& out);
-  [[nodiscard]] Refusal admit(Facility& facility, const tunnel::wire::Delivery& delivery, InnerPacketView& view, Times now);
+  [[nodiscard]] Refusal admit(Facility& facility, const tunnel::wire::Delivery& delivery, InnerPacketView& view,
+                              Times now);
   [[nodiscard]] Refusal judge_ingress(const Facility& facility, InnerPacketView& view, Times now);
   void send_one(const TunPacket& packet, Times now, DataPlaneOutputs& out);
   [[nodiscard]] Refusal emit(const TunPacket& packet, Facility& facility, InnerPacketView& view, Times now,
@@ -121,7 +124,7 @@ class DataPlane {
   std::string gateway_key_;
   std::array<std::uint8_t, 32> public_key_{};
   Guard guard_;
-  std::vector<Facility> facilities_;          // by PeerId::number
+  std::vector<Facility> facilities_;             // by PeerId::number
   std::map<std::string, std::uint32_t> places_;  // name -> index in facilities_
   std::vector<std::uint32_t> free_places_;
   std::vector<std::uint32_t> by_guard_index_;

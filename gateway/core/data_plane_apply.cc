@@ -57,7 +57,8 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan) {
   prepared.guard = TRY(Guard::compile(plan));
   for (std::size_t i = 0; i < plan.facilities.size(); ++i) {
     const FacilityPlan& from = plan.facilities[i];
-    if (std::min(from.mtu, plan.tunnel_mtu) < 576) return std::unexpected("facility " + from.name.text + ": MTU below 576");
+    if (std::min(from.mtu, plan.tunnel_mtu) < 576)
+      return std::unexpected("facility " + from.name.text + ": MTU below 576");
     Facility facility;
     facility.plan = from;
     facility.peer = TRY(peer_of(from));
@@ -152,7 +153,8 @@ std::uint32_t DataPlane::place_for(const std::string& name) {
 }
 
 std::string DataPlane::facility_name(tunnel::wire::PeerId peer) const {
-  return peer.number < facilities_.size() && facilities_[peer.number].used ? facilities_[peer.number].plan.name.text : "";
+  return peer.number < facilities_.size() && facilities_[peer.number].used ? facilities_[peer.number].plan.name.text
+                                                                           : "";
 }
 
 std::vector<TunnelStatus> DataPlane::status() const {
@@ -177,11 +179,13 @@ std::vector<TunnelStatus> DataPlane::status() const {
 
 std::vector<Counter> DataPlane::counters() const {
   static constexpr std::array<const char*, static_cast<std::size_t>(tunnel::wire::Drop::kCount)> kDrops = {
-      "malformed",  "unknown-receiver", "bad-mac",        "under-load",    "rate-limited",
-      "replay",     "forged",           "no-session",     "queue-full",    "inner-source",
-      "inner-malformed", "key-exhausted", "unknown-destination", "stale-timestamp", "key-refused"};
+      "malformed",           "unknown-receiver", "bad-mac",         "under-load",
+      "rate-limited",        "replay",           "forged",          "no-session",
+      "queue-full",          "inner-source",     "inner-malformed", "key-exhausted",
+      "unknown-destination", "stale-timestamp",  "key-refused"};
   std::vector<Counter> all;
-  for (std::size_t i = 0; i < kDrops.size(); ++i) all.push_back({std::string("tunnel-drop-") + kDrops[i], drops_.count[i]});
+  for (std::size_t i = 0; i < kDrops.size(); ++i)
+    all.push_back({std::string("tunnel-drop-") + kDrops[i], drops_.count[i]});
   for (std::size_t i = 1; i < refused_in_.count.size(); ++i) {
     const std::string name(refusal_name(static_cast<Refusal>(i)));
     all.push_back({"guard-in-" + name, refused_in_.count[i]});

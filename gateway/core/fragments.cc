@@ -26,9 +26,12 @@ bool FragmentTable::add_range(Datagram& datagram, Range range) {
     if (range.begin < r.end && r.begin < range.end) return false;
   std::size_t kept = 0;
   for (const Range r : seen) {
-    if (r.end == range.begin) range.begin = r.begin;
-    else if (r.begin == range.end) range.end = r.end;
-    else datagram.seen[kept++] = r;
+    if (r.end == range.begin)
+      range.begin = r.begin;
+    else if (r.begin == range.end)
+      range.end = r.end;
+    else
+      datagram.seen[kept++] = r;
   }
   if (kept == datagram.seen.size()) return false;
   datagram.seen[kept] = range;

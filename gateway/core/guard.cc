@@ -45,8 +45,8 @@ void add_broadcasts(const Prefix& network, std::vector<PrefixEntry>& entries) {
 // An end of a permission: inside one network of the facility it names, or clear of all facilities.
 bool stands_where_it_says(const std::vector<Owned>& owned, const policy::Plan& plan, const Prefix& end,
                           const std::string& facility) {
-  const auto after = std::upper_bound(owned.begin(), owned.end(), end,
-                                      [](const Prefix& p, const Owned& o) { return p < o.prefix; });
+  const auto after =
+      std::upper_bound(owned.begin(), owned.end(), end, [](const Prefix& p, const Owned& o) { return p < o.prefix; });
   const bool holds_a_network = after != owned.end() && end.overlaps(after->prefix);
   const Owned* holder = after != owned.begin() ? &*std::prev(after) : nullptr;
   const bool held = holder != nullptr && holder->prefix.contains(end);

@@ -11,7 +11,9 @@ constexpr std::size_t kV6Header = 40;
 constexpr std::size_t kFragmentHeader = 8;
 constexpr std::uint8_t kNextFragment = 44;
 
-IpAddress v4_at(ConstBytes b, std::size_t at) { return IpAddress::v4({b[at], b[at + 1], b[at + 2], b[at + 3]}); }
+IpAddress v4_at(ConstBytes b, std::size_t at) {
+  return IpAddress::v4({b[at], b[at + 1], b[at + 2], b[at + 3]});
+}
 
 IpAddress v6_at(ConstBytes b, std::size_t at) {
   std::array<std::uint8_t, 16> octets;
@@ -23,8 +25,7 @@ IpAddress v6_at(ConstBytes b, std::size_t at) {
 // with the limited broadcast; for IPv6 also the v4-mapped and v4-compatible forms (RFC 4942 2.2).
 bool is_unicast_host(const IpAddress& address) {
   const auto o = address.octets();
-  if (address.is_v4())
-    return o[0] != 0 && o[0] != 127 && o[0] < 224 && !(o[0] == 169 && o[1] == 254);
+  if (address.is_v4()) return o[0] != 0 && o[0] != 127 && o[0] < 224 && !(o[0] == 169 && o[1] == 254);
   if (o[0] == 0xff || (o[0] == 0xfe && (o[1] & 0xc0) == 0x80)) return false;
   for (std::size_t i = 0; i < 10; ++i)
     if (o[i] != 0) return true;
@@ -52,8 +53,10 @@ bool is_extension(std::uint8_t next) {
 IcmpKind icmp_v4_kind(std::uint8_t type, bool& known) {
   known = true;
   switch (type) {
-    case 8: return IcmpKind::kEchoRequest;
-    case 0: return IcmpKind::kEchoReply;
+    case 8:
+      return IcmpKind::kEchoRequest;
+    case 0:
+      return IcmpKind::kEchoReply;
     case 3:   // destination unreachable
     case 11:  // time exceeded
     case 12:  // parameter problem
@@ -155,8 +158,10 @@ Refusal read_v4(ConstBytes bytes, InnerPacketView& view) {
   view.more_fragments = (fragment & 0x2000) != 0;
   view.fragment_offset = std::uint32_t{fragment & 0x1fffu} * 8;
   view.fragment_id = load16(bytes, 4);
-  if (view.fragment_offset != 0) view.fragment = Fragment::kLater;
-  else if (view.more_fragments) view.fragment = Fragment::kFirst;
+  if (view.fragment_offset != 0)
+    view.fragment = Fragment::kLater;
+  else if (view.more_fragments)
+    view.fragment = Fragment::kFirst;
   view.transport_offset = static_cast<std::uint16_t>(header);
   view.flow.protocol = bytes[9];
   view.flow.source = v4_at(bytes, 12);

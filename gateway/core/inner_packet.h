@@ -33,24 +33,24 @@ struct FlowView {
   IpAddress source;
   IpAddress destination;
   std::uint8_t protocol = 0;
-  std::uint16_t source_port = 0;       // TCP, UDP; host order
+  std::uint16_t source_port = 0;  // TCP, UDP; host order
   std::uint16_t destination_port = 0;
   IcmpKind icmp = IcmpKind::kNotIcmp;
-  std::uint8_t tcp_flags = 0;          // 0 for a quoted packet
+  std::uint8_t tcp_flags = 0;  // 0 for a quoted packet
 };
 
 struct InnerPacketView {
-  FlowView flow;  // later fragments: protocol and addresses only
+  FlowView flow;                       // later fragments: protocol and addresses only
   std::uint16_t total_length = 0;      // octets of the IP packet; <= the bytes given
   std::uint16_t transport_offset = 0;  // where the transport header or fragment payload begins
   Fragment fragment = Fragment::kWhole;
   bool more_fragments = false;
-  bool dont_fragment = false;          // always true for IPv6
+  bool dont_fragment = false;  // always true for IPv6
   std::uint32_t fragment_id = 0;
-  std::uint32_t fragment_offset = 0;   // octets
-  std::uint16_t quoted_offset = 0;     // IP header of the packet quoted in an ICMP error
+  std::uint32_t fragment_offset = 0;  // octets
+  std::uint16_t quoted_offset = 0;    // IP header of the packet quoted in an ICMP error
   std::uint16_t quoted_transport = 0;
-  std::optional<FlowView> quoted;      // for IcmpKind::kError
+  std::optional<FlowView> quoted;  // for IcmpKind::kError
 
   [[nodiscard]] bool is_v4() const { return flow.source.is_v4(); }
   [[nodiscard]] std::uint32_t fragment_end() const { return fragment_offset + total_length - transport_offset; }

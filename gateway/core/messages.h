@@ -1,6 +1,6 @@
 // Every message that crosses a border between our processes (design 6), with its direction. Frames and descriptors are
-// gateway/os/message_channel.h; octets are codec.h. A reader that finds an unknown type, a wrong version or trailing octets closes the
-// channel: the supervisor then restarts that process, and the controller sends everything again.
+// gateway/os/message_channel.h; octets are codec.h. A reader that finds an unknown type, a wrong version or trailing
+// octets closes the channel: the supervisor then restarts that process, and the controller sends everything again.
 #pragma once
 
 #include <cstdint>
@@ -20,21 +20,22 @@ inline constexpr std::uint16_t kMessageVersion = 1;
 
 enum class MessageType : std::uint16_t {
   // supervisor <-> child
-  kPeerChannel = 1,   // + one descriptor: the end of a fresh channel to `role`
-  kReady,             // child -> supervisor: doing its job
-  kAlive,             // both ways: watchdog
-  kStopRequest,       // supervisor -> child
-  kReloadRequest,     // supervisor -> accessd
+  kPeerChannel = 1,  // + one descriptor: the end of a fresh channel to `role`
+  kReady,            // child -> supervisor: doing its job
+  kAlive,            // both ways: watchdog
+  kStopRequest,      // supervisor -> child
+  kReloadRequest,    // supervisor -> accessd
   // accessd -> netd
-  kApplyPlan = 32,    // whole plan; netd computes the difference to what it installed before
-  kOpenDescriptors,   // answered by kDescriptors
-  kCloseAll,          // forwarding off, closed table stays
+  kApplyPlan = 32,   // whole plan; netd computes the difference to what it installed before
+  kOpenDescriptors,  // answered by kDescriptors
+  kCloseAll,         // forwarding off, closed table stays
   // netd -> accessd
   kPlanApplied = 48,
-  kDescriptors,       // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked, when
-                      // the TUN had to be made anew. netd -> supervisor: keep these; supervisor -> new netd: what the last one kept
+  kDescriptors,  // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked,
+                 // when
+  // the TUN had to be made anew. netd -> supervisor: keep these; supervisor -> new netd: what the last one kept
   kKernelDrift,
-  kKernelRefusals,    // once a second while they grow, and to every fresh accessd
+  kKernelRefusals,  // once a second while they grow, and to every fresh accessd
   // accessd -> tunneld
   kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors
   kStatusQuery,
@@ -42,7 +43,7 @@ enum class MessageType : std::uint16_t {
   kTunnelsConfigured = 80,
   kTunnelEvents,
   kStatusReport,
-  kTimestampFloor,    // to be made durable; tunneld waits for the echo before it goes beyond
+  kTimestampFloor,  // to be made durable; tunneld waits for the echo before it goes beyond
   // accessd -> keyd
   kConfigureKeys = 96,
   // keyd -> accessd
@@ -54,29 +55,60 @@ enum class MessageType : std::uint16_t {
 
 enum class ProcessRole : std::uint8_t { kSupervisor, kNetd, kTunneld, kKeyd, kAccessd };
 
-struct PeerChannel { ProcessRole role = ProcessRole::kSupervisor; };
-struct Ready { std::string status; };
-struct Alive { std::uint64_t count = 0; };
-struct StopRequest { bool keep_closed_table = true; };
-struct ReloadRequest { std::uint64_t count = 0; };
+struct PeerChannel {
+  ProcessRole role = ProcessRole::kSupervisor;
+};
+struct Ready {
+  std::string status;
+};
+struct Alive {
+  std::uint64_t count = 0;
+};
+struct StopRequest {
+  bool keep_closed_table = true;
+};
+struct ReloadRequest {
+  std::uint64_t count = 0;
+};
 
-struct ApplyPlan { config::value::Generation generation; policy::Plan plan; };
-struct PlanApplied { config::value::Generation generation; bool good = false; std::string error; };
-struct OpenDescriptors { std::uint8_t unused = 0; };
-struct CloseAll { std::uint8_t unused = 0; };
+struct ApplyPlan {
+  config::value::Generation generation;
+  policy::Plan plan;
+};
+struct PlanApplied {
+  config::value::Generation generation;
+  bool good = false;
+  std::string error;
+};
+struct OpenDescriptors {
+  std::uint8_t unused = 0;
+};
+struct CloseAll {
+  std::uint8_t unused = 0;
+};
 
-struct BoundSocket { config::value::SocketAddress address; };
-struct Descriptors { bool good = false; std::string error; std::string tun_name; std::vector<BoundSocket> sockets; };
+struct BoundSocket {
+  config::value::SocketAddress address;
+};
+struct Descriptors {
+  bool good = false;
+  std::string error;
+  std::string tun_name;
+  std::vector<BoundSocket> sockets;
+};
 
 // Something changed our part of the kernel and it was not us.
 struct KernelDrift {
-  std::string what;     // "table inet sekisho deleted", "route 10.2.0.0/24 table 7102 missing"
+  std::string what;  // "table inet sekisho deleted", "route 10.2.0.0/24 table 7102 missing"
   bool repaired = false;
-  std::uint32_t pid = 0;       // 0: the kernel does not say
+  std::uint32_t pid = 0;  // 0: the kernel does not say
   std::string program;
 };
 
-struct Counter { std::string name; std::uint64_t value = 0; };
+struct Counter {
+  std::string name;
+  std::uint64_t value = 0;
+};
 
 // The named counters of the table: every packet refused, by reason (firewall/reasons.h), since the table was made.
 struct KernelRefusals {
@@ -86,12 +118,16 @@ struct KernelRefusals {
 struct ConfigureTunnels {
   config::value::Generation generation;
   policy::Plan plan;
-  std::vector<BoundSocket> sockets;         // empty: keep the descriptors of before
+  std::vector<BoundSocket> sockets;           // empty: keep the descriptors of before
   std::array<std::uint8_t, 32> public_key{};  // of plan.gateway_key
-  std::uint64_t timestamp_floor = 0;        // TAI64N seconds never to be used again (S18)
+  std::uint64_t timestamp_floor = 0;          // TAI64N seconds never to be used again (S18)
   config::value::WallTime wall_now;
 };
-struct TunnelsConfigured { config::value::Generation generation; bool good = false; std::string error; };
+struct TunnelsConfigured {
+  config::value::Generation generation;
+  bool good = false;
+  std::string error;
+};
 
 struct TunnelEvent {
   tunnel::wire::EventKind kind = tunnel::wire::EventKind::kTunnelUp;
@@ -99,9 +135,13 @@ struct TunnelEvent {
   config::value::SocketAddress remote;
   std::string detail;
 };
-struct TunnelEvents { std::vector<TunnelEvent> events; };
+struct TunnelEvents {
+  std::vector<TunnelEvent> events;
+};
 
-struct StatusQuery { std::uint64_t id = 0; };
+struct StatusQuery {
+  std::uint64_t id = 0;
+};
 struct TunnelStatus {
   std::string facility;
   bool up = false;
@@ -110,8 +150,14 @@ struct TunnelStatus {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0, handshakes = 0;
   std::uint64_t guard_refused_in = 0, guard_refused_out = 0;
 };
-struct StatusReport { std::uint64_t id = 0; std::vector<TunnelStatus> tunnels; std::vector<Counter> counters; };
-struct TimestampFloor { std::uint64_t seconds = 0; };
+struct StatusReport {
+  std::uint64_t id = 0;
+  std::vector<TunnelStatus> tunnels;
+  std::vector<Counter> counters;
+};
+struct TimestampFloor {
+  std::uint64_t seconds = 0;
+};
 
 struct KeySource {
   enum class Kind : std::uint8_t { kWireguardPrivate, kPreshared };
@@ -119,11 +165,24 @@ struct KeySource {
   Kind kind = Kind::kWireguardPrivate;
   std::string path;  // absolute
 };
-struct ConfigureKeys { std::vector<KeySource> keys; };
-struct KeyOutcome { std::string name; bool good = false; std::string error; std::array<std::uint8_t, 32> public_key{}; };
-struct KeysConfigured { std::vector<KeyOutcome> keys; };
-struct KeyRequests { std::vector<tunnel::wire::KeyRequest> requests; };
-struct KeyReplies { std::vector<tunnel::wire::KeyReply> replies; };
+struct ConfigureKeys {
+  std::vector<KeySource> keys;
+};
+struct KeyOutcome {
+  std::string name;
+  bool good = false;
+  std::string error;
+  std::array<std::uint8_t, 32> public_key{};
+};
+struct KeysConfigured {
+  std::vector<KeyOutcome> keys;
+};
+struct KeyRequests {
+  std::vector<tunnel::wire::KeyRequest> requests;
+};
+struct KeyReplies {
+  std::vector<tunnel::wire::KeyReply> replies;
+};
 
 // clang-format off
 #define SEKISHO_ENUM_LIMIT(E, LAST) \
@@ -175,32 +234,56 @@ template <class Ar> void fields(Ar& ar, KeyReplies& m) { transfer_all(ar, m.repl
 
 // Found by argument-dependent look-up in the namespace of the value they describe.
 namespace config::value {
-template <class Ar, class Tag> void fields(Ar& ar, Name<Tag>& name) { gateway::core::transfer_all(ar, name.text); }
-template <class Ar> void fields(Ar& ar, RuleId& id) { gateway::core::transfer_all(ar, id.number); }
-template <class Ar> void fields(Ar& ar, Generation& id) { gateway::core::transfer_all(ar, id.number); }
-template <class Ar> void fields(Ar& ar, SocketAddress& a) { gateway::core::transfer_all(ar, a.address, a.port); }
-template <class Ar> void fields(Ar& ar, ServicePort& p) { gateway::core::transfer_all(ar, p.protocol, p.first, p.last); }
+template <class Ar, class Tag>
+void fields(Ar& ar, Name<Tag>& name) {
+  gateway::core::transfer_all(ar, name.text);
+}
+template <class Ar>
+void fields(Ar& ar, RuleId& id) {
+  gateway::core::transfer_all(ar, id.number);
+}
+template <class Ar>
+void fields(Ar& ar, Generation& id) {
+  gateway::core::transfer_all(ar, id.number);
+}
+template <class Ar>
+void fields(Ar& ar, SocketAddress& a) {
+  gateway::core::transfer_all(ar, a.address, a.port);
+}
+template <class Ar>
+void fields(Ar& ar, ServicePort& p) {
+  gateway::core::transfer_all(ar, p.protocol, p.first, p.last);
+}
 }  // namespace config::value
 
 namespace policy {
-template <class Ar> void fields(Ar& ar, NetworkMap& m) { gateway::core::transfer_all(ar, m.real, m.seen); }
-template <class Ar> void fields(Ar& ar, WireguardPeer& m) {
+template <class Ar>
+void fields(Ar& ar, NetworkMap& m) {
+  gateway::core::transfer_all(ar, m.real, m.seen);
+}
+template <class Ar>
+void fields(Ar& ar, WireguardPeer& m) {
   gateway::core::transfer_all(ar, m.public_key, m.preshared_key, m.endpoint, m.persistent_keepalive_seconds);
 }
-template <class Ar> void fields(Ar& ar, FacilityPlan& m) {
+template <class Ar>
+void fields(Ar& ar, FacilityPlan& m) {
   gateway::core::transfer_all(ar, m.name, m.title, m.networks, m.sources, m.mtu, m.wireguard);
 }
-template <class Ar> void fields(Ar& ar, Permission& m) {
+template <class Ar>
+void fields(Ar& ar, Permission& m) {
   gateway::core::transfer_all(ar, m.rule, m.kind, m.from_facility, m.to_facility, m.source, m.destination, m.port,
                               m.until, m.name, m.origin);
 }
-template <class Ar> void fields(Ar& ar, Route& m) {
+template <class Ar>
+void fields(Ar& ar, Route& m) {
   gateway::core::transfer_all(ar, m.table, m.destination, m.interface, m.via);
 }
-template <class Ar> void fields(Ar& ar, RoutingRule& m) {
+template <class Ar>
+void fields(Ar& ar, RoutingRule& m) {
   gateway::core::transfer_all(ar, m.priority, m.incoming_interface, m.mark, m.table, m.prohibit);
 }
-template <class Ar> void fields(Ar& ar, Plan& m) {
+template <class Ar>
+void fields(Ar& ar, Plan& m) {
   gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
                               m.gateway_key, m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes,
                               m.rules);
@@ -208,8 +291,12 @@ template <class Ar> void fields(Ar& ar, Plan& m) {
 }  // namespace policy
 
 namespace tunnel::wire {
-template <class Ar> void fields(Ar& ar, KeyRequest& m) {
+template <class Ar>
+void fields(Ar& ar, KeyRequest& m) {
   gateway::core::transfer_all(ar, m.id, m.operation, m.key, m.input);
 }
-template <class Ar> void fields(Ar& ar, KeyReply& m) { gateway::core::transfer_all(ar, m.id, m.good, m.output); }
+template <class Ar>
+void fields(Ar& ar, KeyReply& m) {
+  gateway::core::transfer_all(ar, m.id, m.good, m.output);
+}
 }  // namespace tunnel::wire

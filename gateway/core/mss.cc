@@ -24,7 +24,9 @@ std::size_t find_mss(ConstBytes tcp) {
   return 0;
 }
 
-std::uint16_t swapped(std::uint16_t value) { return static_cast<std::uint16_t>((value << 8) | (value >> 8)); }
+std::uint16_t swapped(std::uint16_t value) {
+  return static_cast<std::uint16_t>((value << 8) | (value >> 8));
+}
 
 }  // namespace
 

@@ -17,7 +17,7 @@ using policy::Permission;
 // A cap against a plan that would not fit memory: 100 times what 10,000 facilities with 20 services need.
 constexpr std::size_t kMostRows = 20'000'000;
 
-std::vector<Prefix> distinct(const std::vector<Permission>& permissions, Prefix Permission::*member) {
+std::vector<Prefix> distinct(const std::vector<Permission>& permissions, Prefix Permission::* member) {
   std::vector<Prefix> prefixes;
   prefixes.reserve(permissions.size());
   for (const Permission& p : permissions) prefixes.push_back(p.*member);
@@ -43,7 +43,8 @@ std::pair<std::uint32_t, std::uint32_t> inside(const std::vector<Prefix>& sorted
 
 std::uint8_t wire_protocol(const Permission& p) {
   if (p.port.protocol != IpProtocol::kIcmp) return static_cast<std::uint8_t>(p.port.protocol);
-  return p.destination.address().is_v4() ? 1 : 58;  // kIcmp stands for both families; a compiled plan names kIcmpV6 itself
+  return p.destination.address().is_v4() ? 1
+                                         : 58;  // kIcmp stands for both families; a compiled plan names kIcmpV6 itself
 }
 
 const char* fault_of(const Permission& p) {
@@ -57,7 +58,8 @@ const char* fault_of(const Permission& p) {
 
 std::size_t PermissionTable::hash(const Key& key) {
   // The keys are ours, not an attacker's: mixing is enough (splitmix64 finaliser).
-  std::uint64_t x = (std::uint64_t{key.source} << 32 | key.destination) + std::uint64_t{key.protocol} * 0x9e3779b97f4a7c15;
+  std::uint64_t x =
+      (std::uint64_t{key.source} << 32 | key.destination) + std::uint64_t{key.protocol} * 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
   return static_cast<std::size_t>(x ^ (x >> 31));
@@ -106,7 +108,8 @@ void PermissionTable::add_group(std::span<const Row> group) {
   for (auto cut = cuts.begin(); std::next(cut) != cuts.end(); ++cut) {
     std::optional<WallTime> until;
     for (const Row& row : group)
-      if (row.range.first <= *cut && *cut <= row.range.last) until = std::max(until.value_or(WallTime::min()), row.range.until);
+      if (row.range.first <= *cut && *cut <= row.range.last)
+        until = std::max(until.value_or(WallTime::min()), row.range.until);
     if (!until) continue;
     ranges_.push_back({static_cast<std::uint16_t>(*cut), static_cast<std::uint16_t>(*std::next(cut) - 1), *until});
   }
@@ -124,7 +127,8 @@ Match PermissionTable::find(const config::value::IpAddress& source, const config
   if (slots_.empty()) return Match::kNone;
   const Key key{sources_.find(source), destinations_.find(destination), protocol};
   if (key.source == PrefixTable::kNone || key.destination == PrefixTable::kNone) return Match::kNone;
-  for (std::size_t at = hash(key) & (slots_.size() - 1); slots_[at].range_count != 0; at = (at + 1) & (slots_.size() - 1)) {
+  for (std::size_t at = hash(key) & (slots_.size() - 1); slots_[at].range_count != 0;
+       at = (at + 1) & (slots_.size() - 1)) {
     const Slot& slot = slots_[at];
     if (slot.key != key) continue;
     const auto begin = ranges_.begin() + slot.first_range, end = begin + slot.range_count;

@@ -20,17 +20,21 @@ Wide load(const Octets& octets) {
 }
 
 // The six bits from `depth` on; zeros beyond the end.
-unsigned chunk(Wide address, unsigned depth) { return static_cast<unsigned>((address << depth) >> (128 - kStride)); }
+unsigned chunk(Wide address, unsigned depth) {
+  return static_cast<unsigned>((address << depth) >> (128 - kStride));
+}
 
-std::uint64_t up_to(unsigned slot) { return (std::uint64_t{2} << slot) - 1; }  // slot 63: all ones by overflow
+std::uint64_t up_to(unsigned slot) {
+  return (std::uint64_t{2} << slot) - 1;
+}  // slot 63: all ones by overflow
 
 }  // namespace
 
 PrefixTable::PrefixTable(std::vector<PrefixEntry> entries) {
   std::stable_sort(entries.begin(), entries.end(),
                    [](const PrefixEntry& a, const PrefixEntry& b) { return a.prefix < b.prefix; });
-  const auto v6 = std::find_if(entries.begin(), entries.end(),
-                               [](const PrefixEntry& e) { return !e.prefix.address().is_v4(); });
+  const auto v6 =
+      std::find_if(entries.begin(), entries.end(), [](const PrefixEntry& e) { return !e.prefix.address().is_v4(); });
   v4_.build({entries.begin(), v6});
   v6_.build({v6, entries.end()});
 }
@@ -71,7 +75,8 @@ void PrefixTable::Trie::fill(std::size_t node, unsigned depth, std::span<const P
   made.first_leaf = static_cast<std::uint32_t>(values.size());
   made.first_child = static_cast<std::uint32_t>(nodes.size());
   for (unsigned slot = 0; slot < 64; ++slot) {
-    if (!below[slot].empty()) made.children |= std::uint64_t{1} << slot;
+    if (!below[slot].empty())
+      made.children |= std::uint64_t{1} << slot;
     else if (made.leaves == 0 || values.back() != slot_value[slot]) {
       made.leaves |= std::uint64_t{1} << slot;
       values.push_back(slot_value[slot]);

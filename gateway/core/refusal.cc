@@ -5,12 +5,34 @@ namespace gateway::core {
 
 std::string_view refusal_name(Refusal refusal) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(Refusal::kCount)> kNames = {
-      "none",          "truncated",        "version",          "header-length",    "total-length",
-      "header-checksum", "options",        "hop-limit",        "address",          "transport-header",
-      "fragment-form", "tiny-fragment",    "fragment-overlap", "unknown-fragment", "icmp-kind",
-      "embedded",      "ecn",              "source-foreign",   "broadcast",        "unknown-destination",
-      "other-facility", "not-permitted",   "expired",          "opens-backwards",  "protocol",
-      "too-big",       "super-packet",     "not-configured"};
+      "none",
+      "truncated",
+      "version",
+      "header-length",
+      "total-length",
+      "header-checksum",
+      "options",
+      "hop-limit",
+      "address",
+      "transport-header",
+      "fragment-form",
+      "tiny-fragment",
+      "fragment-overlap",
+      "unknown-fragment",
+      "icmp-kind",
+      "embedded",
+      "ecn",
+      "source-foreign",
+      "broadcast",
+      "unknown-destination",
+      "other-facility",
+      "not-permitted",
+      "expired",
+      "opens-backwards",
+      "protocol",
+      "too-big",
+      "super-packet",
+      "not-configured"};
   const auto index = static_cast<std::size_t>(refusal);
   return index < kNames.size() ? kNames[index] : "unknown";
 }

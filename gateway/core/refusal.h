@@ -10,12 +10,35 @@ namespace gateway::core {
 enum class Refusal : std::uint8_t {
   kNone,  // passes
   // the packet itself (inner_packet)
-  kTruncated, kVersion, kHeaderLength, kTotalLength, kHeaderChecksum, kOptions, kHopLimit, kAddress, kTransportHeader,
-  kFragmentForm, kTinyFragment, kFragmentOverlap, kUnknownFragment, kIcmpKind, kEmbedded, kEcn,
+  kTruncated,
+  kVersion,
+  kHeaderLength,
+  kTotalLength,
+  kHeaderChecksum,
+  kOptions,
+  kHopLimit,
+  kAddress,
+  kTransportHeader,
+  kFragmentForm,
+  kTinyFragment,
+  kFragmentOverlap,
+  kUnknownFragment,
+  kIcmpKind,
+  kEmbedded,
+  kEcn,
   // who and whereto (guard)
-  kSourceForeign, kBroadcast, kUnknownDestination, kOtherFacility, kNotPermitted, kExpired, kOpensBackwards, kProtocol,
+  kSourceForeign,
+  kBroadcast,
+  kUnknownDestination,
+  kOtherFacility,
+  kNotPermitted,
+  kExpired,
+  kOpensBackwards,
+  kProtocol,
   // what we cannot carry
-  kTooBig, kSuperPacket, kNotConfigured,
+  kTooBig,
+  kSuperPacket,
+  kNotConfigured,
   kCount
 };
 

@@ -44,8 +44,8 @@ Bytes make_v6(ConstBytes packet, const FlowView& flow, std::uint16_t mtu, Bytes 
   out[40] = 2;
   store32(out, 44, mtu);
   std::copy_n(packet.begin(), quoted, out.begin() + 48);
-  const std::uint32_t pseudo = pseudo_sum(out.subspan(8, 16), out.subspan(24, 16), kProtocolIcmpV6,
-                                          static_cast<std::uint32_t>(8 + quoted));
+  const std::uint32_t pseudo =
+      pseudo_sum(out.subspan(8, 16), out.subspan(24, 16), kProtocolIcmpV6, static_cast<std::uint32_t>(8 + quoted));
   store16(out, 42, finish_sum(ones_sum(out.subspan(40), pseudo)));
   return out;
 }

@@ -21,9 +21,12 @@ struct AddressField {
 // Where the checksum over the pseudo header stands; 0: none. ICMP for IPv4 has no pseudo header.
 std::size_t transport_checksum(const AddressField& field, std::size_t size) {
   std::size_t offset = 0;
-  if (field.protocol == kProtocolTcp) offset = 16;
-  else if (field.protocol == kProtocolUdp) offset = 6;
-  else if (field.protocol == kProtocolIcmpV6) offset = 2;
+  if (field.protocol == kProtocolTcp)
+    offset = 16;
+  else if (field.protocol == kProtocolUdp)
+    offset = 6;
+  else if (field.protocol == kProtocolIcmpV6)
+    offset = 2;
   if (offset == 0 || field.transport == 0 || field.transport + offset + 2 > size) return 0;
   return field.transport + offset;
 }
@@ -55,7 +58,7 @@ void replace(Bytes bytes, const AddressField& field, const IpAddress& after, std
   for (std::size_t i = 0; i < size; i += 2) store_covered(bytes, field.at + i, load16(after.octets(), i), icmp);
 }
 
-const NetworkMap* holder(const std::vector<NetworkMap>& networks, Prefix NetworkMap::*side, const IpAddress& address) {
+const NetworkMap* holder(const std::vector<NetworkMap>& networks, Prefix NetworkMap::* side, const IpAddress& address) {
   const auto found = std::find_if(networks.begin(), networks.end(),
                                   [&](const NetworkMap& map) { return (map.*side).contains(address); });
   return found == networks.end() ? nullptr : &*found;

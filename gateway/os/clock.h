@@ -5,7 +5,7 @@
 
 namespace gateway::os {
 
-[[nodiscard]] config::value::Instant boot_now();     // CLOCK_BOOTTIME
-[[nodiscard]] config::value::WallTime wall_now();    // CLOCK_REALTIME
+[[nodiscard]] config::value::Instant boot_now();   // CLOCK_BOOTTIME
+[[nodiscard]] config::value::WallTime wall_now();  // CLOCK_REALTIME
 
 }  // namespace gateway::os

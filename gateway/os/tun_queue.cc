@@ -30,14 +30,19 @@ constexpr std::size_t kLongestHeader = 12;  // with the buffer count
 
 Segmentation::Kind kind_of(std::uint8_t gso_type) {
   switch (gso_type & ~kGsoEcn) {
-    case kGsoNone: return Segmentation::Kind::kNone;
-    case kGsoTcpV4: return Segmentation::Kind::kTcpV4;
-    case kGsoTcpV6: return Segmentation::Kind::kTcpV6;
-    default: return Segmentation::Kind::kUdp;
+    case kGsoNone:
+      return Segmentation::Kind::kNone;
+    case kGsoTcpV4:
+      return Segmentation::Kind::kTcpV4;
+    case kGsoTcpV6:
+      return Segmentation::Kind::kTcpV6;
+    default:
+      return Segmentation::Kind::kUdp;
   }
 }
 
-// The kernel left the transport checksum to the device: the field holds the pseudo-header sum. False: outside the packet.
+// The kernel left the transport checksum to the device: the field holds the pseudo-header sum. False: outside the
+// packet.
 bool complete_checksum(tunnel::wire::Bytes packet, std::size_t start, std::size_t offset) {
   if (start + offset + 2 > packet.size()) return false;
   const std::uint16_t sum = core::finish_sum(core::ones_sum(packet.subspan(start)));

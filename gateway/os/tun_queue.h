@@ -1,5 +1,6 @@
-// Batches of inner packets on the TUN descriptor: a virtio_net_hdr before each packet (IFF_VNET_HDR). Opening the device:
-// tun_device.h. No offload is asked for yet, so that each packet is whole; the types already carry super-packets.
+// Batches of inner packets on the TUN descriptor: a virtio_net_hdr before each packet (IFF_VNET_HDR). Opening the
+// device: tun_device.h. No offload is asked for yet, so that each packet is whole; the types already carry
+// super-packets.
 #pragma once
 
 #include <span>

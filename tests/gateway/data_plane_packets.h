@@ -39,8 +39,12 @@ inline unsigned sum_of(const Octets& octets) {
   return static_cast<unsigned>(0xffff - total);
 }
 
-inline std::size_t header_of(const Octets& packet) { return packet[0] >> 4 == 4 ? 20 : 40; }
-inline std::uint8_t protocol_of(const Octets& packet) { return packet[0] >> 4 == 4 ? packet[9] : packet[6]; }
+inline std::size_t header_of(const Octets& packet) {
+  return packet[0] >> 4 == 4 ? 20 : 40;
+}
+inline std::uint8_t protocol_of(const Octets& packet) {
+  return packet[0] >> 4 == 4 ? packet[9] : packet[6];
+}
 
 // Checksum of the transport part from scratch; 0 in the field when `protocol` has none.
 inline void fix_transport(Octets& packet) {
@@ -54,7 +58,8 @@ inline void fix_transport(Octets& packet) {
     const std::size_t from = header == 20 ? 12 : 8;
     covered.assign(packet.begin() + static_cast<long>(from), packet.begin() + static_cast<long>(header));
     const auto length = packet.size() - header;
-    covered.insert(covered.end(), {0, protocol, static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length)});
+    covered.insert(covered.end(),
+                   {0, protocol, static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length)});
   }
   covered.insert(covered.end(), packet.begin() + static_cast<long>(header), packet.end());
   unsigned sum = sum_of(covered);
@@ -104,7 +109,8 @@ inline Octets udp(const std::string& from, unsigned from_port, const std::string
   return ip_packet(ip(from), ip(to), 17, transport);
 }
 
-inline Octets icmp(const std::string& from, const std::string& to, std::uint8_t type, const Octets& body = Octets(8, 7)) {
+inline Octets icmp(const std::string& from, const std::string& to, std::uint8_t type,
+                   const Octets& body = Octets(8, 7)) {
   Octets transport(8);
   transport[0] = type;
   transport.insert(transport.end(), body.begin(), body.end());
@@ -126,8 +132,8 @@ inline Octets unreachable(const std::string& from, const std::string& to, const 
 inline Octets fragment(const Octets& whole, std::size_t offset, std::size_t payload, bool more, unsigned id = 77) {
   const std::size_t header = header_of(whole);
   Octets out(whole.begin(), whole.begin() + static_cast<long>(header));
-  const unsigned word = static_cast<unsigned>(header == 20 ? offset / 8 : offset) |
-                        (more ? (header == 20 ? 0x2000u : 1u) : 0u);
+  const unsigned word =
+      static_cast<unsigned>(header == 20 ? offset / 8 : offset) | (more ? (header == 20 ? 0x2000u : 1u) : 0u);
   if (header == 20) {
     put16(out, 2, static_cast<unsigned>(20 + payload)), put16(out, 4, id), put16(out, 6, word);
   } else {
@@ -171,8 +177,9 @@ inline policy::Plan two_facilities() {
   a.networks = {{net("10.1.0.0/24"), net("10.1.0.0/24")}, {net("fd00:1::/64"), net("fd00:1::/64")}};
   b.networks = {{net("192.168.1.0/24"), net("100.64.1.0/24")}, {net("fd99::/64"), net("fd00:2::/64")}};
   lines.plan.facilities = {a, b};
-  for (const auto& [net_a, service, host_b] : {std::array<const char*, 3>{"10.1.0.0/24", "10.80.0.10/32", "100.64.1.5/32"},
-                                               {"fd00:1::/64", "fd00:80::10/128", "fd00:2::5/128"}}) {
+  for (const auto& [net_a, service, host_b] :
+       {std::array<const char*, 3>{"10.1.0.0/24", "10.80.0.10/32", "100.64.1.5/32"},
+        {"fd00:1::/64", "fd00:80::10/128", "fd00:2::5/128"}}) {
     for (const char* port : {"tcp/443", "udp/5000-5010", "icmp"})
       lines.permit(PermissionKind::kService, "a", net_a, "", service, port);
     lines.permit(PermissionKind::kExchange, "a", net_a, "b", host_b, "tcp/104", 1000);

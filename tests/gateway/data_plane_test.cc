@@ -1,5 +1,5 @@
-// The whole road of a packet: two facilities with real WireGuard endpoints, the data plane between, keyd in the process.
-// a is seen as it is; b (192.168.1.0/24) is seen as 100.64.1.0/24.
+// The whole road of a packet: two facilities with real WireGuard endpoints, the data plane between, keyd in the
+// process. a is seen as it is; b (192.168.1.0/24) is seen as 100.64.1.0/24.
 #include "gateway/core/data_plane.h"
 
 #include <sodium.h>
@@ -34,8 +34,13 @@ class Lab {
       if (p.until) p.until = sim::kWallStart + 1h;
     a.address = sim::socket_address("198.51.100.1:51820"), b.address = sim::socket_address("198.51.100.2:51820");
     for (sim::Node* node : {&a, &b})
-      node->set_peer({.id = {1}, .public_key = sim::public_of(9), .preshared_key = "", .endpoint = outside,
-                      .outer_sources = {}, .allowed = {sim::prefix("0.0.0.0/0"), sim::prefix("::/0")}}, now);
+      node->set_peer({.id = {1},
+                      .public_key = sim::public_of(9),
+                      .preshared_key = "",
+                      .endpoint = outside,
+                      .outer_sources = {},
+                      .allowed = {sim::prefix("0.0.0.0/0"), sim::prefix("::/0")}},
+                     now);
     plane.set_durable_timestamps(durable);
     REQUIRE(apply());
   }
@@ -99,7 +104,8 @@ class Lab {
  private:
   void take() {
     for (;;) {
-      for (const auto& t : out_.wire.transmits) sent_.push_back({t.path.remote, {t.bytes.begin(), t.bytes.end()}, t.ecn});
+      for (const auto& t : out_.wire.transmits)
+        sent_.push_back({t.path.remote, {t.bytes.begin(), t.bytes.end()}, t.ecn});
       for (const auto& w : out_.tun_writes) tun.emplace_back(w.begin(), w.end());
       events.insert(events.end(), out_.wire.events.begin(), out_.wire.events.end());
       const auto requests = out_.wire.key_requests;
@@ -146,7 +152,7 @@ TEST_CASE("data plane: no detour reaches the TUN or a tunnel", "[data_plane]") {
   CHECK(lab.from(lab.a, tcp("10.1.0.7", 4, "203.0.113.77", 443)) == nothing);
   CHECK(lab.from(lab.a, tcp("10.1.0.7", 4, "10.80.0.1", 22)) == nothing);
   CHECK(lab.refused_in(Refusal::kUnknownDestination) == 2);
-  CHECK(lab.from(lab.a, tcp("10.1.0.7", 4, "192.168.1.5", 104)) == nothing);  // b's real address means nothing here
+  CHECK(lab.from(lab.a, tcp("10.1.0.7", 4, "192.168.1.5", 104)) == nothing);   // b's real address means nothing here
   CHECK(lab.from(lab.b, tcp("100.64.1.5", 104, "10.80.0.10", 4)) == nothing);  // nor its seen one as a source
   for (const char* source : {"100.64.1.5", "10.80.0.11", "10.80.0.1", "203.0.113.77"})
     CHECK(lab.from(lab.a, tcp(source, 4, "10.80.0.10", 443)) == nothing);

@@ -17,9 +17,10 @@ const config::value::WallTime kEnd{std::chrono::seconds(1000)};
 struct Addresses {
   const char *a, *a2, *b, *b_other, *service, *service_other, *gateway, *outside, *foreign;
 };
-const Addresses kFamilies[] = {
-    {"10.1.0.7", "10.1.0.8", "100.64.1.5", "100.64.1.9", "10.80.0.10", "10.80.0.11", "10.80.0.1", "203.0.113.9", "10.9.0.1"},
-    {"fd00:1::7", "fd00:1::8", "fd00:2::5", "fd00:2::9", "fd00:80::10", "fd00:80::11", "fd00:80::1", "2001:db8::9", "fd00:9::1"}};
+const Addresses kFamilies[] = {{"10.1.0.7", "10.1.0.8", "100.64.1.5", "100.64.1.9", "10.80.0.10", "10.80.0.11",
+                                "10.80.0.1", "203.0.113.9", "10.9.0.1"},
+                               {"fd00:1::7", "fd00:1::8", "fd00:2::5", "fd00:2::9", "fd00:80::10", "fd00:80::11",
+                                "fd00:80::1", "2001:db8::9", "fd00:9::1"}};
 
 Guard guard_of(const policy::Plan& plan) {
   auto guard = Guard::compile(plan);
@@ -46,7 +47,7 @@ TEST_CASE("guard: what policy names passes, both ways", "[guard]") {
     for (unsigned port : {5000u, 5005u, 5010u}) CHECK(in(guard, kA, udp(f.a, 9, f.service, port)) == Refusal::kNone);
     CHECK(in(guard, kA, echo_request(f.a, f.service)) == Refusal::kNone);
     CHECK(out(guard, echo_reply(f.service, f.a)) == Refusal::kNone);
-    CHECK(in(guard, kA, tcp(f.a, 40000, f.b, 104, 0x02)) == Refusal::kNone);   // declared exchange
+    CHECK(in(guard, kA, tcp(f.a, 40000, f.b, 104, 0x02)) == Refusal::kNone);  // declared exchange
     CHECK(out(guard, tcp(f.a, 40000, f.b, 104, 0x02)) == Refusal::kNone);
     CHECK(in(guard, kB, tcp(f.b, 104, f.a, 40000, 0x12)) == Refusal::kNone);
     CHECK(out(guard, tcp(f.b, 104, f.a, 40000, 0x12)) == Refusal::kNone);
@@ -188,7 +189,8 @@ TEST_CASE("guard: a flood of datagrams displaces only its own", "[guard]") {
   const auto whole = udp("10.1.0.7", 9, "10.80.0.10", 5000, 3000);
   REQUIRE(table.remember(2, parsed(fragment(whole, 0, 1024, true, 1)), start) == Refusal::kNone);
   for (unsigned id = 0; id < 1000; ++id)
-    CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, id)), start + std::chrono::milliseconds(id)) == Refusal::kNone);
+    CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, id)), start + std::chrono::milliseconds(id)) ==
+          Refusal::kNone);
   auto later = parsed(fragment(whole, 1024, 1024, true, 1));
   CHECK(table.complete(0, later, start + std::chrono::seconds(2)) == Refusal::kUnknownFragment);
   CHECK(table.complete(2, later, start + std::chrono::seconds(2)) == Refusal::kNone);

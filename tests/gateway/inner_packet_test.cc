@@ -127,8 +127,10 @@ TEST_CASE("inner packet: an ICMP error must quote a whole header, and no error",
     const auto quoted = udp(service, 5, host, 6);
     const auto header = static_cast<long>(header_of(quoted));
     for (long length = 0; length < header + 8; ++length)
-      CHECK(refusal_of(unreachable(host, service, Octets(quoted.begin(), quoted.begin() + length))) == Refusal::kEmbedded);
-    CHECK(refusal_of(unreachable(host, service, Octets(quoted.begin(), quoted.begin() + header + 8))) == Refusal::kNone);
+      CHECK(refusal_of(unreachable(host, service, Octets(quoted.begin(), quoted.begin() + length))) ==
+            Refusal::kEmbedded);
+    CHECK(refusal_of(unreachable(host, service, Octets(quoted.begin(), quoted.begin() + header + 8))) ==
+          Refusal::kNone);
     CHECK(refusal_of(unreachable(host, service, unreachable(service, host, quoted))) == Refusal::kEmbedded);
   }
 }

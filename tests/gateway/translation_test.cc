@@ -1,4 +1,5 @@
-// Property: after a translation every checksum is what a computation from scratch gives, and there and back is identity.
+// Property: after a translation every checksum is what a computation from scratch gives, and there and back is
+// identity.
 #include "gateway/core/translation.h"
 
 #include <random>
@@ -41,10 +42,18 @@ TEST_CASE("translation: checksums equal those from scratch, there and back is id
     const auto real = host(random, v4, "192.168.1.", "fd99::"), other = host(random, v4, "10.80.0.", "fd00:80::");
     Octets packet;
     switch (round / 2 % 4) {
-      case 0: packet = tcp(real, random() % 65536, other, random() % 65536, 0x18, {}, random() % 900); break;
-      case 1: packet = udp(real, random() % 65536, other, random() % 65536, random() % 900); break;
-      case 2: packet = echo_request(real, other); break;
-      default: packet = unreachable(real, other, tcp(other, random() % 65536, real, random() % 65536, 0x10, {}, random() % 80));
+      case 0:
+        packet = tcp(real, random() % 65536, other, random() % 65536, 0x18, {}, random() % 900);
+        break;
+      case 1:
+        packet = udp(real, random() % 65536, other, random() % 65536, random() % 900);
+        break;
+      case 2:
+        packet = echo_request(real, other);
+        break;
+      default:
+        packet =
+            unreachable(real, other, tcp(other, random() % 65536, real, random() % 65536, 0x10, {}, random() % 80));
     }
     const Octets before = packet;
     auto view = parsed(packet);
@@ -111,7 +120,8 @@ TEST_CASE("translation: only the facility's real addresses go out, only its seen
 
 TEST_CASE("mss: lowered at even and odd offsets, never raised", "[mss]") {
   for (const auto& [from, to] : {std::pair{"10.1.0.7", "10.80.0.10"}, {"fd00:1::7", "fd00:80::10"}})
-    for (const Octets& options : {Octets{2, 4, 5, 180}, Octets{1, 2, 4, 5, 180, 0, 0, 0}, Octets{3, 3, 7, 2, 4, 0x23, 0x28, 0}}) {
+    for (const Octets& options :
+         {Octets{2, 4, 5, 180}, Octets{1, 2, 4, 5, 180, 0, 0, 0}, Octets{3, 3, 7, 2, 4, 0x23, 0x28, 0}}) {
       auto packet = tcp(from, 1, to, 443, 0x02, options);
       gateway::core::clamp_mss(packet, parsed(packet), 1380);
       CHECK(packet == from_scratch(packet));
@@ -135,8 +145,10 @@ TEST_CASE("ecn: the outer mark comes in, or the packet goes", "[mss]") {
     const bool v4 = ip(from).is_v4();
     const auto with = [&](unsigned ecn) {
       auto packet = udp(from, 1, v4 ? "10.80.0.10" : "fd00:80::10", 2);
-      if (v4) packet[1] = static_cast<std::uint8_t>(ecn);
-      else packet[1] = static_cast<std::uint8_t>(ecn << 4);
+      if (v4)
+        packet[1] = static_cast<std::uint8_t>(ecn);
+      else
+        packet[1] = static_cast<std::uint8_t>(ecn << 4);
       fix_header(packet);
       return packet;
     };

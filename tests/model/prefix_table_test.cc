@@ -46,7 +46,8 @@ TEST_CASE("prefix table: equals a naive list", "[prefix_table]") {
       const IpAddress address = random_address(random, random() % 2 == 0);
       REQUIRE(table.find(address) == naive(entries, address));
     }
-    for (const PrefixEntry& entry : entries) REQUIRE(table.find(entry.prefix.address()) == naive(entries, entry.prefix.address()));
+    for (const PrefixEntry& entry : entries)
+      REQUIRE(table.find(entry.prefix.address()) == naive(entries, entry.prefix.address()));
   }
 }
 
@@ -76,5 +77,6 @@ TEST_CASE("prefix table: 100,000 prefixes stay small", "[prefix_table]") {
   }
   const PrefixTable table(entries);
   CHECK(table.octets() < 16u << 20);
-  for (std::size_t i = 99'000; i < entries.size(); ++i) REQUIRE(table.find(entries[i].prefix.address()) != PrefixTable::kNone);
+  for (std::size_t i = 99'000; i < entries.size(); ++i)
+    REQUIRE(table.find(entries[i].prefix.address()) != PrefixTable::kNone);
 }
