@@ -56,6 +56,19 @@ TEST_CASE("guard: what policy names passes, both ways", "[guard]") {
   }
 }
 
+TEST_CASE("guard: echo as policy writes it for each family; ICMPv6 towards IPv4 is no plan", "[guard]") {
+  using config::value::IpProtocol;
+  policy::Plan plan = two_facilities();
+  for (auto& permission : plan.permissions)
+    if (permission.port.protocol == IpProtocol::kIcmp && !permission.destination.address().is_v4())
+      permission.port.protocol = IpProtocol::kIcmpV6;
+  const Guard guard = guard_of(plan);
+  for (const auto& f : kFamilies) CHECK(in(guard, kA, echo_request(f.a, f.service)) == Refusal::kNone);
+  for (auto& permission : plan.permissions)
+    if (permission.port.protocol == IpProtocol::kIcmp) permission.port.protocol = IpProtocol::kIcmpV6;
+  CHECK_FALSE(Guard::compile(plan));
+}
+
 // P1: no detour.
 TEST_CASE("guard: no detour out of a tunnel", "[guard]") {
   const Guard guard = guard_of(two_facilities());
