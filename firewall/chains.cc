@@ -156,6 +156,21 @@ Chain raw_prerouting(const policy::Plan& plan) {
            inside + " ip6 daddr @facility6" + zone}};
 }
 
+// Before the kernel joins fragments (conntrack's defragmentation, priority -400): its queue knows neither interface nor
+// zone, so a fragment let in here from the wrong side would complete a packet of the right one. Nothing from outside is
+// ever forwarded, and no source of a facility is behind inside.
+Chain before_fragments(const policy::Plan& plan) {
+  const std::string inside = "iifname " + quoted(plan.inside_interface);
+  return {"before_fragments",
+          "type filter hook prerouting priority -450; policy accept;",
+          {"iifname " + quoted(plan.outside_interface) +
+               " fib daddr type != { local, broadcast, multicast, anycast } goto drop_detour",
+           inside + " ip saddr @facility4 goto drop_foreign_source",
+           inside + " ip6 saddr @facility6 goto drop_foreign_source",
+           "iifname " + kTunnel + " ip saddr != @facility4 goto drop_foreign_source",
+           "iifname " + kTunnel + " ip6 saddr != @facility6 goto drop_foreign_source"}};
+}
+
 Chain raw_output(const policy::Plan& plan) {
   return {"raw_output",
           "type filter hook output priority -310; policy accept;",
@@ -264,6 +279,7 @@ std::vector<Chain> chains_of(const policy::Plan& plan) {
   out.push_back(input(plan));
   out.push_back(output());
   out.push_back(prerouting(plan));
+  out.push_back(before_fragments(plan));
   out.push_back(raw_prerouting(plan));
   out.push_back(raw_output(plan));
   return out;

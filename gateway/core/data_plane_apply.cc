@@ -65,6 +65,7 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan) {
     facility.translation = TRY(Translation::compile(from.networks));
     facility.guard_index = static_cast<FacilityIndex>(i);
     facility.mtu = std::min(from.mtu, plan.tunnel_mtu);
+    facility.peer.mtu = facility.mtu;  // padding must not outgrow the line
     facility.used = true;
     prepared.facilities.push_back(std::move(facility));
   }

@@ -1,5 +1,7 @@
 // What netd, tunneld, keyd and the kernel's event sockets tell accessd: decoded, put on record and given to the
 // controller. A message that does not decode closes its channel.
+#include <algorithm>
+
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
@@ -144,11 +146,19 @@ void Accessd::on_status_report(const core::StatusReport& report) {
 
 // The echo is the promise that it is on disk: tunneld goes beyond the old floor only after it (S18).
 void Accessd::on_timestamp_floor(const core::TimestampFloor& floor) {
-  if (floor.seconds > timestamp_floor_) {
-    if (auto kept = keep_timestamp_floor(child_.arguments().state_directory, floor.seconds); !kept)
-      return recorder_.tell(telemetry::Alarm{"timestamp floor: " + kept.error().to_string()});
-    timestamp_floor_ = floor.seconds;
+  constexpr std::uint64_t kTaiEpoch = std::uint64_t{1} << 62;  // TAI64 label of 1970
+  constexpr std::uint64_t kFurthestAhead = 86'400;
+  const auto wall = std::chrono::duration_cast<std::chrono::seconds>(os::wall_now().time_since_epoch()).count();
+  const std::uint64_t wall_label = kTaiEpoch + static_cast<std::uint64_t>(std::max<std::int64_t>(wall, 0));
+  if (floor.seconds > std::max(wall_label, timestamp_floor_) + kFurthestAhead) {
+    // A number far ahead would stay for good and keep every peer from being called.
+    recorder_.tell(telemetry::Alarm{"timestamp floor: more than a day ahead of the clock was asked for"});
+  } else if (floor.seconds > timestamp_floor_) {
+    auto kept = keep_timestamp_floor(child_.arguments().state_directory, floor.seconds);
+    if (kept) timestamp_floor_ = floor.seconds;
+    if (!kept) recorder_.tell(telemetry::Alarm{"timestamp floor: " + kept.error().to_string()});
   }
+  // An old number says: not kept. tunneld asks again.
   send(ProcessRole::kTunneld, MessageType::kTimestampFloor, core::TimestampFloor{timestamp_floor_});
 }
 

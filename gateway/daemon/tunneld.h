@@ -70,6 +70,7 @@ class Tunneld {
   std::vector<std::uint64_t> asked_keys_;  // request ids keyd has not answered
   std::deque<core::TunnelEvent> events_;
   std::optional<std::uint64_t> asked_timestamps_;  // floor sent to accessd, echo outstanding
+  config::value::Instant ask_timestamps_at_{};     // not before: the last answer was a refusal
   std::uint64_t transmits_lost_ = 0;
 };
 

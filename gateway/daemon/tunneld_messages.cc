@@ -18,6 +18,7 @@ using os::OsError;
 
 constexpr std::uint64_t kTaiEpoch = 0x400000000000000aULL;  // TAI64 label of 1970 (cr.yp.to/libtai/tai64.html)
 constexpr std::uint64_t kTimestampsAhead = 600;             // seconds asked to be durable beyond now
+constexpr auto kTimestampsRetry = std::chrono::seconds(5);  // after accessd could not keep them
 constexpr std::uint64_t kTimestampsRenew = 300;             // asked again when less than this is left
 
 std::uint64_t tai_seconds(config::value::WallTime wall) {
@@ -35,8 +36,10 @@ void Tunneld::take(ProcessRole from, const os::Message& message, std::vector<Fil
     if (const auto query = core::decode<core::StatusQuery>(message.payload)) return report(*query);
   } else if (from == ProcessRole::kAccessd && message.type == MessageType::kTimestampFloor) {
     if (const auto echo = core::decode<core::TimestampFloor>(message.payload)) {
-      // Only what was asked for is durable; anything else would be another's number.
-      if (asked_timestamps_ == echo->seconds) plane_.set_durable_timestamps(echo->seconds), asked_timestamps_.reset();
+      // Durable when at least what was asked for is. A smaller number: it could not be kept; it is asked for again.
+      if (asked_timestamps_ && echo->seconds >= *asked_timestamps_) plane_.set_durable_timestamps(*asked_timestamps_);
+      if (asked_timestamps_ && echo->seconds < *asked_timestamps_) ask_timestamps_at_ = now_.boot + kTimestampsRetry;
+      asked_timestamps_.reset();
       return;
     }
   } else if (from == ProcessRole::kKeyd && message.type == MessageType::kKeyReplies) {
@@ -137,7 +140,7 @@ void Tunneld::tell_events() {
 // S18: timestamps are used only up to what accessd has made durable. Asked for early, one question at a time.
 void Tunneld::renew_timestamps() {
   auto& accessd = child_.peer(ProcessRole::kAccessd);
-  if (!plane_.configured() || asked_timestamps_ || !accessd.open()) return;
+  if (!plane_.configured() || asked_timestamps_ || !accessd.open() || now_.boot < ask_timestamps_at_) return;
   const std::uint64_t wall = tai_seconds(now_.wall), used = plane_.timestamps_used();
   if (plane_.durable_timestamps() >= std::max(wall + kTimestampsRenew, used + 1)) return;
   // Ahead of the clock (it was set back, or we restarted just now): as little further as will do.

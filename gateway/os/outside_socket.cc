@@ -23,9 +23,13 @@ struct Option {
   int level, name, value;
 };
 // IP_FREEBIND serves both families.
+// *_PMTUDISC_OMIT: an ICMP error anybody on the carrier's network can forge must not shrink what leaves for a hospital
+// (RFC 5927 7); the inner MTU is configured, and the inner path has its own discovery.
 constexpr std::array kOptionsV4{Option{IPPROTO_IP, IP_FREEBIND, 1}, Option{IPPROTO_IP, IP_PKTINFO, 1},
-                                Option{IPPROTO_IP, IP_RECVTOS, 1}};
+                                Option{IPPROTO_IP, IP_RECVTOS, 1},
+                                Option{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT}};
 constexpr std::array kOptionsV6{Option{IPPROTO_IPV6, IPV6_V6ONLY, 1}, Option{IPPROTO_IP, IP_FREEBIND, 1},
+                                Option{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT},
                                 Option{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1}, Option{IPPROTO_IPV6, IPV6_RECVTCLASS, 1}};
 
 struct KernelAddress {

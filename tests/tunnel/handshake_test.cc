@@ -234,6 +234,36 @@ TEST_CASE("steps keyd never answers are bounded, the oldest dropped, and forgott
   CHECK(pair.b.sent.empty());
 }
 
+TEST_CASE("sources narrowed under a live session: it ends, and nothing leaves for the old address") {
+  Pair pair;
+  pair.a_at_b.persistent_keepalive = std::chrono::seconds(5);
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.connect();
+  pair.a_sends();  // a passive keepalive is now due at B as well
+  pair.exchange();
+  (void)pair.b.take_sent();
+  pair.a_at_b.endpoint.reset();
+  pair.a_at_b.outer_sources = {prefix("203.0.113.0/24")};
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  CHECK(pair.b.events_of(EventKind::kTunnelDown) == 1);
+  pair.b_sends();
+  pair.b.run(pair.now + std::chrono::seconds(30));
+  CHECK(pair.b.sent.empty());
+}
+
+TEST_CASE("sources narrowed while keyd is asked: the caller is not answered and moves nothing") {
+  Pair pair("psk");
+  pair.b.hold_keys = true;
+  pair.connect();
+  pair.b.answer_held(pair.now);  // who is calling is now known
+  REQUIRE(pair.b.held.size() == 1);
+  pair.a_at_b.outer_sources = {prefix("203.0.113.0/24")};
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.b.answer_held(pair.now);
+  CHECK(pair.b.held.empty());
+  CHECK(pair.b.sent.empty());
+}
+
 TEST_CASE("outer sources: handshakes from elsewhere are not answered, data from elsewhere is not opened") {
   Pair pair;
   pair.a_at_b.outer_sources = {prefix("192.0.2.0/30")};

@@ -78,7 +78,7 @@ enum class EventKind : std::uint8_t {
   kHandshakeGaveUp,  // no answer within REKEY_ATTEMPT_TIME
   kPeerMoved,        // authenticated packet from a new outer address
   kUnknownPeer,      // a well-formed initiation of a key nobody configured
-  kSourceRefused,    // inner source outside the peer's networks (first of a batch; all are counted)
+  kSourceRefused,    // inner source outside the peer's networks (one a second and peer; all are counted)
 };
 
 struct Event {

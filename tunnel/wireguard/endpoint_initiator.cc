@@ -15,8 +15,9 @@ void Endpoint::State::start_handshake(Peer& peer, Attempt attempt, Turn turn) {
   ask(std::move(request), {*peer.path, {}, step::Initiate{name_of(peer)}}, turn);
 }
 
-void Endpoint::State::proceed(step::Initiate& step, const PendingStep&, const wire::KeyReply& reply, Turn turn) {
-  Peer* const peer = still_there(step.peer);
+void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_step, const wire::KeyReply& reply,
+                              Turn turn) {
+  Peer* const peer = still_there(step.peer, pending_step.path);
   if (peer == nullptr || !peer->path) return;
   if (!reply.good) {
     turn.out.drops.add(wire::Drop::kKeyRefused);
@@ -63,7 +64,7 @@ void Endpoint::State::receive_response(const wire::OuterDatagram& datagram, Turn
 
 void Endpoint::State::proceed(step::FinishStatic& step, const PendingStep& pending_step, const wire::KeyReply& reply,
                               Turn turn) {
-  Peer* const peer = still_there(step.peer);
+  Peer* const peer = still_there(step.peer, pending_step.path);
   if (peer == nullptr) return;
   if (!reply.good) return turn.out.drops.add(wire::Drop::kKeyRefused);
   step.noise.mix_dh(dh_of(reply));
@@ -78,7 +79,7 @@ void Endpoint::State::proceed(step::FinishStatic& step, const PendingStep& pendi
 
 void Endpoint::State::proceed(step::FinishPsk& step, const PendingStep& pending_step, const wire::KeyReply& reply,
                               Turn turn) {
-  Peer* const peer = still_there(step.peer);
+  Peer* const peer = still_there(step.peer, pending_step.path);
   if (peer == nullptr) return;
   if (!reply.good) {
     turn.out.drops.add(wire::Drop::kKeyRefused);

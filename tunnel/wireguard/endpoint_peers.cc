@@ -13,12 +13,17 @@ bool same_keys(const PeerParams& a, const PeerParams& b) {
   return a.public_key == b.public_key && a.preshared_key == b.preshared_key;
 }
 
+bool stranded(const Peer& peer, const PeerParams& wanted) {
+  return peer.path && !source_allowed(wanted.outer_sources, peer.path->remote.address);
+}
+
 }  // namespace
 
 void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   Peer* peer = directory.by_id(wanted.id);
   if (peer != nullptr && peer->params == wanted) return;
-  if (peer != nullptr && !same_keys(peer->params, wanted)) {
+  // A peer that sits where it may no longer come from starts anew, from its configured endpoint if it has one.
+  if (peer != nullptr && (!same_keys(peer->params, wanted) || stranded(*peer, wanted))) {
     remove_peer(*peer, turn);
     peer = nullptr;
   }
@@ -31,11 +36,7 @@ void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   const bool keepalive_changed = fresh || peer->params.persistent_keepalive != wanted.persistent_keepalive;
   peer->params = wanted;
   peer->allowed = SourceFilter(wanted.allowed);
-  const bool stranded = peer->path && !peer->outer_source_allowed(peer->path->remote.address);
-  if (endpoint_changed && wanted.endpoint)
-    peer->path = configured_path(*wanted.endpoint);
-  else if (stranded)
-    peer->path.reset();
+  if (endpoint_changed && wanted.endpoint) peer->path = configured_path(*wanted.endpoint);
   if (keepalive_changed) peer->timers.traversed(turn.now, wanted.persistent_keepalive);
   if (keepalive_changed && wanted.persistent_keepalive > Duration::zero() && !peer->sendable(turn.now)) {
     start_handshake(*peer, Attempt::kFresh, turn);
@@ -54,7 +55,7 @@ void Endpoint::State::move_path(Peer& peer, const wire::OuterPath& path, Turn tu
   if (peer.path && *peer.path == path) return;
   const bool moved = peer.path && peer.path->remote != path.remote;
   peer.path = path;
-  if (moved) tell(wire::EventKind::kPeerMoved, peer, {}, turn);
+  if (moved && first_in_a_second(peer.moved_told, turn.now)) tell(wire::EventKind::kPeerMoved, peer, {}, turn);
 }
 
 void Endpoint::State::session_confirmed(Peer& peer, Turn turn) {
@@ -82,10 +83,11 @@ void Endpoint::State::arm(Peer& peer) {
   if (next < peer.wakes) directory.deadlines().set(peer, next);  // a later one is found when the earlier fires
 }
 
-Peer* Endpoint::State::still_there(const PeerName& name) const {
+// And still where it may come from: its sources may have been narrowed while keyd was asked.
+Peer* Endpoint::State::still_there(const PeerName& name, const wire::OuterPath& path) const {
   Peer* const peer = directory.by_id(name.id);
-  const bool same =
-      peer != nullptr && peer->params.public_key == name.key && peer->params.preshared_key == name.preshared_key;
+  const bool same = peer != nullptr && peer->params.public_key == name.key &&
+                    peer->params.preshared_key == name.preshared_key && peer->outer_source_allowed(path.remote.address);
   return same ? peer : nullptr;
 }
 

@@ -54,7 +54,7 @@ void Endpoint::State::proceed(step::OpenStatic& step, const PendingStep& pending
 
 void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pending_step, const wire::KeyReply& reply,
                               Turn turn) {
-  Peer* const peer = still_there(step.peer);
+  Peer* const peer = still_there(step.peer, pending_step.path);
   if (peer == nullptr) return;
   if (!reply.good) return turn.out.drops.add(wire::Drop::kKeyRefused);
   const auto timestamp = open_timestamp(step.state, step.message, dh_of(reply), aead);
@@ -89,7 +89,7 @@ bool Endpoint::State::accept_timestamp(Peer& peer, const Timestamp& timestamp, c
 
 void Endpoint::State::proceed(step::Respond& step, const PendingStep& pending_step, const wire::KeyReply& reply,
                               Turn turn) {
-  Peer* const peer = still_there(step.peer);
+  Peer* const peer = still_there(step.peer, pending_step.path);
   if (peer == nullptr) return;
   if (!reply.good) {
     turn.out.drops.add(wire::Drop::kKeyRefused);

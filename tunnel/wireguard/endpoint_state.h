@@ -46,7 +46,7 @@ struct Endpoint::State {
   void tunnel_down(Peer& peer, Turn turn);
   void retire(Peer& peer, std::unique_ptr<Session> session);
   void arm(Peer& peer);
-  [[nodiscard]] Peer* still_there(const PeerName& name) const;
+  [[nodiscard]] Peer* still_there(const PeerName& name, const wire::OuterPath& path) const;
   [[nodiscard]] Duration jitter();
 
   // endpoint_initiator.cc

@@ -62,7 +62,7 @@ void Endpoint::State::deliver(Peer& peer, wire::Bytes plain, const wire::OuterDa
   own_source = own_source || faults.open_selectors;
 #endif
   if (!own_source) {  // promise P2
-    if (turn.out.drops.of(wire::Drop::kInnerSource) == 0) {
+    if (first_in_a_second(peer.source_refused_told, turn.now)) {
       tell(wire::EventKind::kSourceRefused, peer, facts->source.to_string(), turn);
     }
     return turn.out.drops.add(wire::Drop::kInnerSource);
@@ -104,6 +104,7 @@ void Endpoint::State::send_staged_or_keepalive(Peer& peer, Turn turn) {
 }
 
 void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet, Turn turn) {
+  if (!peer.path) return turn.out.drops.add(wire::Drop::kNoSession);
   if (!session.may_send(turn.now)) return turn.out.drops.add(wire::Drop::kKeyExhausted);
   const std::size_t size = padded(packet.size(), peer.params.mtu);
   const std::uint64_t counter = session.next_counter++;

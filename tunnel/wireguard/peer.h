@@ -1,6 +1,7 @@
 // Everything the endpoint keeps for one peer.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -14,6 +15,18 @@
 #include "tunnel/wireguard/timers.h"
 
 namespace tunnel::wireguard {
+
+// Empty: any.
+[[nodiscard]] inline bool source_allowed(const std::vector<wire::Prefix>& sources, const wire::IpAddress& source) {
+  return sources.empty() || std::ranges::any_of(sources, [&](const wire::Prefix& p) { return p.contains(source); });
+}
+
+// At most one event a second; remembers that this one is told.
+[[nodiscard]] inline bool first_in_a_second(std::optional<Instant>& told, Instant now) {
+  if (told && now - *told < std::chrono::seconds(1)) return false;
+  told = now;
+  return true;
+}
 
 struct Peer {
   explicit Peer(const PeerParams& wanted) : params(wanted), cookies(wanted.public_key), allowed(wanted.allowed) {}
@@ -31,15 +44,14 @@ struct Peer {
   Timestamp greatest_timestamp{};  // of accepted initiations
   std::optional<Instant> initiation_accepted;
   std::optional<Instant> initiation_sent;
-  std::optional<Instant> failure_told;
+  std::optional<Instant> failure_told, moved_told, source_refused_told;  // events a peer could make at will
   std::deque<std::vector<std::uint8_t>> staged;
   PeerCounters counters;
   std::size_t heap_position = SIZE_MAX;  // owned by DeadlineHeap
   Instant wakes = kNever;                // owned by DeadlineHeap
 
   [[nodiscard]] bool outer_source_allowed(const wire::IpAddress& source) const {
-    if (params.outer_sources.empty()) return true;
-    return std::ranges::any_of(params.outer_sources, [&](const wire::Prefix& p) { return p.contains(source); });
+    return source_allowed(params.outer_sources, source);
   }
   [[nodiscard]] Session* sendable(Instant now) const {
     return current && current->may_send(now) ? current.get() : nullptr;
