@@ -48,6 +48,18 @@ TEST_CASE("compile: forward drops by policy and ends in a counted drop; no estab
   }
 }
 
+// conntrack joins fragments at -400 (nf_conntrack_defrag), whatever interface they came by.
+TEST_CASE("compile: what may not enter is dropped before the kernel joins fragments") {
+  const RuleSet rules = compiled(sample_config());
+  const auto& early = chain(rules, "before_fragments");
+  CHECK(early.hook.find("prerouting priority -450") != std::string::npos);
+  CHECK(mentions(early.rules, "fib daddr type != { local, broadcast, multicast, anycast } goto drop_detour"));
+  for (const char* rule :
+       {"ip saddr @facility4 goto drop_foreign_source", "ip6 saddr @facility6 goto drop_foreign_source",
+        "ip saddr != @facility4 goto drop_foreign_source", "ip6 saddr != @facility6 goto drop_foreign_source"})
+    CHECK(mentions(early.rules, rule));
+}
+
 TEST_CASE("compile: sekisho0 is closed towards the gateway before anything else is asked") {
   for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()})
     CHECK(chain(rules, "input").rules.front() == "iifname \"sekisho0\" goto drop_to_gateway");
