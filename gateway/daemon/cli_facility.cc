@@ -93,14 +93,15 @@ std::string facility_file(const CommandLine& line, const Wanted& wanted, const s
   return file.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// The peer itself takes the first host address of each of its networks.
+// The peer itself takes the first host address of each of its networks, as a host: with the network's length the tunnel
+// would take the route of the LAN behind it.
 std::string peer_address(const Prefix& prefix) {
   auto octets = prefix.address().storage();
   if (!prefix.is_host()) octets[prefix.address().is_v4() ? 3 : 15] |= 1;
   const auto address = prefix.address().is_v4()
                            ? config::value::IpAddress::v4({octets[0], octets[1], octets[2], octets[3]})
                            : config::value::IpAddress::v6(octets);
-  return address.to_string() + "/" + std::to_string(prefix.length());
+  return Prefix::host(address).to_string();
 }
 
 std::string peer_file(const CommandLine& line, const Wanted& wanted, const KeyPair& keys, const KeyText& psk,

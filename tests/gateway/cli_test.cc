@@ -139,7 +139,7 @@ TEST_CASE("cli: facility add makes a configuration that holds, and explain answe
   CHECK(site.run({"explain", "nobody", "karte:443"}) == cli::kCouldNotRun);
   const auto peer = site.read("peer.conf");
   CHECK(peer.find("AllowedIPs = 10.80.0.10/32\n") != std::string::npos);
-  CHECK(peer.find("Address = 10.2.0.1/24\n") != std::string::npos);
+  CHECK(peer.find("Address = 10.2.0.1/32\n") != std::string::npos);
   CHECK(peer.find("Endpoint = 203.0.113.10:51820\n") != std::string::npos);
   struct stat facts{};
   REQUIRE(stat((site.folder + "/peer.conf").c_str(), &facts) == 0);
