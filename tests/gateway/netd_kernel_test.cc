@@ -127,7 +127,10 @@ TEST_CASE("netd: its death leaves the table, its successor adopts it", "[osn]") 
   {
     auto dead = opened(plan);
   }
-  CHECK(holds(firewall::compile(plan)));
+  // Not by the JSON of the whole table: nft 1.0.6 cannot name the flag of a table without an owner.
+  CHECK(stranger("nft get element inet sekisho facility4 { 10.1.0.0/24 }") == 0);
+  CHECK(stranger("nft get element inet sekisho facility4 { 10.9.0.0/24 }") != 0);
+  CHECK(stranger("nft list chain inet sekisho to_inside4") == 0);
   CHECK(forwarding() == "11");
   auto successor = NetdKernel::open();
   REQUIRE(successor.has_value());
