@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "gateway/core/mss.h"
+#include "gateway/core/refused_packet.h"
 #include "gateway/core/too_big.h"
 
 namespace gateway::core {
@@ -19,38 +20,35 @@ using tunnel::wire::OuterDatagram;
 constexpr std::uint32_t kTooBigBurst = 10;
 constexpr auto kTooBigEvery = std::chrono::milliseconds(100);  // per facility; RFC 1812 4.3.2.8
 
-bool is_initiation(ConstBytes datagram) {
-  return datagram.size() == 148 && datagram[0] == 1;
-}
-
 }  // namespace
 
 void DataPlane::from_outside(std::span<const OuterDatagram> batch, Times now, DataPlaneOutputs& out) {
   if (!endpoint_) return;
-  const std::size_t first = out.wire.transmits.size();
   for (const OuterDatagram& datagram : batch) endpoint_->receive(datagram, now.boot, out.wire);
   for (const Delivery& delivery : out.wire.deliveries) deliver(delivery, now, out);
   out.wire.deliveries.clear();
-  settle(out, first);
+  settle(out);
 }
 
 void DataPlane::deliver(const Delivery& delivery, Times now, DataPlaneOutputs& out) {
   if (delivery.peer.number >= facilities_.size() || !facilities_[delivery.peer.number].used) return;
   Facility& facility = facilities_[delivery.peer.number];
+  Refused refused{Direction::kOutOfTunnel, Refusal::kNone, &facility, delivery.bytes, false};
   auto parsed = parse_inner(delivery.bytes);
-  const Refusal refusal = parsed ? admit(facility, delivery, *parsed, now) : parsed.error();
-  if (refusal != Refusal::kNone) {
-    refused_in_.add(refusal);
-    ++facility.refused_in;
-    return;
+  refused.reason = parsed ? to_seen(facility, delivery, *parsed) : parsed.error();
+  if (refused.reason == Refusal::kNone) {
+    refused.translated = true;
+    refused.reason = admit(facility, delivery, *parsed, now);
   }
+  if (refused.reason != Refusal::kNone) return refuse(refused, now);
   out.tun_writes.push_back(delivery.bytes.first(parsed->total_length));
 }
 
+Refusal DataPlane::to_seen(const Facility& facility, const Delivery& delivery, InnerPacketView& view) {
+  return facility.translation.translates() ? facility.translation.to_seen(delivery.bytes, view) : Refusal::kNone;
+}
+
 Refusal DataPlane::admit(Facility& facility, const Delivery& delivery, InnerPacketView& view, Times now) {
-  if (facility.translation.translates())
-    if (const Refusal refusal = facility.translation.to_seen(delivery.bytes, view); refusal != Refusal::kNone)
-      return refusal;
   if (const Refusal refusal = judge_ingress(facility, view, now); refusal != Refusal::kNone) return refusal;
   if (const Refusal refusal = merge_ecn(delivery.bytes, view.is_v4(), delivery.ecn); refusal != Refusal::kNone)
     return refusal;
@@ -83,23 +81,47 @@ Refusal DataPlane::judge_egress(const Facility& facility, InnerPacketView& view,
 }
 
 void DataPlane::from_tun(std::span<const TunPacket> batch, Times now, DataPlaneOutputs& out) {
-  const std::size_t first = out.wire.transmits.size();
   for (const TunPacket& packet : batch) send_one(packet, now, out);
-  settle(out, first);
+  settle(out);
 }
 
 void DataPlane::send_one(const TunPacket& packet, Times now, DataPlaneOutputs& out) {
-  if (!endpoint_) return refused_out_.add(Refusal::kNotConfigured);
-  if (packet.segmentation.kind != tunnel::wire::Segmentation::Kind::kNone)
-    return refused_out_.add(Refusal::kSuperPacket);
+  Refused refused{Direction::kIntoTunnel, Refusal::kNotConfigured, nullptr, packet.bytes};
+  if (!endpoint_) return refuse(refused, now);
+  refused.reason = Refusal::kSuperPacket;
+  if (packet.segmentation.kind != tunnel::wire::Segmentation::Kind::kNone) return refuse(refused, now);
   auto parsed = parse_inner(packet.bytes);
-  if (!parsed) return refused_out_.add(parsed.error());
-  Facility* facility = facility_at(guard_.facility_of(parsed->flow.destination));
-  if (facility == nullptr) return refused_out_.add(Refusal::kUnknownDestination);
-  const Refusal refusal = emit(packet, *facility, *parsed, now, out);
-  if (refusal == Refusal::kNone) return;
-  refused_out_.add(refusal);
-  ++facility->refused_out;
+  if (!parsed) return refused.reason = parsed.error(), refuse(refused, now);
+  refused.facility = facility_at(guard_.facility_of(parsed->flow.destination));
+  refused.reason = Refusal::kUnknownDestination;
+  if (refused.facility == nullptr) return refuse(refused, now);
+  refused.reason = emit(packet, *refused.facility, *parsed, now, out);
+  if (refused.reason != Refusal::kNone) refuse(refused, now);
+}
+
+// Counts all of them, and keeps a few for the records.
+void DataPlane::refuse(const Refused& refused, Times now) {
+  const bool inward = refused.direction == Direction::kOutOfTunnel;
+  (inward ? refused_in_ : refused_out_).add(refused.reason);
+  Facility* facility = refused.facility;
+  if (facility != nullptr) ++(inward ? facility->refused_in : facility->refused_out);
+  static const std::string kNoName;
+  const std::uint32_t place = facility == nullptr ? RefusalLog::kNobody : facility->peer.id.number + 1;
+  const std::string& name = facility == nullptr ? kNoName : facility->plan.name.text;
+  if (!refusals_.count(place, name, refused.direction, refused.reason, now.boot)) return;
+  RefusedPacket packet = describe_refused(refused.bytes);
+  packet.direction = refused.direction, packet.reason = refused.reason, packet.at = now.wall;
+  packet.as_sent = !refused.translated && facility != nullptr && facility->translation.translates();
+  packet.other_facility = other_end(packet, facility);
+  refusals_.add(place, std::move(packet));
+}
+
+std::string DataPlane::other_end(const RefusedPacket& packet, const Facility* facility) const {
+  const auto& address = packet.direction == Direction::kOutOfTunnel ? packet.destination : packet.source;
+  const FacilityIndex index = address ? guard_.facility_of(*address) : kNoFacility;
+  if (index >= by_guard_index_.size()) return {};
+  const Facility& other = facilities_[by_guard_index_[index]];
+  return &other == facility ? std::string() : other.plan.name.text;
 }
 
 Refusal DataPlane::emit(const TunPacket& packet, Facility& facility, InnerPacketView& view, Times now,
@@ -133,17 +155,15 @@ void DataPlane::answer_too_big(Facility& facility, const TunPacket& packet, cons
 
 void DataPlane::on_key_reply(const tunnel::wire::KeyReply& reply, Times now, DataPlaneOutputs& out) {
   if (!endpoint_) return;
-  const std::size_t first = out.wire.transmits.size();
   endpoint_->on_key_reply(reply, now.boot, out.wire);
-  settle(out, first);
+  settle(out);
 }
 
 void DataPlane::on_deadline(Times now, DataPlaneOutputs& out) {
   if (!endpoint_) return;
-  const std::size_t first = out.wire.transmits.size();
   endpoint_->set_wall_time(now.wall, now.boot);  // a clock put right after boot: the next initiation uses it
   endpoint_->on_deadline(now.boot, out.wire);
-  settle(out, first);
+  settle(out);
 }
 
 std::optional<Instant> DataPlane::next_deadline() const {
@@ -154,15 +174,16 @@ DataPlane::Facility* DataPlane::facility_at(FacilityIndex guard_index) {
   return guard_index < by_guard_index_.size() ? &facilities_[by_guard_index_[guard_index]] : nullptr;
 }
 
-// After each call into the endpoint: no initiation leaves whose timestamp could repeat after a restart (S18).
-void DataPlane::settle(DataPlaneOutputs& out, std::size_t first_transmit) {
+void DataPlane::set_durable_timestamps(std::uint64_t tai_seconds, Times now, DataPlaneOutputs& out) {
+  durable_timestamps_ = std::max(durable_timestamps_, tai_seconds);
+  if (!endpoint_) return;
+  endpoint_->allow_timestamps(durable_timestamps_, now.boot, out.wire);
+  settle(out);
+}
+
+// After each call into the endpoint.
+void DataPlane::settle(DataPlaneOutputs& out) {
   for (std::size_t i = 0; i < drops_.count.size(); ++i) drops_.count[i] += std::exchange(out.wire.drops.count[i], 0);
-  if (timestamps_used() <= durable_timestamps_) return;
-  auto& transmits = out.wire.transmits;
-  const auto begin = transmits.begin() + static_cast<std::ptrdiff_t>(first_transmit);
-  const auto kept = std::remove_if(begin, transmits.end(), [](const auto& t) { return is_initiation(t.bytes); });
-  withheld_initiations_ += static_cast<std::uint64_t>(transmits.end() - kept);
-  transmits.erase(kept, transmits.end());
 }
 
 }  // namespace gateway::core

@@ -13,6 +13,7 @@
 #include "gateway/core/fragments.h"
 #include "gateway/core/guard.h"
 #include "gateway/core/messages.h"
+#include "gateway/core/refusal_log.h"
 #include "gateway/core/translation.h"
 #include "tunnel/wireguard/endpoint.h"
 
@@ -65,8 +66,8 @@ class DataPlane {
   void on_deadline(Times now, DataPlaneOutputs& out);
   [[nodiscard]] std::optional<Instant> next_deadline() const;
 
-  // Timestamps up to here are durable (S18): an initiation beyond is withheld; its timer tries again.
-  void set_durable_timestamps(std::uint64_t tai_seconds) { durable_timestamps_ = tai_seconds; }
+  // Timestamps up to here are durable (S18): initiations that were withheld for want of it go now.
+  void set_durable_timestamps(std::uint64_t tai_seconds, Times now, DataPlaneOutputs& out);
   [[nodiscard]] std::uint64_t durable_timestamps() const { return durable_timestamps_; }
   [[nodiscard]] std::uint64_t timestamps_used() const { return endpoint_ ? endpoint_->timestamp_used() : 0; }
 
@@ -77,6 +78,8 @@ class DataPlane {
   [[nodiscard]] std::vector<Counter> counters() const;
   [[nodiscard]] const RefusalCounts& refused_in() const { return refused_in_; }
   [[nodiscard]] const RefusalCounts& refused_out() const { return refused_out_; }
+  // What was refused and is not yet on record: to be told to accessd.
+  [[nodiscard]] RefusalLog& refusals() { return refusals_; }
 #ifdef SEKISHO_FAULTS
   void set_faults(DataPlaneFaults faults);
 #endif
@@ -105,6 +108,8 @@ class DataPlane {
   [[nodiscard]] std::uint32_t place_for(const std::string& name);
 
   void deliver(const tunnel::wire::Delivery& delivery, Times now, DataPlaneOutputs& out);
+  [[nodiscard]] static Refusal to_seen(const Facility& facility, const tunnel::wire::Delivery& delivery,
+                                       InnerPacketView& view);
   [[nodiscard]] Refusal admit(Facility& facility, const tunnel::wire::Delivery& delivery, InnerPacketView& view,
                               Times now);
   [[nodiscard]] Refusal judge_ingress(const Facility& facility, InnerPacketView& view, Times now);
@@ -117,7 +122,16 @@ class DataPlane {
   void answer_too_big(Facility& facility, const TunPacket& packet, const InnerPacketView& view, Times now,
                       DataPlaneOutputs& out);
   [[nodiscard]] Facility* facility_at(FacilityIndex guard_index);
-  void settle(DataPlaneOutputs& out, std::size_t first_transmit);
+  struct Refused {
+    Direction direction = Direction::kOutOfTunnel;
+    Refusal reason = Refusal::kNone;
+    Facility* facility = nullptr;  // none: nobody's
+    tunnel::wire::ConstBytes bytes;
+    bool translated = true;  // the addresses are those everybody sees
+  };
+  void refuse(const Refused& refused, Times now);
+  [[nodiscard]] std::string other_end(const RefusedPacket& packet, const Facility* facility) const;
+  void settle(DataPlaneOutputs& out);
 
   tunnel::crypto::Rng& rng_;
   std::optional<tunnel::wireguard::Endpoint> endpoint_;
@@ -131,8 +145,8 @@ class DataPlane {
   FragmentTable fragments_;
   std::uint64_t durable_timestamps_ = 0;
   RefusalCounts refused_in_, refused_out_;
+  RefusalLog refusals_;  // the place of a facility is its PeerId + 1
   tunnel::wire::DropCounts drops_;
-  std::uint64_t withheld_initiations_ = 0;
 #ifdef SEKISHO_FAULTS
   DataPlaneFaults faults_;
 #endif

@@ -75,12 +75,11 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan) {
 Result<void, std::string> DataPlane::apply(const Plan& plan, const TunnelIdentity& identity, Times now,
                                            DataPlaneOutputs& out) {
   Prepared prepared = TRY(prepare(plan));
-  const std::size_t first = out.wire.transmits.size();
   open_endpoint(plan, identity, now, out);
   endpoint_->set_wall_time(now.wall, now.boot);
   remove_departed(prepared, now, out);
   install(std::move(prepared), now, out);
-  settle(out, first);
+  settle(out);
   return {};
 }
 
@@ -89,8 +88,11 @@ void DataPlane::open_endpoint(const Plan& plan, const TunnelIdentity& identity, 
   if (endpoint_ && gateway_key_ == plan.gateway_key && public_key_ == identity.public_key) return;
   std::uint64_t floor = std::max(identity.timestamp_floor, timestamps_used());
   if (endpoint_) {
-    for (Facility& facility : facilities_)
-      if (facility.used) endpoint_->remove_peer(facility.peer.id, now.boot, out.wire);
+    for (Facility& facility : facilities_) {
+      if (!facility.used) continue;
+      endpoint_->remove_peer(facility.peer.id, now.boot, out.wire);
+      refusals_.depart(facility.peer.id.number + 1);
+    }
     places_.clear(), facilities_.clear(), free_places_.clear();
   }
   durable_timestamps_ = std::max(durable_timestamps_, identity.timestamp_floor);
@@ -99,6 +101,7 @@ void DataPlane::open_endpoint(const Plan& plan, const TunnelIdentity& identity, 
   params.public_key = public_key_ = identity.public_key;
   params.wall_now = now.wall;
   params.timestamp_floor = floor;
+  params.timestamp_limit = durable_timestamps_;
   endpoint_.emplace(std::move(params), rng_, now.boot);
 #ifdef SEKISHO_FAULTS
   set_faults(faults_);
@@ -117,6 +120,7 @@ void DataPlane::remove_departed(const Prepared& prepared, Times now, DataPlaneOu
     fragments_.forget(facility.peer.id.number * 2);
     fragments_.forget(facility.peer.id.number * 2 + 1);
     if (next == coming.end()) {
+      refusals_.depart(facility.peer.id.number + 1);
       free_places_.push_back(facility.peer.id.number);
       places_.erase(facility.plan.name.text);
       facility = Facility{};
@@ -192,7 +196,7 @@ std::vector<Counter> DataPlane::counters() const {
     all.push_back({"guard-in-" + name, refused_in_.count[i]});
     all.push_back({"guard-out-" + name, refused_out_.count[i]});
   }
-  all.push_back({"initiations-withheld", withheld_initiations_});
+  all.push_back({"initiations-withheld", endpoint_ ? endpoint_->initiations_withheld() : 0});
   return all;
 }
 

@@ -37,10 +37,11 @@ void Tunneld::take(ProcessRole from, const os::Message& message, std::vector<Fil
   } else if (from == ProcessRole::kAccessd && message.type == MessageType::kTimestampFloor) {
     if (const auto echo = core::decode<core::TimestampFloor>(message.payload)) {
       // Durable when at least what was asked for is. A smaller number: it could not be kept; it is asked for again.
-      if (asked_timestamps_ && echo->seconds >= *asked_timestamps_) plane_.set_durable_timestamps(*asked_timestamps_);
-      if (asked_timestamps_ && echo->seconds < *asked_timestamps_) ask_timestamps_at_ = now_.boot + kTimestampsRetry;
-      asked_timestamps_.reset();
-      return;
+      const auto asked = std::exchange(asked_timestamps_, std::nullopt);
+      if (asked && echo->seconds < *asked) ask_timestamps_at_ = now_.boot + kTimestampsRetry;
+      if (!asked || echo->seconds < *asked) return;
+      plane_.set_durable_timestamps(*asked, now_, out_);
+      return flush();
     }
   } else if (from == ProcessRole::kKeyd && message.type == MessageType::kKeyReplies) {
     if (const auto replies = core::decode<core::KeyReplies>(message.payload)) return take_key_replies(*replies);
@@ -135,6 +136,14 @@ void Tunneld::tell_events() {
   message.events.assign(std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
   events_.clear();
   (void)accessd.send(MessageType::kTunnelEvents, message);
+}
+
+// Held back while accessd does not read: meanwhile they are counted, and a few packets of each sort are kept.
+void Tunneld::tell_refusals() {
+  auto& accessd = child_.peer(ProcessRole::kAccessd);
+  if (!accessd.open() || accessd.wants_write()) return;
+  const core::GuardRefusals told = plane_.refusals().due(now_.boot);
+  if (!told.empty()) (void)accessd.send(MessageType::kGuardRefusals, told);
 }
 
 // S18: timestamps are used only up to what accessd has made durable. Asked for early, one question at a time.

@@ -41,7 +41,7 @@ class Lab {
                       .outer_sources = {},
                       .allowed = {sim::prefix("0.0.0.0/0"), sim::prefix("::/0")}},
                      now);
-    plane.set_durable_timestamps(durable);
+    plane.set_durable_timestamps(durable, times(), out_);
     REQUIRE(apply());
   }
 
@@ -49,6 +49,11 @@ class Lab {
     const auto applied = plane.apply(plan, {sim::public_of(9), 0}, times(), out_);
     take();
     return applied.has_value();
+  }
+  void make_durable(std::uint64_t tai_seconds) {
+    plane.set_durable_timestamps(tai_seconds, times(), out_);
+    take();
+    carry();
   }
   // Out of a facility, through its tunnel. What came out at the TUN.
   std::vector<Octets> from(sim::Node& node, const Octets& packet) {
@@ -252,6 +257,17 @@ TEST_CASE("data plane: no initiation leaves beyond the durable timestamps", "[da
     const auto counters = lab.plane.counters();
     CHECK((counters.back().value > 0) == !durable);
   }
+}
+
+TEST_CASE("data plane: a withheld initiation goes the moment its timestamp is durable", "[data_plane]") {
+  Lab lab(0);
+  lab.plan.facilities[0].wireguard.endpoint = lab.a.address;
+  REQUIRE(lab.apply());
+  CHECK(lab.to(lab.a, tcp("10.80.0.10", 443, "10.1.0.7", 4)).empty());
+  lab.make_durable(lab.plane.timestamps_used() + 1);  // of the restart's floor: before now
+  CHECK_FALSE(lab.plane.status()[0].up);
+  lab.make_durable(kFarAhead);
+  CHECK(lab.plane.status()[0].up);
 }
 
 #ifdef SEKISHO_FAULTS

@@ -155,6 +155,10 @@ class Node {
     endpoint->send({PeerId{peer}, packet, {}}, now, out);
     take(now);
   }
+  void allow_timestamps(std::uint64_t tai_seconds, Instant now) {
+    endpoint->allow_timestamps(tai_seconds, now, out);
+    take(now);
+  }
   void on_deadline(Instant now) {
     endpoint->on_deadline(now, out);
     take(now);

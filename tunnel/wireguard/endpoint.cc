@@ -106,6 +106,14 @@ std::uint64_t Endpoint::timestamp_used() const {
   return state_->timestamps.used_seconds();
 }
 
+void Endpoint::allow_timestamps(std::uint64_t tai_seconds, Instant now, wire::Outputs& out) {
+  state_->allow_timestamps(tai_seconds, {now, out});
+}
+
+std::uint64_t Endpoint::initiations_withheld() const {
+  return state_->withheld_count;
+}
+
 void Endpoint::set_wall_time(WallTime wall_now, Instant now) {
   state_->timestamps.set_wall_time(wall_now, now);
 }

@@ -22,11 +22,12 @@ using wire::WallTime;
 using PublicKey = std::array<std::uint8_t, 32>;
 
 struct EndpointParams {
-  std::string private_key;            // its name at keyd
-  PublicKey public_key{};             // of that private key
-  std::uint8_t worker = 0;            // stands in the top 8 bits of every receiver index we choose
-  WallTime wall_now;                  // for TAI64N; the endpoint advances it with Instant and never goes back
-  std::uint64_t timestamp_floor = 0;  // last TAI64N seconds used before a restart: the next is larger (S18)
+  std::string private_key;                     // its name at keyd
+  PublicKey public_key{};                      // of that private key
+  std::uint8_t worker = 0;                     // stands in the top 8 bits of every receiver index we choose
+  WallTime wall_now;                           // for TAI64N; the endpoint advances it with Instant and never goes back
+  std::uint64_t timestamp_floor = 0;           // last TAI64N seconds used before a restart: the next is larger (S18)
+  std::uint64_t timestamp_limit = UINT64_MAX;  // what is durable already; see allow_timestamps
   std::size_t max_pending_handshakes = 4096;
 };
 
@@ -79,9 +80,12 @@ class Endpoint {  // no clock, no socket, no log
   [[nodiscard]] std::optional<Instant> next_deadline() const;
 
   [[nodiscard]] std::optional<PeerCounters> counters(wire::PeerId id) const;
-  // To be stored (fsync) by the shell when it has risen, before the transmits of that call leave: the TAI64N seconds of
-  // the latest timestamp, to be given as timestamp_floor after a restart.
+  // TAI64N seconds of the latest timestamp; the floor before there was one.
   [[nodiscard]] std::uint64_t timestamp_used() const;
+  // The shell has stored (fsync) that timestamps up to these TAI64N seconds may have been used, and will give them as
+  // timestamp_floor after a restart. Initiations that waited for it go now. A smaller number changes nothing.
+  void allow_timestamps(std::uint64_t tai_seconds, Instant now, wire::Outputs& out);
+  [[nodiscard]] std::uint64_t initiations_withheld() const;  // since the start, for want of a durable timestamp
   // Before the shell adopts a corrected wall clock. Backwards steps never move the timestamps back.
   void set_wall_time(WallTime wall_now, Instant now);
 #ifdef SEKISHO_FAULTS

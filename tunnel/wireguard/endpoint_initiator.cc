@@ -23,7 +23,8 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
     turn.out.drops.add(wire::Drop::kKeyRefused);
     return tell_failure(*peer, *peer->path, "own key refused", turn);
   }
-  const auto timestamp = timestamps.next(turn.now);
+  const auto timestamp = timestamps.next(turn.now, params.timestamp_limit);
+  if (!timestamp && timestamp.error() == NoTimestamp::kNotDurable) return withhold(*peer);
   if (!timestamp) return tell_failure(*peer, *peer->path, "the clock is not sane: no initiation is sent", turn);
   const std::uint32_t index = directory.new_index(*peer);
   auto created =
@@ -42,6 +43,22 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
   peer->timers.initiation_sent(turn.now, jitter());
   peer->timers.sent(turn.now, peer->params.persistent_keepalive);
   arm(*peer);
+}
+
+void Endpoint::State::withhold(Peer& peer) {
+  ++withheld_count;
+  if (!std::exchange(peer.withheld, true)) withheld.push_back(peer.params.id);
+}
+
+void Endpoint::State::allow_timestamps(std::uint64_t tai_seconds, Turn turn) {
+  if (tai_seconds <= params.timestamp_limit) return;
+  params.timestamp_limit = tai_seconds;
+  for (const wire::PeerId id : std::exchange(withheld, {})) {
+    Peer* const peer = directory.by_id(id);
+    if (peer == nullptr || !std::exchange(peer->withheld, false)) continue;  // another now has this id
+    peer->initiation_sent.reset();                                           // nothing was sent
+    start_handshake(*peer, Attempt::kRetry, turn);
+  }
 }
 
 void Endpoint::State::receive_response(const wire::OuterDatagram& datagram, Turn turn) {

@@ -57,6 +57,8 @@ struct Endpoint::State {
   void proceed(step::FinishStatic& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
   void proceed(step::FinishPsk& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
   void finish_handshake(Peer& peer, step::FinishPsk& step, const wire::OuterPath& path, Turn turn);
+  void withhold(Peer& peer);
+  void allow_timestamps(std::uint64_t tai_seconds, Turn turn);
 
   // endpoint_responder.cc
   [[nodiscard]] bool admit(const wire::OuterDatagram& datagram, std::uint32_t sender, Turn turn);
@@ -98,6 +100,8 @@ struct Endpoint::State {
   LoadGauge load;
   Directory directory;
   PendingTable pending;
+  std::vector<wire::PeerId> withheld;  // initiations that wait for allow_timestamps
+  std::uint64_t withheld_count = 0;
   std::optional<Instant> unknown_told;  // one kUnknownPeer event a second
 #ifdef SEKISHO_FAULTS
   Faults faults;

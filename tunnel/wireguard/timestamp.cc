@@ -17,15 +17,17 @@ constexpr wire::WallTime kSaneUntil{std::chrono::seconds(4'102'444'800)};  // 21
 TimestampSource::TimestampSource(const TimestampParams& params, Instant now)
     : wall_base_(params.wall_now), base_(now), last_{params.floor, kLastNanosecond} {}
 
-std::optional<Timestamp> TimestampSource::next(Instant now) {
+std::expected<Timestamp, NoTimestamp> TimestampSource::next(Instant now, std::uint64_t limit) {
   const wire::WallTime wall = wall_base_ + (now - base_);
-  if (wall < kSaneFrom || wall >= kSaneUntil) return std::nullopt;
+  if (wall < kSaneFrom || wall >= kSaneUntil) return std::unexpected(NoTimestamp::kClock);
   const auto since_1970 = static_cast<std::uint64_t>(wall.time_since_epoch().count());
   const Tai clock{kTaiEpoch + since_1970 / 1'000'000'000,
                   static_cast<std::uint32_t>(since_1970 % 1'000'000'000) & kCoarse};
   const Tai after_last =
       last_.nanoseconds == kLastNanosecond ? Tai{last_.seconds + 1, 0} : Tai{last_.seconds, last_.nanoseconds + 1};
-  last_ = std::max(clock, after_last);
+  const Tai next = std::max(clock, after_last);
+  if (next.seconds > limit) return std::unexpected(NoTimestamp::kNotDurable);
+  last_ = next;
   Timestamp timestamp{};
   wire::Writer writer(timestamp);
   writer.u64_be(last_.seconds);

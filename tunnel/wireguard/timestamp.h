@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <expected>
 
 #include "tunnel/wireguard/constants.h"
 #include "tunnel/wireguard/messages.h"
@@ -15,11 +15,16 @@ struct TimestampParams {
   std::uint64_t floor = 0;  // TAI64N seconds; every timestamp is later. 0: none
 };
 
+enum class NoTimestamp : std::uint8_t {
+  kClock,       // the clock is absurd (before 2024 or after 2100): a peer would remember a wrong future for ever
+  kNotDurable,  // it would go beyond `limit`, and so could come again after a restart
+};
+
 class TimestampSource {
  public:
   TimestampSource(const TimestampParams& params, Instant now);
-  // Nothing while the clock is absurd (before 2024 or after 2100): a peer would remember a wrong future for ever.
-  [[nodiscard]] std::optional<Timestamp> next(Instant now);
+  // `limit`: the last TAI64N seconds that may be used.
+  [[nodiscard]] std::expected<Timestamp, NoTimestamp> next(Instant now, std::uint64_t limit);
   void set_wall_time(wire::WallTime wall_now, Instant now);
   // TAI64N seconds of the latest timestamp; the floor before there was one.
   [[nodiscard]] std::uint64_t used_seconds() const { return last_.seconds; }
