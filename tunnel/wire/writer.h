@@ -23,6 +23,7 @@ class Writer {
   void u8(std::uint8_t value) { reserve(1)[0] = value; }
   void u32_le(std::uint32_t value) { little_endian(value, 4); }
   void u64_le(std::uint64_t value) { little_endian(value, 8); }
+  void u16_be(std::uint16_t value) { big_endian(value, 2); }
   void u32_be(std::uint32_t value) { big_endian(value, 4); }
   void u64_be(std::uint64_t value) { big_endian(value, 8); }
   void zeros(std::size_t count) { std::ranges::fill(reserve(count), std::uint8_t{0}); }
