@@ -7,101 +7,71 @@ namespace {
 enum class Answer : std::uint8_t { kSilence, kSyntax, kVersion, kCritical };
 
 struct Row {
+  ParseError error;
   ErrorText text;
-  Answer answer = Answer::kSyntax;
+  Answer answer;
 };
 
+using enum Answer;
+using enum ParseError;
+
 // RFC 7296 2.21: what cannot be authenticated is dropped; what was authenticated and is malformed is answered with
-// INVALID_SYNTAX.
-Row row(ParseError error) {
-  switch (error) {
-    using enum ParseError;
-    case kHeaderTooShort:
-      return {{"RFC 7296 3.1", "shorter than an IKE header"}, Answer::kSilence};
-    case kHeaderLength:
-      return {{"RFC 7296 3.1", "the header's length is not the datagram's"}, Answer::kSilence};
-    case kMajorVersion:
-      return {{"RFC 7296 2.5", "major version above 2"}, Answer::kVersion};
-    case kOldVersion:
-      return {{"RFC 7296 2.5", "IKEv1 or older; this gateway speaks IKEv2 only"}, Answer::kSilence};
-    case kUnknownExchange:
-      return {{"RFC 7296 3.1", "unknown exchange type"}};
-    case kZeroSpi:
-      return {{"RFC 7296 3.1", "the initiator's SPI is zero"}, Answer::kSilence};
-    case kResponderSpi:
-      return {{"RFC 7296 3.1", "the responder's SPI does not fit the exchange"}, Answer::kSilence};
-    case kMessageId:
-      return {{"RFC 7296 2.2", "message number or flags do not fit IKE_SA_INIT"}, Answer::kSilence};
-    case kPayloadTruncated:
-      return {{"RFC 7296 3.2", "the message ends within a payload's header"}};
-    case kPayloadLength:
-      return {{"RFC 7296 3.2", "a payload's length is below 4 or beyond the end"}};
-    case kTrailingOctets:
-      return {{"RFC 7296 3.2", "octets after the last payload"}};
-    case kTooManyPayloads:
-      return {{"RFC 7296 3.2", "more than 32 payloads"}};
-    case kUnsupportedCritical:
-      return {{"RFC 7296 2.5", "an unknown payload with the critical bit"}, Answer::kCritical};
-    case kEncryptedNotLast:
-      return {{"RFC 7296 3.14", "a payload after the Encrypted payload"}, Answer::kSilence};
-    case kNestedEncrypted:
-      return {{"RFC 7296 3.14", "an Encrypted payload within another"}};
-    case kNotProtected:
-      return {{"RFC 7296 2.14", "payloads outside the Encrypted payload"}, Answer::kSilence};
-    case kIntegrity:
-      return {{"RFC 7296 3.14", "integrity check failed"}, Answer::kSilence};
-    case kPadding:
-      return {{"RFC 7296 3.14", "the pad length is beyond the content"}};
-    case kFragmentNumber:
-      return {{"RFC 7383 2.6", "fragment number or total out of range"}, Answer::kSilence};
-    case kProposalLength:
-      return {{"RFC 7296 3.3.1", "a proposal's length does not fit"}};
-    case kProposalNumber:
-      return {{"RFC 7296 3.3.1", "proposals are not numbered 1, 2, 3"}};
-    case kProposalSpi:
-      return {{"RFC 7296 3.3.1", "SPI size or value does not fit the protocol"}};
-    case kProposalLast:
-      return {{"RFC 7296 3.3.1", "last-substructure octet contradicts the length"}};
-    case kTooManyProposals:
-      return {{"RFC 7296 3.3", "more than 32 proposals"}};
-    case kTransformLength:
-      return {{"RFC 7296 3.3.2", "a transform's length does not fit"}};
-    case kTransformCount:
-      return {{"RFC 7296 3.3.1", "the number of transforms is not the one announced"}};
-    case kTooManyTransforms:
-      return {{"RFC 7296 3.3.1", "more than 64 transforms in a proposal"}};
-    case kAttribute:
-      return {{"RFC 7296 3.3.5", "a transform attribute's length does not fit"}};
-    case kKeyExchange:
-      return {{"RFC 7296 3.4", "malformed Key Exchange payload"}};
-    case kIdentity:
-      return {{"RFC 7296 3.5", "malformed identity"}};
-    case kCertificate:
-      return {{"RFC 7296 3.6", "malformed certificate payload"}};
-    case kAuthentication:
-      return {{"RFC 7296 3.8", "malformed Authentication payload"}};
-    case kNonceLength:
-      return {{"RFC 7296 3.9", "a nonce has 16 to 256 octets"}};
-    case kNotify:
-      return {{"RFC 7296 3.10", "malformed Notify payload"}};
-    case kDelete:
-      return {{"RFC 7296 3.11", "malformed Delete payload"}};
-    case kConfiguration:
-      return {{"RFC 7296 3.15", "malformed Configuration payload"}};
-    case kSelectorLength:
-      return {{"RFC 7296 3.13.1", "a traffic selector's length does not fit"}};
-    case kSelectorRange:
-      return {{"RFC 7296 3.13.1", "a traffic selector's range runs backwards"}};
-    case kTooManySelectors:
-      return {{"RFC 7296 3.13", "more than 32 traffic selectors"}};
-    case kMissingPayload:
-      return {{"RFC 7296 1.2", "a payload this exchange needs is missing"}};
-    case kDuplicatePayload:
-      return {{"RFC 7296 2.21", "a payload came more often than this exchange has it"}};
-    case kUnexpectedPayload:
-      return {{"RFC 7296 2.21", "a payload that has no place in this exchange"}};
+// INVALID_SYNTAX. In the order of the enum.
+constexpr auto kRows = std::to_array<Row>({
+    {kHeaderTooShort, {"RFC 7296 3.1", "shorter than an IKE header"}, kSilence},
+    {kHeaderLength, {"RFC 7296 3.1", "the header's length is not the datagram's"}, kSilence},
+    {kMajorVersion, {"RFC 7296 2.5", "major version above 2"}, kVersion},
+    {kOldVersion, {"RFC 7296 2.5", "IKEv1 or older; this gateway speaks IKEv2 only"}, kSilence},
+    {kUnknownExchange, {"RFC 7296 3.1", "unknown exchange type"}, kSyntax},
+    {kZeroSpi, {"RFC 7296 3.1", "the initiator's SPI is zero"}, kSilence},
+    {kResponderSpi, {"RFC 7296 3.1", "the responder's SPI does not fit the exchange"}, kSilence},
+    {kMessageId, {"RFC 7296 2.2", "message number or flags do not fit IKE_SA_INIT"}, kSilence},
+    {kPayloadTruncated, {"RFC 7296 3.2", "the message ends within a payload's header"}, kSyntax},
+    {kPayloadLength, {"RFC 7296 3.2", "a payload's length is below 4 or beyond the end"}, kSyntax},
+    {kTrailingOctets, {"RFC 7296 3.2", "octets after the last payload"}, kSyntax},
+    {kTooManyPayloads, {"RFC 7296 3.2", "more than 32 payloads"}, kSyntax},
+    {kUnsupportedCritical, {"RFC 7296 2.5", "an unknown payload with the critical bit"}, kCritical},
+    {kEncryptedNotLast, {"RFC 7296 3.14", "a payload after the Encrypted payload"}, kSilence},
+    {kNestedEncrypted, {"RFC 7296 3.14", "an Encrypted payload within another"}, kSyntax},
+    {kNotProtected, {"RFC 7296 2.14", "payloads outside the Encrypted payload"}, kSilence},
+    {kIntegrity, {"RFC 7296 3.14", "integrity check failed"}, kSilence},
+    {kPadding, {"RFC 7296 3.14", "the pad length is beyond the content"}, kSyntax},
+    {kFragmentNumber, {"RFC 7383 2.6", "fragment number or total out of range"}, kSilence},
+    {kProposalLength, {"RFC 7296 3.3.1", "a proposal's length does not fit"}, kSyntax},
+    {kProposalNumber, {"RFC 7296 3.3.1", "proposals are not numbered 1, 2, 3"}, kSyntax},
+    {kProposalSpi, {"RFC 7296 3.3.1", "SPI size or value does not fit the protocol"}, kSyntax},
+    {kProposalLast, {"RFC 7296 3.3.1", "last-substructure octet contradicts the length"}, kSyntax},
+    {kTooManyProposals, {"RFC 7296 3.3", "more than 32 proposals"}, kSyntax},
+    {kTransformLength, {"RFC 7296 3.3.2", "a transform's length does not fit"}, kSyntax},
+    {kTransformCount, {"RFC 7296 3.3.1", "the number of transforms is not the one announced"}, kSyntax},
+    {kTooManyTransforms, {"RFC 7296 3.3.1", "more than 64 transforms in a proposal"}, kSyntax},
+    {kAttribute, {"RFC 7296 3.3.5", "a transform attribute's length does not fit"}, kSyntax},
+    {kKeyExchange, {"RFC 7296 3.4", "malformed Key Exchange payload"}, kSyntax},
+    {kIdentity, {"RFC 7296 3.5", "malformed identity"}, kSyntax},
+    {kCertificate, {"RFC 7296 3.6", "malformed certificate payload"}, kSyntax},
+    {kAuthentication, {"RFC 7296 3.8", "malformed Authentication payload"}, kSyntax},
+    {kNonceLength, {"RFC 7296 3.9", "a nonce has 16 to 256 octets"}, kSyntax},
+    {kNotify, {"RFC 7296 3.10", "malformed Notify payload"}, kSyntax},
+    {kDelete, {"RFC 7296 3.11", "malformed Delete payload"}, kSyntax},
+    {kConfiguration, {"RFC 7296 3.15", "malformed Configuration payload"}, kSyntax},
+    {kSelectorLength, {"RFC 7296 3.13.1", "a traffic selector's length does not fit"}, kSyntax},
+    {kSelectorRange, {"RFC 7296 3.13.1", "a traffic selector's range runs backwards"}, kSyntax},
+    {kTooManySelectors, {"RFC 7296 3.13", "more than 32 traffic selectors"}, kSyntax},
+    {kMissingPayload, {"RFC 7296 1.2", "a payload this exchange needs is missing"}, kSyntax},
+    {kDuplicatePayload, {"RFC 7296 2.21", "a payload came more often than this exchange has it"}, kSyntax},
+    {kUnexpectedPayload, {"RFC 7296 2.21", "a payload that has no place in this exchange"}, kSyntax},
+});
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    if (static_cast<std::size_t>(kRows[i].error) != i) return false;
   }
-  return {};
+  return kRows.size() == static_cast<std::size_t>(kUnexpectedPayload) + 1;
+}
+static_assert(in_order());
+
+const Row& row(ParseError error) {
+  return kRows[static_cast<std::size_t>(error)];
 }
 
 }  // namespace
@@ -112,13 +82,13 @@ ErrorText describe(ParseError error) {
 
 std::optional<NotifyType> answer_to(ParseError error) {
   switch (row(error).answer) {
-    case Answer::kSyntax:
+    case kSyntax:
       return NotifyType::kInvalidSyntax;
-    case Answer::kVersion:
+    case kVersion:
       return NotifyType::kInvalidMajorVersion;
-    case Answer::kCritical:
+    case kCritical:
       return NotifyType::kUnsupportedCriticalPayload;
-    case Answer::kSilence:
+    case kSilence:
       break;
   }
   return std::nullopt;
