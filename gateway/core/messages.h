@@ -11,6 +11,7 @@
 #include "config/value/ids.h"
 #include "config/value/instant.h"
 #include "gateway/core/codec.h"
+#include "gateway/core/refusal.h"
 #include "policy/plan.h"
 #include "tunnel/wire/outputs.h"
 
@@ -44,6 +45,7 @@ enum class MessageType : std::uint16_t {
   kTunnelEvents,
   kStatusReport,
   kTimestampFloor,  // to be made durable; tunneld waits for the echo before it goes beyond
+  kGuardRefusals,   // at most once a second, while there is something to tell
   // accessd -> keyd
   kConfigureKeys = 96,
   // keyd -> accessd
@@ -139,6 +141,37 @@ struct TunnelEvents {
   std::vector<TunnelEvent> events;
 };
 
+// What the guard refused. Packets are samples (gateway/core/refusal_log.h), sums are exact.
+enum class Direction : std::uint8_t { kOutOfTunnel, kIntoTunnel };
+struct RefusedPacket {
+  std::string facility;        // whose tunnel it came out of, or would have entered; empty: no facility's
+  std::string other_facility;  // whose address the other end is, when it is one's
+  Direction direction = Direction::kOutOfTunnel;
+  Refusal reason = Refusal::kTruncated;
+  config::value::WallTime at;
+  std::optional<config::value::IpAddress> source, destination;  // empty: could not be read
+  bool as_sent = false;  // the source is as a facility with translation wrote it itself, not as others see it
+  bool fragment = false;
+  std::uint8_t protocol = 0;
+  std::optional<std::uint16_t> source_port, destination_port;  // ICMP: identifier, type * 256 + code
+};
+struct RefusedSum {
+  struct Reason {
+    Direction direction = Direction::kOutOfTunnel;
+    Refusal reason = Refusal::kTruncated;
+    std::uint64_t count = 0;  // since this facility's last sum
+    std::uint64_t total = 0;  // since tunneld began
+  };
+  std::string facility;
+  std::vector<Reason> reasons;
+};
+inline constexpr std::size_t kMostRefusedPackets = 256, kMostRefusedSums = 512;  // in one message
+struct GuardRefusals {
+  std::vector<RefusedPacket> packets;
+  std::vector<RefusedSum> sums;
+  [[nodiscard]] bool empty() const { return packets.empty() && sums.empty(); }
+};
+
 struct StatusQuery {
   std::uint64_t id = 0;
 };
@@ -191,8 +224,10 @@ SEKISHO_ENUM_LIMIT(ProcessRole, ProcessRole::kAccessd)
 SEKISHO_ENUM_LIMIT(tunnel::wire::EventKind, tunnel::wire::EventKind::kSourceRefused)
 SEKISHO_ENUM_LIMIT(KeySource::Kind, KeySource::Kind::kPreshared)
 SEKISHO_ENUM_LIMIT(tunnel::wire::KeyRequest::Operation, tunnel::wire::KeyRequest::Operation::kMixPsk)
+SEKISHO_ENUM_LIMIT(Direction, Direction::kIntoTunnel)
 SEKISHO_ENUM_LIMIT(policy::PermissionKind, policy::PermissionKind::kInside)
 #undef SEKISHO_ENUM_LIMIT
+template <> struct EnumLimit<Refusal> { static constexpr bool valid(auto n) { return n > 0 && n < static_cast<decltype(n)>(Refusal::kCount); } };
 template <> struct EnumLimit<policy::RouteTable> { static constexpr bool valid(auto n) { return n >= 7101 && n <= 7103; } };
 template <> struct EnumLimit<config::value::IpProtocol> {
   static constexpr bool valid(auto n) { return n == 1 || n == 6 || n == 17 || n == 58; } };
@@ -217,6 +252,10 @@ template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, 
 template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }
 template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events); }
+template <class Ar> void fields(Ar& ar, RefusedPacket& m) { transfer_all(ar, m.facility, m.other_facility, m.direction, m.reason, m.at, m.source, m.destination, m.as_sent, m.fragment, m.protocol, m.source_port, m.destination_port); }
+template <class Ar> void fields(Ar& ar, RefusedSum::Reason& m) { transfer_all(ar, m.direction, m.reason, m.count, m.total); }
+template <class Ar> void fields(Ar& ar, RefusedSum& m) { transfer_all(ar, m.facility, m.reasons); }
+template <class Ar> void fields(Ar& ar, GuardRefusals& m) { transfer_all(ar, m.packets, m.sums); }
 template <class Ar> void fields(Ar& ar, StatusQuery& m) { transfer_all(ar, m.id); }
 template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out); }
 template <class Ar> void fields(Ar& ar, Counter& m) { transfer_all(ar, m.name, m.value); }

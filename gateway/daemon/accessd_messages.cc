@@ -118,6 +118,8 @@ void Accessd::on_tunneld(const os::Message& message) {
   if (message.type == MessageType::kTimestampFloor)
     return take(&Accessd::on_timestamp_floor, core::decode<core::TimestampFloor>(message.payload));
   const auto reply = core::decode<core::TunnelsConfigured>(message.payload);
+  if (message.type == MessageType::kGuardRefusals)
+    return take(&Accessd::on_guard_refusals, core::decode<core::GuardRefusals>(message.payload));
   if (message.type != MessageType::kTunnelsConfigured || !reply) return broke_form(ProcessRole::kTunneld);
   core::Actions actions;
   controller_.on_tunnels_configured(*reply, now_, actions);
@@ -135,6 +137,13 @@ void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
 }
 
 void Accessd::on_status_report(const core::StatusReport& report) {
+void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
+  if (!GuardRefusalRecords::fits(refusals)) return broke_form(ProcessRole::kTunneld);
+  std::vector<audit::Record> records;
+  guard_refusals_.on_refusals(refusals, os::record_time(), records);
+  record_all(records);
+}
+
   tunnels_.clear();
   for (const auto& tunnel : report.tunnels) tunnels_[tunnel.facility] = tunnel;
   counters_ = report.counters;

@@ -32,14 +32,18 @@ int Tunneld::run() {
     if (!asked_keys_.empty() && !child_.peer(core::ProcessRole::kKeyd).open()) fail_key_requests();
     renew_timestamps();
     tell_events();
+    tell_refusals();
   }
 }
 
-std::optional<config::value::Instant> Tunneld::deadline() const {
+std::optional<config::value::Instant> Tunneld::deadline() {
   // Even without a timer of the protocol: the durable timestamps are looked after.
-  const auto look_after = now_.boot + std::chrono::seconds(30);
-  const auto due = plane_.next_deadline();
-  return due ? std::min(*due, look_after) : look_after;
+  auto first = now_.boot + std::chrono::seconds(30);
+  if (const auto due = plane_.next_deadline()) first = std::min(first, *due);
+  const auto& accessd = child_.peer(core::ProcessRole::kAccessd);
+  if (const auto due = plane_.refusals().next_deadline(); due && accessd.open() && !accessd.wants_write())
+    first = std::min(first, *due);
+  return first;
 }
 
 void Tunneld::serve(const os::ReadyDescriptor& ready) {

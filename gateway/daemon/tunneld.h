@@ -52,8 +52,9 @@ class Tunneld {
   // what the data plane wants from others
   void ask_keyd();
   void tell_events();
+  void tell_refusals();
   void renew_timestamps();
-  [[nodiscard]] std::optional<config::value::Instant> deadline() const;
+  [[nodiscard]] std::optional<config::value::Instant> deadline();
 #ifdef SEKISHO_FAULTS
   void watch_fault_signal();
   void read_faults();

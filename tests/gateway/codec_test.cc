@@ -76,6 +76,10 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
                             .last_handshake = config::value::Instant(std::chrono::seconds(3))}},
                           {{"replay", 3}}});
   check_form(TimestampFloor{8});
+  RefusedPacket packet;
+  packet.facility = "a", packet.other_facility = "b", packet.direction = Direction::kIntoTunnel;
+  packet.source = packet.destination = IpAddress::v4({10, 1, 0, 7}), packet.source_port = 4;
+  check_form(GuardRefusals{{packet, {}}, {{"a", {{Direction::kOutOfTunnel, Refusal::kExpired, 3, 4}}}}});
   check_form(ConfigureKeys{{{"a", KeySource::Kind::kPreshared, "/etc/a"}}});
   check_form(KeysConfigured{{{"a", false, "mode 0644", {}}}});
   check_form(KeyRequests{{{1, tunnel::wire::KeyRequest::Operation::kMixPsk, "a", {9}}}});
@@ -98,6 +102,8 @@ TEST_CASE("codec: values outside their range are refused") {
 
 TEST_CASE("codec: a prefix with host bits is refused") {
   policy::Plan plan = sample_plan();
+  CHECK_FALSE(decode<RefusedSum::Reason>(encode(RefusedSum::Reason{{}, Refusal::kNone, 1, 1})).has_value());
+  CHECK_FALSE(decode<RefusedSum::Reason>(encode(RefusedSum::Reason{{}, Refusal::kCount, 1, 1})).has_value());
   auto octets = encode(plan.facilities[0].sources[0]);
   REQUIRE(decode<Prefix>(octets).has_value());
   octets.back() = 24;  // 198.51.100.7/24

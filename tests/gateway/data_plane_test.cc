@@ -73,6 +73,12 @@ class Lab {
       if (!r.bytes.empty()) received.push_back(r.bytes);
     return received;
   }
+  // Connected, and what was refused so far is told.
+  void connect_and_forget_refusals() {
+    connect();
+    (void)plane.refusals().due(now);
+    now += gateway::core::RefusalLog::kTellSums;
+  }
   void connect() {
     REQUIRE(from(a, echo_request("10.1.0.7", "10.80.0.10")).size() == 1);
     (void)from(b, echo_request("192.168.1.5", "10.80.0.10"));
@@ -169,6 +175,44 @@ TEST_CASE("data plane: no detour reaches the TUN or a tunnel", "[data_plane]") {
   CHECK(lab.refused_out(Refusal::kUnknownDestination) == 1);
   CHECK(lab.plane.status()[0].guard_refused_in >= 4);
   CHECK(lab.plane.status()[1].guard_refused_out == 2);
+}
+
+// P7: what was tried can be told afterwards, by name and address, and the noise of one facility hides nothing.
+TEST_CASE("data plane: refusals are kept for the records, with who, whereto and why", "[data_plane]") {
+  Lab lab;
+  lab.connect_and_forget_refusals();
+  for (int i = 0; i < 300; ++i) (void)lab.from(lab.a, tcp("10.1.0.7", 4, "100.64.1.5", 22));
+  (void)lab.from(lab.b, udp("192.168.1.5", 7, "10.1.0.7", 53));
+  (void)lab.to(lab.b, tcp("10.1.0.7", 4, "100.64.1.9", 104));
+  const auto told = lab.plane.refusals().due(lab.now);
+  REQUIRE(told.packets.size() == 4 + 2);
+  const auto& detour = told.packets[0];
+  CHECK((detour.facility == "a" && detour.other_facility == "b" && detour.reason == Refusal::kOtherFacility));
+  CHECK((*detour.source == ip("10.1.0.7") && *detour.destination == ip("100.64.1.5")));
+  CHECK((*detour.source_port == 4 && *detour.destination_port == 22 && detour.protocol == 6));
+  CHECK((detour.direction == gateway::core::Direction::kOutOfTunnel && detour.at == lab.times().wall));
+  const auto& of_b = told.packets[4];
+  CHECK((of_b.facility == "b" && of_b.other_facility == "a" && *of_b.source == ip("100.64.1.5") && !of_b.as_sent));
+  const auto& into_b = told.packets[5];
+  CHECK((into_b.facility == "b" && into_b.other_facility == "a" && *into_b.destination == ip("100.64.1.9")));
+  CHECK(into_b.direction == gateway::core::Direction::kIntoTunnel);
+  REQUIRE(told.sums.size() == 2);
+  CHECK((told.sums[0].facility == "a" && told.sums[0].reasons.size() == 1 && told.sums[0].reasons[0].count == 300));
+  CHECK((told.sums[1].facility == "b" && told.sums[1].reasons.size() == 2));
+}
+
+TEST_CASE("data plane: what a removed facility was refused is told all the same, and not of its successor",
+          "[data_plane]") {
+  Lab lab;
+  lab.connect_and_forget_refusals();
+  (void)lab.from(lab.a, tcp("10.1.0.7", 4, "100.64.1.5", 22));
+  lab.plan.facilities[0].name = {"c"};
+  for (auto& p : lab.plan.permissions)
+    if (p.from_facility.text == "a") p.from_facility = {"c"};
+  REQUIRE(lab.apply());
+  const auto told = lab.plane.refusals().due(lab.now);
+  REQUIRE(told.sums.size() == 1);
+  CHECK((told.sums[0].facility == "a" && told.packets.at(0).facility == "a"));
 }
 
 TEST_CASE("data plane: fragments follow their first and only then", "[data_plane]") {

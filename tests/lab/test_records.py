@@ -65,6 +65,20 @@ class Records(unittest.TestCase):
         wait_for("their sum is on record within a minute", lambda: [record for record in self._all("refused.summary")
                  if record["total"] >= 200 and not record["lower_bound"]], 75, 0.5)
 
+    def test_refusal_of_the_guard_is_on_record(self):
+        """Who tried to reach whom: the sample names both facilities and both ends, the sum is of that facility alone."""
+        sender = TunnelSender(self.lab.a)
+        for own, other in ((self.lab.a.pc4, self.lab.b.pc4), (self.lab.a.pc6, self.lab.b.pc6)):
+            sender.send(packets.ip(own, other, packets.UDP, packets.udp(own, other, b"x")))
+        sender.close()
+        for own, other in ((self.lab.a.pc4, self.lab.b.pc4), (self.lab.a.pc6, self.lab.b.pc6)):
+            sample = wait_for("the sample", lambda: self._all("refused", layer="guard", source=own, destination=other), 5)[0]
+            self.assertEqual((sample["facility"], sample["other_facility"], sample["reason"], sample["direction"], sample["protocol"]),
+                             ("alpha", "bravo", "other-facility", "out-of-tunnel", "udp"))
+        wait_for("the facility's own sum", lambda: [record for record in self._all("refused.summary", layer="guard", facility="alpha")
+                 if any(each["reason"] == "other-facility" for each in record["reasons"])], 75, 0.5)
+        self.assertEqual([r for r in self._all("refused.summary", facility="bravo") if r["layer"] == "guard"], [])
+
     def test_refusal_of_the_kernel_is_on_record(self):
         """The data centre opens a flow to A: nftables refuses it, the sample names both ends."""
         self.assertFalse(reaches(self.lab.dc, self.lab.a.pc4, 8443, 0.5))

@@ -1,0 +1,101 @@
+#include "gateway/daemon/accessd_guard_refusals.h"
+
+#include <algorithm>
+#include <set>
+
+#include "gateway/audit/flow_table.h"
+
+namespace gateway::daemon {
+namespace {
+
+using audit::Record;
+using core::Direction;
+
+constexpr std::size_t kLongestName = 31;  // config/value/ids.h
+
+bool is_name(const std::string& text) {
+  return text.size() <= kLongestName &&
+         std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+bool packet_fits(const core::RefusedPacket& packet) {
+  if (!is_name(packet.facility) || !is_name(packet.other_facility)) return false;
+  if (packet.source.has_value() != packet.destination.has_value()) return false;
+  return !packet.source || packet.source->family() == packet.destination->family();
+}
+
+bool sum_fits(const core::RefusedSum& sum) {
+  std::set<std::pair<Direction, core::Refusal>> seen;
+  return is_name(sum.facility) && !sum.reasons.empty() && std::ranges::all_of(sum.reasons, [&](const auto& each) {
+           return each.count > 0 && each.count <= each.total && seen.emplace(each.direction, each.reason).second;
+         });
+}
+
+const char* direction_name(Direction direction) {
+  return direction == Direction::kOutOfTunnel ? "out-of-tunnel" : "into-tunnel";
+}
+
+Record refused(const core::RefusedPacket& packet, int offset_minutes) {
+  Record record{"refused", {}};
+  auto& fields = record.fields;
+  fields["layer"] = "guard";
+  fields["reason"] = core::refusal_name(packet.reason);
+  fields["direction"] = direction_name(packet.direction);
+  if (!packet.facility.empty()) fields["facility"] = packet.facility;
+  if (!packet.other_facility.empty()) fields["other_facility"] = packet.other_facility;
+  fields["refused_at"] = audit::to_rfc3339(packet.at, offset_minutes);
+  if (!packet.source) return record;
+  fields["protocol"] = audit::protocol_name(packet.protocol);
+  fields[packet.as_sent ? "source_real" : "source"] = packet.source->to_string();
+  if (packet.source_port) fields["source_port"] = *packet.source_port;
+  fields["destination"] = packet.destination->to_string();
+  if (packet.destination_port) fields["destination_port"] = *packet.destination_port;
+  if (packet.fragment) fields["fragment"] = true;
+  return record;
+}
+
+Record summary(const core::RefusedSum& sum) {
+  Record record{"refused.summary", {}};
+  auto& fields = record.fields;
+  fields["layer"] = "guard";
+  if (!sum.facility.empty()) fields["facility"] = sum.facility;
+  std::uint64_t count = 0, total = 0;
+  auto reasons = nlohmann::ordered_json::array();
+  for (const auto& each : sum.reasons) {
+    count += each.count, total += each.total;
+    reasons.push_back({{"reason", core::refusal_name(each.reason)},
+                       {"direction", direction_name(each.direction)},
+                       {"count", each.count},
+                       {"total", each.total}});
+  }
+  fields["count"] = count;
+  fields["total"] = total;
+  fields["lower_bound"] = false;
+  fields["reasons"] = std::move(reasons);
+  return record;
+}
+
+}  // namespace
+
+bool GuardRefusalRecords::fits(const core::GuardRefusals& refusals) {
+  return refusals.packets.size() <= core::kMostRefusedPackets && refusals.sums.size() <= core::kMostRefusedSums &&
+         std::ranges::all_of(refusals.packets, packet_fits) && std::ranges::all_of(refusals.sums, sum_fits);
+}
+
+void GuardRefusalRecords::turn_minute(const audit::RecordTime& now, std::vector<Record>& out) {
+  const auto minute = std::chrono::duration_cast<std::chrono::minutes>(now.boot.time_since_epoch()).count();
+  if (minute == minute_) return;
+  minute_ = minute, packets_ = sums_ = 0;
+  if (lost_ > 0) out.push_back({"events.lost", {{"source", "guard"}, {"lines", lost_}}});
+  lost_ = 0;
+}
+
+void GuardRefusalRecords::on_refusals(const core::GuardRefusals& refusals, const audit::RecordTime& now,
+                                      std::vector<Record>& out) {
+  turn_minute(now, out);
+  for (const auto& packet : refusals.packets)
+    packets_ < kMostPackets ? ++packets_, out.push_back(refused(packet, now.offset_minutes)) : void(++lost_);
+  for (const auto& sum : refusals.sums) sums_ < kMostSums ? ++sums_, out.push_back(summary(sum)) : void(++lost_);
+}
+
+}  // namespace gateway::daemon
