@@ -15,12 +15,14 @@
 #include "config/value/address.h"
 #include "config/value/ids.h"
 #include "config/value/instant.h"
+#include "tunnel/wire/secret.h"
 
 namespace gateway::core {
 
+template <class Buffer>
 class Writer {
  public:
-  explicit Writer(std::vector<std::uint8_t>& out) : out_(out) {}
+  explicit Writer(Buffer& out) : out_(out) {}
   static constexpr bool kReads = false;
   // Out of line: inlined, GCC 12 invents an overflow here (-Wstringop-overflow).
   [[gnu::noinline]] void raw(const void* data, std::size_t size) {
@@ -32,7 +34,7 @@ class Writer {
   [[nodiscard]] bool good() const { return true; }
 
  private:
-  std::vector<std::uint8_t>& out_;
+  Buffer& out_;
 };
 
 class Reader {
@@ -122,6 +124,11 @@ void transfer_one(Ar& ar, std::chrono::time_point<Clock, config::value::Duration
     time = std::chrono::time_point<Clock, config::value::Duration>(config::value::Duration(count));
 }
 
+template <class Ar, std::size_t N>
+void transfer_one(Ar& ar, tunnel::wire::Secret<N>& secret) {
+  ar.raw(secret.fill().data(), N);
+}
+
 template <class Ar, class T>
 void transfer_one(Ar& ar, std::vector<T>& values) {
   transfer_elements(ar, values);
@@ -170,9 +177,10 @@ void transfer_all(Ar& ar, Ts&... values) {
   (transfer(ar, values), ...);
 }
 
-template <class T>
-[[nodiscard]] std::vector<std::uint8_t> encode(const T& value) {
-  std::vector<std::uint8_t> out;
+// Buffer: tunnel::wire::WipedOctets where the value may hold a secret.
+template <class Buffer = std::vector<std::uint8_t>, class T>
+[[nodiscard]] Buffer encode(const T& value) {
+  Buffer out;
   Writer writer(out);
   transfer(writer, const_cast<T&>(value));  // a Writer never writes to the value
   return out;

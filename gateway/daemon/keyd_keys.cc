@@ -20,7 +20,7 @@ KeySource::Kind kind_for(KeyRequest::Operation operation) {
 }
 
 void put(KeyReply& reply, std::size_t at, std::span<const std::uint8_t, 32> octets) {
-  std::ranges::copy(octets, reply.output.begin() + static_cast<std::ptrdiff_t>(at));
+  std::ranges::copy(octets, reply.output.fill().subspan(at).begin());
 }
 
 }  // namespace
@@ -58,16 +58,17 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
 }
 
 KeyReply KeydKeys::answer(const KeyRequest& request) const {
-  KeyReply reply{.id = request.id};
+  KeyReply reply;
+  reply.id = request.id;
   const auto found = keys_.find(request.key);
   if (found == keys_.end() || found->second.kind != kind_for(request.operation)) return reply;
   const auto key = octets_of(found->second);
   if (request.operation == KeyRequest::Operation::kStaticDh) {
-    const auto shared = tunnel::crypto::x25519(key, request.input);
+    const auto shared = tunnel::crypto::x25519(key, request.input.expose());
     if (!shared) return reply;
     put(reply, 0, shared->expose());
   } else {
-    const auto derived = tunnel::crypto::kdf3(request.input, key);
+    const auto derived = tunnel::crypto::kdf3(request.input.expose(), key);
     put(reply, 0, derived.first.expose());
     put(reply, 32, derived.second.expose());
     put(reply, 64, derived.third.expose());

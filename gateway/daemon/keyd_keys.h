@@ -7,7 +7,6 @@
 
 #include "gateway/core/messages.h"
 #include "gateway/os/locked_memory.h"
-#include "tunnel/crypto/secret.h"
 
 namespace gateway::daemon {
 
@@ -22,7 +21,6 @@ class KeydKeys {
   [[nodiscard]] tunnel::wire::KeyReply answer(const tunnel::wire::KeyRequest& request) const;
 
  private:
-  using Secret = tunnel::crypto::Secret<32>;
   struct Key {
     core::KeySource::Kind kind = core::KeySource::Kind::kWireguardPrivate;
     std::size_t slot = 0;  // 32 octets at slot * 32

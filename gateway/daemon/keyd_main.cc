@@ -29,9 +29,8 @@ bool serve_tunnels(const Message& message, const KeydKeys& keys, MessageChannel&
   if (message.type != MessageType::kKeyRequests || !asked) return false;
   gateway::core::KeyReplies replies;
   for (const auto& request : asked->requests) replies.replies.push_back(keys.answer(request));
-  const bool sent = channel.send(MessageType::kKeyReplies, replies).has_value();
-  for (auto& reply : replies.replies) sodium_memzero(reply.output.data(), reply.output.size());
-  return sent;
+  return channel.send(MessageType::kKeyReplies, replies)
+      .has_value();  // requests and replies are wiped with their types
 }
 
 void serve(SupervisedChild& child, ProcessRole peer, const Message& message, KeydKeys& keys) {

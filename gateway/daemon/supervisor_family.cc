@@ -81,7 +81,7 @@ void SupervisedFamily::hand_over_kept() {
   std::vector<int> numbers;
   if (kept_)
     for (const auto& descriptor : kept_->descriptors) numbers.push_back(descriptor.number());
-  const auto payload = kept_ ? kept_->payload : core::encode(core::Descriptors{});
+  const auto payload = kept_ ? kept_->payload : core::encode<tunnel::wire::WipedOctets>(core::Descriptors{});
   send(process(ProcessRole::kNetd), MessageType::kDescriptors, payload, numbers);
 }
 

@@ -107,8 +107,8 @@ void Tunneld::take_key_replies(const core::KeyReplies& replies) {
 
 void Tunneld::ask_keyd() {
   if (out_.wire.key_requests.empty()) return;
-  core::KeyRequests requests{std::move(out_.wire.key_requests)};
-  out_.wire.key_requests = {};
+  core::KeyRequests requests;
+  requests.requests.swap(out_.wire.key_requests);
   for (const auto& request : requests.requests) asked_keys_.push_back(request.id);
   // A keyd that is away is noticed in the next turn, which answers for it.
   (void)child_.peer(ProcessRole::kKeyd).send(MessageType::kKeyRequests, requests);

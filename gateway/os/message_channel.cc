@@ -105,7 +105,7 @@ OsResult<void> MessageChannel::send_octets(core::MessageType type, std::span<con
     const auto piece = payload.first(std::min(payload.size(), kFramePayload));
     payload = payload.subspan(piece.size());
     header.flags = payload.empty() ? kLastFrame : 0;
-    Frame frame{std::vector<std::uint8_t>(sizeof header + piece.size()), std::exchange(copies, {})};
+    Frame frame{tunnel::wire::WipedOctets(sizeof header + piece.size()), std::exchange(copies, {})};
     std::memcpy(frame.octets.data(), &header, sizeof header);
     std::copy(piece.begin(), piece.end(), frame.octets.begin() + sizeof header);
     queue_.push_back(std::move(frame));
@@ -150,8 +150,8 @@ OsResult<std::vector<Message>> MessageChannel::receive() {
 
 // One frame into partial_ or `complete`; false when nothing is there.
 OsResult<bool> MessageChannel::receive_frame(std::vector<Message>& complete) {
-  std::array<std::uint8_t, sizeof(Header) + kFramePayload> octets;
-  iovec piece{octets.data(), octets.size()};
+  tunnel::wire::Secret<sizeof(Header) + kFramePayload> octets;
+  iovec piece{octets.fill().data(), octets.fill().size()};
   DescriptorBuffer buffer{};
   msghdr message{};
   message.msg_iov = &piece;
@@ -165,7 +165,7 @@ OsResult<bool> MessageChannel::receive_frame(std::vector<Message>& complete) {
   auto descriptors = take_descriptors(message);
   if (got == 0) return broken("closed by the peer");
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return broken("frame is too long");
-  if (auto joined = join(std::span(octets).first(static_cast<std::size_t>(got)), std::move(descriptors)); !joined)
+  if (auto joined = join(octets.expose().first(static_cast<std::size_t>(got)), std::move(descriptors)); !joined)
     return std::unexpected(joined.error());
   else if (*joined)
     complete.push_back(*std::exchange(partial_, std::nullopt));

@@ -17,7 +17,7 @@ namespace gateway::os {
 
 struct Message {
   core::MessageType type = core::MessageType::kAlive;
-  std::vector<std::uint8_t> payload;
+  tunnel::wire::WipedOctets payload;  // may be keyd's answer
   std::vector<FileDescriptor> descriptors;
 };
 
@@ -37,7 +37,7 @@ class MessageChannel {
                                            std::span<const int> descriptors = {});
   template <class T>
   [[nodiscard]] OsResult<void> send(core::MessageType type, const T& value, std::span<const int> descriptors = {}) {
-    return send_octets(type, core::encode(value), descriptors);
+    return send_octets(type, core::encode<tunnel::wire::WipedOctets>(value), descriptors);
   }
   [[nodiscard]] bool wants_write() const { return !queue_.empty(); }
   [[nodiscard]] OsResult<void> flush();
@@ -47,7 +47,7 @@ class MessageChannel {
 
  private:
   struct Frame {
-    std::vector<std::uint8_t> octets;
+    tunnel::wire::WipedOctets octets;
     std::vector<FileDescriptor> descriptors;
   };
   [[nodiscard]] OsResult<bool> receive_frame(std::vector<Message>& complete);

@@ -82,8 +82,15 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(GuardRefusals{{packet, {}}, {{"a", {{Direction::kOutOfTunnel, Refusal::kExpired, 3, 4}}}}});
   check_form(ConfigureKeys{{{"a", KeySource::Kind::kPreshared, "/etc/a"}}});
   check_form(KeysConfigured{{{"a", false, "mode 0644", {}}}});
-  check_form(KeyRequests{{{1, tunnel::wire::KeyRequest::Operation::kMixPsk, "a", {9}}}});
-  check_form(KeyReplies{{{1, true, {7}}}});
+  KeyRequests requests;
+  requests.requests.push_back({1, tunnel::wire::KeyRequest::Operation::kMixPsk, "a", {}});
+  requests.requests[0].input.fill()[31] = 9;
+  check_form(requests);
+  KeyReplies replies;
+  replies.replies.push_back({1, true, {}});
+  replies.replies[0].output.fill()[95] = 7;
+  check_form(replies);
+  CHECK(decode<KeyReplies>(encode(replies))->replies[0].output.expose()[95] == 7);
 }
 
 TEST_CASE("codec: the plan arrives as it was") {

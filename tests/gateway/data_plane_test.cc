@@ -119,7 +119,7 @@ class Lab {
         sent_.push_back({t.path.remote, {t.bytes.begin(), t.bytes.end()}, t.ecn});
       for (const auto& w : out_.tun_writes) tun.emplace_back(w.begin(), w.end());
       events.insert(events.end(), out_.wire.events.begin(), out_.wire.events.end());
-      const auto requests = out_.wire.key_requests;
+      const auto requests = std::exchange(out_.wire.key_requests, {});
       out_.clear();
       if (requests.empty()) return;
       for (const auto& request : requests) plane.on_key_reply(keyd_.answer(request), times(), out_);

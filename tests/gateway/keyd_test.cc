@@ -13,6 +13,7 @@
 #include "gateway/os/key_file.h"
 #include "gateway/os/system_rng.h"
 #include "tunnel/crypto/blake2s.h"
+#include "tunnel/crypto/secret.h"
 #include "tunnel/crypto/x25519.h"
 
 namespace gateway::daemon {
@@ -21,6 +22,7 @@ namespace {
 using core::KeySource;
 using tunnel::wire::KeyRequest;
 using Octets32 = std::array<std::uint8_t, 32>;
+using Input = tunnel::crypto::Secret<32>;
 
 std::string fresh_folder() {
   std::string name = "/tmp/sekisho-keyd-XXXXXX";
@@ -66,37 +68,38 @@ TEST_CASE_METHOD(Fixture, "keyd: Diffie-Hellman with the named key") {
   CHECK(outcome.keys[0].good);
   CHECK(outcome.keys[0].public_key == tunnel::crypto::x25519_public(secret));
   CHECK(outcome.keys[1].public_key == Octets32{});
-  const auto reply = keys.answer({3, KeyRequest::Operation::kStaticDh, "g", tunnel::crypto::x25519_public(other)});
+  const auto reply =
+      keys.answer({3, KeyRequest::Operation::kStaticDh, "g", Input(tunnel::crypto::x25519_public(other))});
   REQUIRE(reply.good);
   CHECK(reply.id == 3);
   // The other side's view of the same secret.
   const auto expected = tunnel::crypto::x25519(other, tunnel::crypto::x25519_public(secret));
-  CHECK(std::ranges::equal(std::span(reply.output).first(32), expected->expose()));
+  CHECK(std::ranges::equal(reply.output.expose().first<32>(), expected->expose()));
 }
 
 TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4") {
   const auto chaining = random_key();
-  const auto reply = keys.answer({1, KeyRequest::Operation::kMixPsk, "p", chaining});
+  const auto reply = keys.answer({1, KeyRequest::Operation::kMixPsk, "p", Input(chaining)});
   REQUIRE(reply.good);
   const auto expected = tunnel::crypto::kdf3(chaining, psk);
-  CHECK(std::ranges::equal(std::span(reply.output).subspan(64, 32), expected.third.expose()));
+  CHECK(std::ranges::equal(reply.output.expose().subspan<64, 32>(), expected.third.expose()));
 }
 
 TEST_CASE_METHOD(Fixture, "keyd: refusals give nothing away") {
   KeyRequest request{1, KeyRequest::Operation::kStaticDh, "g", {}};  // all zero: a low-order point
   SECTION("low order") {}
   SECTION("unknown name") {
-    request.key = "x", request.input = tunnel::crypto::x25519_public(other);
+    request.key = "x", request.input = Input(tunnel::crypto::x25519_public(other));
   }
   SECTION("a preshared key is no private key") {
-    request.key = "p", request.input = tunnel::crypto::x25519_public(other);
+    request.key = "p", request.input = Input(tunnel::crypto::x25519_public(other));
   }
   SECTION("a private key is no preshared key") {
     request.operation = KeyRequest::Operation::kMixPsk;
   }
   const auto reply = keys.answer(request);
   CHECK_FALSE(reply.good);
-  CHECK(reply.output == std::array<std::uint8_t, 96>{});
+  CHECK(std::ranges::count(reply.output.expose(), 0) == 96);
 }
 
 TEST_CASE_METHOD(Fixture, "keyd: a key that cannot be read any more is kept, one no longer named is gone") {
@@ -104,8 +107,8 @@ TEST_CASE_METHOD(Fixture, "keyd: a key that cannot be read any more is kept, one
   const auto again = keys.configure({{{"g", KeySource::Kind::kWireguardPrivate, folder.path + "/g"}}});
   CHECK_FALSE(again.keys[0].good);
   CHECK(again.keys[0].public_key == tunnel::crypto::x25519_public(secret));
-  CHECK(keys.answer({1, KeyRequest::Operation::kStaticDh, "g", tunnel::crypto::x25519_public(other)}).good);
-  CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "p", other}).good);
+  CHECK(keys.answer({1, KeyRequest::Operation::kStaticDh, "g", Input(tunnel::crypto::x25519_public(other))}).good);
+  CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "p", Input(other)}).good);
 }
 
 TEST_CASE("key file: only a private regular file with one key is read") {
@@ -139,7 +142,7 @@ TEST_CASE_METHOD(Fixture, "keyd: a placeholder is no key") {
       keys.configure({{{"weak", KeySource::Kind::kPreshared, folder.write("weak", base64(placeholder))}}});
   CHECK_FALSE(told.keys[0].good);
   CHECK(told.keys[0].error.ends_with("a placeholder, not a random key"));
-  CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "weak", other}).good);
+  CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "weak", Input(other)}).good);
 }
 
 }  // namespace

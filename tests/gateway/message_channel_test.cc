@@ -67,7 +67,7 @@ TEST_CASE("message channel: any size comes through whole and in order") {
   const auto messages = exchange(ends);
   REQUIRE(messages.size() == 2);
   CHECK(messages[0].type == MessageType::kApplyPlan);
-  CHECK(messages[0].payload == payload);
+  CHECK(std::ranges::equal(messages[0].payload, payload));
   CHECK(core::decode<core::Alive>(messages[1].payload)->count == 9);
 }
 

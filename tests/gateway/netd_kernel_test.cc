@@ -246,7 +246,7 @@ TEST_CASE("netd: descriptors are opened once and pass to the successor", "[osn]"
     REQUIRE(numbers.size() == 5);
     CHECK(os::bound_address(numbers[1])->to_string() == "203.0.113.10:51999");  // no such address here: IP_FREEBIND
     CHECK(os::bound_address(numbers[2])->to_string() == "[2001:db8::10]:51999");
-    kept.payload = core::encode(kernel.descriptors().description());
+    kept.payload = core::encode<tunnel::wire::WipedOctets>(kernel.descriptors().description());
     for (const int number : numbers) kept.descriptors.emplace_back(dup(number));
   }
   auto successor = NetdKernel::open();

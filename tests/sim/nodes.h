@@ -61,7 +61,8 @@ class KeyDaemon {
 
   KeyReply answer(const KeyRequest& request) {
     ++asked;
-    KeyReply reply{request.id, false, {}};
+    KeyReply reply;
+    reply.id = request.id;
     const auto found = keys.find(request.key);
     if (found == keys.end()) return reply;
     reply.good = request.operation == KeyRequest::Operation::kStaticDh ? static_dh(found->second, request, reply)
@@ -71,15 +72,15 @@ class KeyDaemon {
 
  private:
   static bool static_dh(const Key& key, const KeyRequest& request, KeyReply& reply) {
-    const auto shared = tunnel::crypto::x25519(key, request.input);
-    if (shared) std::ranges::copy(shared->expose(), reply.output.begin());
+    const auto shared = tunnel::crypto::x25519(key, request.input.expose());
+    if (shared) std::ranges::copy(shared->expose(), reply.output.fill().begin());
     return shared.has_value();
   }
   static bool mix_psk(const Key& key, const KeyRequest& request, KeyReply& reply) {
-    const auto derived = tunnel::crypto::kdf3(request.input, key);
-    std::ranges::copy(derived.first.expose(), reply.output.begin());
-    std::ranges::copy(derived.second.expose(), reply.output.begin() + 32);
-    std::ranges::copy(derived.third.expose(), reply.output.begin() + 64);
+    const auto derived = tunnel::crypto::kdf3(request.input.expose(), key);
+    auto out = reply.output.fill().begin();
+    for (const auto* part : {&derived.first, &derived.second, &derived.third})
+      out = std::ranges::copy(part->expose(), out).out;
     return true;
   }
 };
@@ -204,9 +205,9 @@ class Node {
       for (const auto& d : out.deliveries) received.push_back({d.peer, {d.bytes.begin(), d.bytes.end()}, d.ecn});
       events.insert(events.end(), out.events.begin(), out.events.end());
       for (std::size_t i = 0; i < drops.count.size(); ++i) drops.count[i] += out.drops.count[i];
-      const std::vector<KeyRequest> requests = out.key_requests;
+      std::vector<KeyRequest> requests = std::exchange(out.key_requests, {});
       out.clear();
-      if (hold_keys) held.insert(held.end(), requests.begin(), requests.end());
+      if (hold_keys) std::ranges::move(requests, std::back_inserter(held));
       if (hold_keys || requests.empty()) return;
       for (const KeyRequest& request : requests) endpoint->on_key_reply(keyd.answer(request), now, out);
     }

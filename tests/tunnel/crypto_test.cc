@@ -144,3 +144,65 @@ TEST_CASE("a moved-from secret is wiped") {
         std::vector<std::uint8_t>(32));  // NOLINT: looking at the moved-from object is the point
   CHECK(copy(second.expose()) == hex(kKey));
 }
+
+namespace {
+
+bool all_zero(std::span<const std::uint8_t> octets) {
+  return std::ranges::all_of(octets, [](std::uint8_t octet) { return octet == 0; });
+}
+
+// The octets of a T after its destructor, read from storage that outlives it.
+template <class T, class Fill>
+std::vector<std::uint8_t> remains_of(Fill fill) {
+  alignas(T) std::array<std::uint8_t, sizeof(T)> storage{};
+  T* const value = new (storage.data()) T();
+  fill(*value);
+  const volatile std::uint8_t* const seen = storage.data();
+  const bool written = std::find(seen, seen + storage.size(), 0xa5) != seen + storage.size();
+  REQUIRE(written);
+  value->~T();
+  return {seen, seen + storage.size()};
+}
+
+// Stands below the allocator under test and looks at what comes back.
+template <class T>
+struct Watching : std::allocator<T> {
+  static inline std::size_t dirty = 0, freed = 0;
+  template <class U>
+  struct rebind {
+    using other = Watching<U>;
+  };
+  void deallocate(T* octets, std::size_t count) {
+    dirty += static_cast<std::size_t>(std::count(octets, octets + count, 0xa5));
+    freed += count;
+    std::allocator<T>::deallocate(octets, count);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a secret, a key request and a key reply leave nothing behind when they end") {
+  const auto fill = [](std::span<std::uint8_t> octets) { std::ranges::fill(octets, std::uint8_t{0xa5}); };
+  CHECK(all_zero(remains_of<Secret<32>>([&](auto& s) { fill(s.fill()); })));
+  for (const auto& remains : {remains_of<tunnel::wire::KeyRequest>([&](auto& r) { fill(r.input.fill()); }),
+                              remains_of<tunnel::wire::KeyReply>([&](auto& r) { fill(r.output.fill()); })})
+    CHECK(std::ranges::count(remains, 0xa5) == 0);
+}
+
+TEST_CASE("moving a secret wipes the place it came from") {
+  tunnel::wire::KeyReply from;
+  from.output.fill()[7] = 9;
+  const tunnel::wire::KeyReply to = std::move(from);
+  CHECK(to.output.expose()[7] == 9);
+  CHECK(all_zero(from.output.expose()));  // NOLINT(bugprone-use-after-move): the thing under test
+}
+
+TEST_CASE("octets of a message are wiped when their buffer grows and when it ends") {
+  using Watched = tunnel::wire::WipingAllocator<std::uint8_t, Watching<std::uint8_t>>;
+  {
+    std::vector<std::uint8_t, Watched> octets;
+    for (int i = 0; i < 1000; ++i) octets.push_back(0xa5);
+  }
+  CHECK(Watching<std::uint8_t>::freed > 1000);  // it did grow
+  CHECK(Watching<std::uint8_t>::dirty == 0);
+}

@@ -54,7 +54,7 @@ struct Side {
     std::vector<Datagram> sent;
     for (bool more = true; more;) {
       for (const auto& t : out.transmits) sent.emplace_back(t.bytes.begin(), t.bytes.end());
-      const auto requests = out.key_requests;
+      const auto requests = std::exchange(out.key_requests, {});
       out.clear();
       for (const auto& request : requests) endpoint.on_key_reply(keyd.answer(request), kStart, out);
       more = !requests.empty();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tunnel/wire/packet.h"
+#include "tunnel/wire/secret.h"
 
 namespace tunnel::wire {
 
@@ -61,13 +62,13 @@ struct KeyRequest {
   std::uint64_t id = 0;
   Operation operation = Operation::kStaticDh;
   std::string key;  // name at keyd
-  std::array<std::uint8_t, 32> input{};
+  Secret<32> input;
 };
 
 struct KeyReply {
   std::uint64_t id = 0;
-  bool good = false;                      // false: unknown key, low-order point, or keyd refused
-  std::array<std::uint8_t, 96> output{};  // 32 used by kStaticDh
+  bool good = false;  // false: unknown key, low-order point, or keyd refused
+  Secret<96> output;  // 32 used by kStaticDh
 };
 
 enum class EventKind : std::uint8_t {

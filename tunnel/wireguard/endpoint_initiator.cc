@@ -11,7 +11,7 @@ void Endpoint::State::start_handshake(Peer& peer, Attempt attempt, Turn turn) {
   peer.timers.initiation_sent(turn.now, jitter());
   arm(peer);
   wire::KeyRequest request;
-  request.input = peer.params.public_key;
+  request.input = crypto::Secret<32>(peer.params.public_key);
   ask(std::move(request), {*peer.path, {}, step::Initiate{name_of(peer)}}, turn);
 }
 
@@ -75,7 +75,7 @@ void Endpoint::State::receive_response(const wire::OuterDatagram& datagram, Turn
     return turn.out.drops.add(wire::Drop::kForged);
   }
   wire::KeyRequest request;
-  request.input = message.ephemeral;
+  request.input = crypto::Secret<32>(message.ephemeral);
   ask(std::move(request), {datagram.path, {}, step::FinishStatic{name_of(peer), message, std::move(noise)}}, turn);
 }
 
@@ -102,7 +102,7 @@ void Endpoint::State::proceed(step::FinishPsk& step, const PendingStep& pending_
     turn.out.drops.add(wire::Drop::kKeyRefused);
     return tell_failure(*peer, pending_step.path, "preshared key refused", turn);
   }
-  step.noise.mix_psk_output(reply.output);
+  step.noise.mix_psk_output(reply.output.expose());
   finish_handshake(*peer, step, pending_step.path, turn);
 }
 

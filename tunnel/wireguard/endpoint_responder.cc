@@ -26,7 +26,7 @@ void Endpoint::State::receive_initiation(const wire::OuterDatagram& datagram, Tu
   const Initiation message = parse_initiation(datagram.bytes);
   if (!admit(datagram, message.sender, turn)) return;
   wire::KeyRequest request;
-  request.input = message.ephemeral;
+  request.input = crypto::Secret<32>(message.ephemeral);
   ask(std::move(request), {datagram.path, {}, step::OpenStatic{message, begin_response(params.public_key, message)}},
       turn);
 }
@@ -47,7 +47,7 @@ void Endpoint::State::proceed(step::OpenStatic& step, const PendingStep& pending
     return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   }
   wire::KeyRequest request;
-  request.input = step.state.other;
+  request.input = crypto::Secret<32>(step.state.other);
   ask(std::move(request),
       {pending_step.path, {}, step::OpenTimestamp{name_of(*peer), step.message, std::move(step.state)}}, turn);
 }
@@ -95,7 +95,7 @@ void Endpoint::State::proceed(step::Respond& step, const PendingStep& pending_st
     turn.out.drops.add(wire::Drop::kKeyRefused);
     return tell_failure(*peer, pending_step.path, "preshared key refused", turn);
   }
-  step.state.noise.mix_psk_output(reply.output);
+  step.state.noise.mix_psk_output(reply.output.expose());
   respond(*peer, step, pending_step.path, turn);
 }
 

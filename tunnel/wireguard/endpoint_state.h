@@ -22,14 +22,14 @@ struct Turn {
   return {peer.params.id, peer.params.public_key, peer.params.preshared_key};
 }
 [[nodiscard]] inline std::span<const std::uint8_t, 32> dh_of(const wire::KeyReply& reply) {
-  return std::span(reply.output).first<32>();
+  return reply.output.expose().first<32>();
 }
 // keyd mixes the preshared key into this chaining key.
 [[nodiscard]] inline wire::KeyRequest psk_request(const Peer& peer, const Noise& noise) {
   wire::KeyRequest request;
   request.operation = wire::KeyRequest::Operation::kMixPsk;
   request.key = peer.params.preshared_key;
-  std::ranges::copy(noise.chaining_key(), request.input.begin());
+  request.input = crypto::Secret<32>(noise.chaining_key());
   return request;
 }
 
