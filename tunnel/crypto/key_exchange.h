@@ -19,6 +19,9 @@ namespace tunnel::crypto {
 class KeyExchange {
  public:
   [[nodiscard]] static std::optional<KeyExchange> generate(Group group);
+  // A pair known beforehand (published vectors). Nothing when the two do not belong together.
+  [[nodiscard]] static std::optional<KeyExchange> restore(Group group, std::span<const std::uint8_t> private_value,
+                                                          std::span<const std::uint8_t> public_value);
   KeyExchange(KeyExchange&&) noexcept;
   KeyExchange& operator=(KeyExchange&&) noexcept;
   ~KeyExchange();

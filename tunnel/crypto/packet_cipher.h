@@ -11,6 +11,8 @@
 
 namespace tunnel::crypto {
 
+class PacketEngine;  // packet_engine.h
+
 enum class Engine : std::uint8_t { kOpenSsl, kIpsecMb };
 // Probed once; what PacketCipher::make takes when it is not told otherwise.
 [[nodiscard]] Engine best_engine();
@@ -40,9 +42,9 @@ class PacketCipher {
   [[nodiscard]] const CipherSuite& suite() const;
 
  private:
-  struct State;
-  explicit PacketCipher(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  PacketCipher(const CipherSuite& suite, std::unique_ptr<PacketEngine> engine);
+  CipherSuite suite_;
+  std::unique_ptr<PacketEngine> engine_;
 };
 
 }  // namespace tunnel::crypto
