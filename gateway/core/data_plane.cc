@@ -1,4 +1,4 @@
-// The packet's road. In: endpoint -> parse -> real to seen -> guard -> ECN -> MSS -> TUN. Out: parse -> facility ->
+// The packet's road. In: endpoint -> parse -> real to seen -> ECN -> guard -> MSS -> TUN. Out: parse -> facility ->
 // guard
 // -> size -> MSS -> seen to real -> endpoint.
 #include "gateway/core/data_plane.h"
@@ -49,9 +49,10 @@ Refusal DataPlane::to_seen(const Facility& facility, const Delivery& delivery, I
 }
 
 Refusal DataPlane::admit(Facility& facility, const Delivery& delivery, InnerPacketView& view, Times now) {
-  if (const Refusal refusal = judge_ingress(facility, view, now); refusal != Refusal::kNone) return refusal;
+  // Before the judgement: the fragment table counts on it that what was judged good is written.
   if (const Refusal refusal = merge_ecn(delivery.bytes, view.is_v4(), delivery.ecn); refusal != Refusal::kNone)
     return refusal;
+  if (const Refusal refusal = judge_ingress(facility, view, now); refusal != Refusal::kNone) return refusal;
   clamp_mss(delivery.bytes, view, facility.mtu);
   return Refusal::kNone;
 }

@@ -1,4 +1,4 @@
-// A linear look over 32 slots: constant, and nothing an attacker could make collide.
+// A linear look over 16 slots: constant, and nothing an attacker could make collide.
 #include "gateway/core/fragments.h"
 
 #include <algorithm>
@@ -39,6 +39,30 @@ bool FragmentTable::add_range(Datagram& datagram, Range range) {
   return true;
 }
 
+std::size_t FragmentTable::unfinished_memory(const Slots& slots, Instant now) {
+  std::size_t memory = 0;
+  for (const Datagram& d : slots)
+    if (d.used && d.expires > now) memory += d.memory;
+  return memory;
+}
+
+// One more fragment of a known datagram. When all of it is there the kernel joins it, and its slot is free again.
+Refusal FragmentTable::add(Datagram& datagram, const InnerPacketView& view) {
+  const bool after_last = datagram.end != 0 && (view.fragment_end() > datagram.end || !view.more_fragments);
+  const bool last_before = !view.more_fragments && view.fragment_end() < datagram.farthest;
+  if (datagram.poisoned || after_last || last_before ||
+      !add_range(datagram, {view.fragment_offset, view.fragment_end()})) {
+    datagram.poisoned = true;  // it stays until the kernel gives it up too
+    return Refusal::kFragmentOverlap;
+  }
+  datagram.farthest = std::max(datagram.farthest, view.fragment_end());
+  if (!view.more_fragments) datagram.end = view.fragment_end();
+  datagram.memory += static_cast<std::uint32_t>(memory_of(view.total_length));
+  const bool whole = datagram.end != 0 && datagram.seen_count == 1 && datagram.seen[0].end == datagram.end;
+  if (whole) datagram.used = false;
+  return Refusal::kNone;
+}
+
 Refusal FragmentTable::remember(std::uint32_t owner, const InnerPacketView& first, Instant now) {
   if (owner >= owners_.size()) owners_.resize(owner + std::size_t{1});
   if (!owners_[owner]) owners_[owner] = std::make_unique<Slots>();
@@ -47,25 +71,25 @@ Refusal FragmentTable::remember(std::uint32_t owner, const InnerPacketView& firs
     known->poisoned = true;
     return Refusal::kFragmentOverlap;
   }
-  const auto better = [now](const Datagram& a, const Datagram& b) {
-    const bool a_free = !a.used || a.expires <= now, b_free = !b.used || b.expires <= now;
-    return a_free != b_free ? a_free : a.expires < b.expires;
-  };
-  Datagram& slot = *std::min_element(slots.begin(), slots.end(), better);
-  slot = Datagram{};
-  slot.used = true, slot.expires = now + kLifetime, slot.flow = first.flow, slot.id = first.fragment_id;
-  return add_range(slot, {0, first.fragment_end()}) ? Refusal::kNone : Refusal::kFragmentOverlap;
+  const auto slot =
+      std::find_if(slots.begin(), slots.end(), [now](const Datagram& d) { return !d.used || d.expires <= now; });
+  if (slot == slots.end() || unfinished_memory(slots, now) + memory_of(first.total_length) > kMemoryPerOwner)
+    return Refusal::kFragmentLimit;
+  *slot = Datagram{};
+  slot->used = true, slot->flow = first.flow, slot->id = first.fragment_id;
+  slot->expires = now + (first.is_v4() ? kLifetime : kLifetimeV6);
+  return add(*slot, first);
 }
 
 Refusal FragmentTable::complete(std::uint32_t owner, InnerPacketView& later, Instant now) {
   if (owner >= owners_.size() || !owners_[owner]) return Refusal::kUnknownFragment;
-  Datagram* known = find(*owners_[owner], later, now);
+  Slots& slots = *owners_[owner];
+  Datagram* known = find(slots, later, now);
   if (known == nullptr) return Refusal::kUnknownFragment;
-  if (known->poisoned || !add_range(*known, {later.fragment_offset, later.fragment_end()})) {
-    known->poisoned = true;
-    return Refusal::kFragmentOverlap;
-  }
-  later.flow = known->flow;
+  if (unfinished_memory(slots, now) + memory_of(later.total_length) > kMemoryPerOwner) return Refusal::kFragmentLimit;
+  const FlowView flow = known->flow;
+  if (const Refusal refusal = add(*known, later); refusal != Refusal::kNone) return refusal;
+  later.flow = flow;
   return Refusal::kNone;
 }
 

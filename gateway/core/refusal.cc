@@ -19,6 +19,7 @@ std::string_view refusal_name(Refusal refusal) {
       "tiny-fragment",
       "fragment-overlap",
       "unknown-fragment",
+      "fragment-limit",
       "icmp-kind",
       "embedded",
       "ecn",

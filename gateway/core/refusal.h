@@ -23,6 +23,7 @@ enum class Refusal : std::uint8_t {
   kTinyFragment,
   kFragmentOverlap,
   kUnknownFragment,
+  kFragmentLimit,
   kIcmpKind,
   kEmbedded,
   kEcn,

@@ -226,8 +226,9 @@ TEST_CASE("data plane: fragments follow their first and only then", "[data_plane
   const auto forbidden = udp("10.1.0.7", 9, "10.80.0.10", 22, 2000);
   CHECK(lab.from(lab.a, fragment(forbidden, 0, 1024, true, 5)).empty());
   CHECK(lab.from(lab.a, fragment(forbidden, 1024, 984, false, 5)).empty());
-  CHECK(lab.refused_in(Refusal::kUnknownFragment) == 2);
-  CHECK(lab.refused_in(Refusal::kFragmentOverlap) == 1);
+  CHECK(lab.refused_in(Refusal::kUnknownFragment) == 3);
+  for (unsigned id = 10; id < 60; ++id) (void)lab.from(lab.a, fragment(whole, 0, 1024, true, id));
+  CHECK(lab.refused_in(Refusal::kFragmentLimit) == 50 - gateway::core::FragmentTable::kDatagramsPerOwner);
 }
 
 TEST_CASE("data plane: SYNs are clamped and large packets answered", "[data_plane]") {

@@ -180,6 +180,9 @@ TEST_CASE("guard: later fragments follow their first, overlaps are dropped", "[g
     CHECK(table.complete(1, middle, start) == Refusal::kUnknownFragment);  // of another facility
     CHECK(table.complete(0, middle, start) == Refusal::kNone);
     auto again = parsed(fragment(whole, 1024, 1024, true));
+    CHECK(table.complete(0, again, start) == Refusal::kUnknownFragment);  // it is whole: nothing belongs to it
+    REQUIRE(table.remember(0, first, start) == Refusal::kNone);
+    CHECK(table.complete(0, again, start) == Refusal::kNone);
     CHECK(table.complete(0, again, start) == Refusal::kFragmentOverlap);
     CHECK(table.complete(0, last, start) == Refusal::kFragmentOverlap);  // RFC 5722 3: and all that follow
     const auto second = parsed(fragment(whole, 0, 1024, true, 78));
@@ -192,21 +195,52 @@ TEST_CASE("guard: later fragments follow their first, overlaps are dropped", "[g
     const auto fourth = parsed(fragment(whole, 0, 1024, true, 80));
     REQUIRE(table.remember(0, fourth, start) == Refusal::kNone);
     auto late = parsed(fragment(whole, 1024, 1024, true, 80));
-    CHECK(table.complete(0, late, start + FragmentTable::kLifetime) == Refusal::kUnknownFragment);
+    const auto lifetime = late.is_v4() ? FragmentTable::kLifetime : FragmentTable::kLifetimeV6;
+    CHECK(table.complete(0, late, start + lifetime) == Refusal::kUnknownFragment);
+    REQUIRE(table.remember(0, parsed(fragment(whole, 0, 1024, true, 81)), start) == Refusal::kNone);
+    auto end = parsed(fragment(whole, 2048, 960, false, 81)), beyond = parsed(fragment(whole, 1024, 960, false, 81));
+    CHECK(table.complete(0, end, start) == Refusal::kNone);
+    CHECK(table.complete(0, beyond, start) == Refusal::kFragmentOverlap);  // a second last fragment
   }
 }
 
-TEST_CASE("guard: a flood of datagrams displaces only its own", "[guard]") {
+// The kernel's queue of unfinished datagrams is shared by all: none may fill it.
+TEST_CASE("guard: unfinished datagrams of one facility are bounded, and displace nothing", "[guard]") {
   FragmentTable table;
   const config::value::Instant start{std::chrono::seconds(5)};
   const auto whole = udp("10.1.0.7", 9, "10.80.0.10", 5000, 3000);
   REQUIRE(table.remember(2, parsed(fragment(whole, 0, 1024, true, 1)), start) == Refusal::kNone);
+  std::size_t passed = 0;
   for (unsigned id = 0; id < 1000; ++id)
-    CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, id)), start + std::chrono::milliseconds(id)) ==
-          Refusal::kNone);
-  auto later = parsed(fragment(whole, 1024, 1024, true, 1));
-  CHECK(table.complete(0, later, start + std::chrono::seconds(2)) == Refusal::kUnknownFragment);
-  CHECK(table.complete(2, later, start + std::chrono::seconds(2)) == Refusal::kNone);
+    passed += table.remember(0, parsed(fragment(whole, 0, 1024, true, id)), start) == Refusal::kNone;
+  CHECK(passed == FragmentTable::kDatagramsPerOwner);
+  CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, 500)), start) == Refusal::kFragmentLimit);
+  auto later = parsed(fragment(whole, 1024, 1984, false, 1));
+  CHECK(table.complete(0, later, start) == Refusal::kNone);  // the first are still there, and can be finished
+  CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, 500)), start) == Refusal::kNone);  // which makes room
+  CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, 501)), start) == Refusal::kFragmentLimit);
+  CHECK(table.complete(2, later, start) == Refusal::kNone);  // another facility sees nothing of it
+  const auto given_up = start + FragmentTable::kLifetime;
+  CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, 501)), given_up - std::chrono::nanoseconds(1)) ==
+        Refusal::kFragmentLimit);
+  CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, 501)), given_up) == Refusal::kNone);
+}
+
+TEST_CASE("guard: small fragments without a last one are bounded by the memory they hold", "[guard]") {
+  FragmentTable table;
+  const config::value::Instant start{std::chrono::seconds(5)};
+  const auto whole = udp("10.1.0.7", 9, "10.80.0.10", 5000, 60'000);
+  std::size_t memory = 0, refused = 0;
+  for (unsigned id = 0; id < 4; ++id)
+    for (std::size_t at = 0; at + 256 < whole.size() - 20; at += 256) {
+      auto view = parsed(fragment(whole, at, 256, true, id));
+      const auto verdict = at == 0 ? table.remember(0, view, start) : table.complete(0, view, start);
+      if (verdict == Refusal::kNone) memory += FragmentTable::memory_of(276);
+      refused += verdict == Refusal::kFragmentLimit;
+    }
+  CHECK(memory <= FragmentTable::kMemoryPerOwner);
+  CHECK(memory > FragmentTable::kMemoryPerOwner - FragmentTable::memory_of(276));
+  CHECK(refused > 0);
 }
 
 TEST_CASE("guard: a plan that contradicts itself is refused", "[guard]") {
