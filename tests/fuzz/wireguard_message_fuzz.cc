@@ -2,8 +2,8 @@
 // input is a list of operations, so that the fuzzer reaches what stands behind mac1, a known receiver index, or a good
 // tag.
 #include "tests/sim/nodes.h"
+#include "tunnel/wire/inner_packet.h"
 #include "tunnel/wire/reader.h"
-#include "tunnel/wireguard/inner_packet.h"
 
 using namespace sim;
 
@@ -64,7 +64,7 @@ struct World {
     pair.b.send(1, std::move(bytes), pair.now);
     for (Sent& s : pair.b.take_sent()) pair.a.receive(std::move(s.bytes), pair.b.address, pair.now);
     for (const Received& r : std::exchange(pair.a.received, {})) {
-      const auto facts = inner_facts(r.bytes);
+      const auto facts = tunnel::wire::inner_facts(r.bytes);
       require(facts && facts->length == r.bytes.size());
       require(prefix("10.2.0.0/24").contains(facts->source) || prefix("2001:db8:2::/64").contains(facts->source));
     }

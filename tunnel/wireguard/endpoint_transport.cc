@@ -1,7 +1,7 @@
 // Data both ways: WireGuard 5.4.6 and the timers that packets set (6.2, 6.5). Nothing here allocates once a session is
 // up.
+#include "tunnel/wire/inner_packet.h"
 #include "tunnel/wireguard/endpoint_state.h"
-#include "tunnel/wireguard/inner_packet.h"
 
 namespace tunnel::wireguard {
 namespace {
@@ -55,7 +55,7 @@ void Endpoint::State::authenticated(Peer& peer, Session& session, const wire::Ou
 
 void Endpoint::State::deliver(Peer& peer, wire::Bytes plain, const wire::OuterDatagram& datagram, Turn turn) {
   peer.timers.data_received(turn.now);
-  const auto facts = inner_facts(plain);
+  const auto facts = wire::inner_facts(plain);
   if (!facts) return turn.out.drops.add(wire::Drop::kInnerMalformed);
   bool own_source = peer.allowed.contains(facts->source);
 #ifdef SEKISHO_FAULTS
@@ -114,7 +114,7 @@ void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet
   std::ranges::copy(packet, body.begin());
   std::ranges::fill(body.subspan(packet.size(), size - packet.size()), std::uint8_t{0});
   aead.seal(session.sending.expose(), counter, {}, body);
-  transmit(*peer.path, writer.written(), inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
+  transmit(*peer.path, writer.written(), wire::inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
   peer.timers.sent(turn.now, peer.params.persistent_keepalive);
   if (packet.empty()) return;
   if (peer.timers.new_handshake == kNever) peer.timers.data_sent(turn.now, jitter());
