@@ -139,6 +139,7 @@ struct TunnelEvent {
 };
 struct TunnelEvents {
   std::vector<TunnelEvent> events;
+  std::uint64_t lost = 0;  // before these, for want of room
 };
 
 // What the guard refused. Packets are samples (gateway/core/refusal_log.h), sums are exact.
@@ -251,7 +252,7 @@ void fields(Ar& ar, KernelRefusals& m) {
 template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now); }
 template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }
-template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events); }
+template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events, m.lost); }
 template <class Ar> void fields(Ar& ar, RefusedPacket& m) { transfer_all(ar, m.facility, m.other_facility, m.direction, m.reason, m.at, m.source, m.destination, m.as_sent, m.fragment, m.protocol, m.source_port, m.destination_port); }
 template <class Ar> void fields(Ar& ar, RefusedSum::Reason& m) { transfer_all(ar, m.direction, m.reason, m.count, m.total); }
 template <class Ar> void fields(Ar& ar, RefusedSum& m) { transfer_all(ar, m.facility, m.reasons); }

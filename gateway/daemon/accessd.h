@@ -59,8 +59,8 @@ class Accessd {
   void on_descriptors(os::Message& message);
   void on_drift(const core::KernelDrift& drift);
   void on_tunnel_events(const core::TunnelEvents& events);
-  void on_status_report(const core::StatusReport& report);
   void on_guard_refusals(const core::GuardRefusals& refusals);
+  void on_status_report(const core::StatusReport& report);
   void on_timestamp_floor(const core::TimestampFloor& floor);
   void on_lost(core::ProcessRole role);
   void broke_form(core::ProcessRole role);
@@ -109,9 +109,9 @@ class Accessd {
   bool performing_ = false;
   audit::FlowTable flows_;
   audit::Refusals refusals_;
+  GuardRefusalRecords guard_refusals_;
   Devices devices_;
   os::NetfilterSocket conntrack_, nflog_;
-  GuardRefusalRecords guard_refusals_;
   std::uint64_t conntrack_lost_ = 0, nflog_lost_ = 0;
   std::map<std::uint64_t, std::uint64_t> changes_;  // change id -> client
   std::uint64_t next_change_ = 1;

@@ -117,9 +117,9 @@ void Accessd::on_tunneld(const os::Message& message) {
     return take(&Accessd::on_status_report, core::decode<core::StatusReport>(message.payload));
   if (message.type == MessageType::kTimestampFloor)
     return take(&Accessd::on_timestamp_floor, core::decode<core::TimestampFloor>(message.payload));
-  const auto reply = core::decode<core::TunnelsConfigured>(message.payload);
   if (message.type == MessageType::kGuardRefusals)
     return take(&Accessd::on_guard_refusals, core::decode<core::GuardRefusals>(message.payload));
+  const auto reply = core::decode<core::TunnelsConfigured>(message.payload);
   if (message.type != MessageType::kTunnelsConfigured || !reply) return broke_form(ProcessRole::kTunneld);
   core::Actions actions;
   controller_.on_tunnels_configured(*reply, now_, actions);
@@ -127,6 +127,7 @@ void Accessd::on_tunneld(const os::Message& message) {
 }
 
 void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
+  if (events.lost > 0) record({"events.lost", {{"source", "tunnels"}, {"events", events.lost}}}, Weight::kBatched);
   for (const auto& event : events.events) {
     audit::Record each{kind_of(event.kind), {}};
     if (!event.facility.empty()) each.fields["facility"] = event.facility;
@@ -136,7 +137,6 @@ void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
   }
 }
 
-void Accessd::on_status_report(const core::StatusReport& report) {
 void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
   if (!GuardRefusalRecords::fits(refusals)) return broke_form(ProcessRole::kTunneld);
   std::vector<audit::Record> records;
@@ -144,6 +144,7 @@ void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
   record_all(records);
 }
 
+void Accessd::on_status_report(const core::StatusReport& report) {
   tunnels_.clear();
   for (const auto& tunnel : report.tunnels) tunnels_[tunnel.facility] = tunnel;
   counters_ = report.counters;

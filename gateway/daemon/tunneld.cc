@@ -81,9 +81,8 @@ void Tunneld::flush() {
   flush_transmits();
   if (tun_) tun_->write(out_.tun_writes);
   for (const auto& event : out_.wire.events) {
-    if (events_.size() == kMostEvents) events_.pop_front();
-    events_.push_back({event.kind, plane_.facility_name(event.peer), event.path.remote, event.detail});
-    if (event.kind == tunnel::wire::EventKind::kUnknownPeer) events_.back().facility.clear();
+    const bool unknown = event.kind == tunnel::wire::EventKind::kUnknownPeer;
+    events_.push({event.kind, unknown ? "" : plane_.facility_name(event.peer), event.path.remote, event.detail});
   }
   ask_keyd();
   out_.clear();

@@ -3,11 +3,11 @@
 // neither forwarding nor running sessions.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <vector>
 
 #include "gateway/core/data_plane.h"
+#include "gateway/core/event_queue.h"
 #include "gateway/os/signals.h"
 #include "gateway/os/supervised_child.h"
 #include "gateway/os/system_rng.h"
@@ -26,8 +26,7 @@ class Tunneld {
   static constexpr std::uint32_t kTunToken = os::SupervisedChild::kFirstFreeToken;
   static constexpr std::uint32_t kSignalToken = kTunToken + 1;
   static constexpr std::uint32_t kFirstSocketToken = kTunToken + 16;
-  static constexpr int kBatchesPerTurn = 8;         // then the channels get their turn
-  static constexpr std::size_t kMostEvents = 1024;  // kept for an accessd that is away; the oldest go first
+  static constexpr int kBatchesPerTurn = 8;  // then the channels get their turn
 
   // messages
   void take(core::ProcessRole from, const os::Message& message, std::vector<os::FileDescriptor> descriptors);
@@ -69,7 +68,7 @@ class Tunneld {
   std::optional<os::TunQueue> tun_;
   std::vector<os::UdpSocket> sockets_;
   std::vector<std::uint64_t> asked_keys_;  // request ids keyd has not answered
-  std::deque<core::TunnelEvent> events_;
+  core::EventQueue events_;
   std::optional<std::uint64_t> asked_timestamps_;  // floor sent to accessd, echo outstanding
   config::value::Instant ask_timestamps_at_{};     // not before: the last answer was a refusal
   std::uint64_t transmits_lost_ = 0;

@@ -129,16 +129,14 @@ void Tunneld::fail_key_requests() {
   flush();
 }
 
+// Held back while accessd does not read, so that what it misses is counted here and not lost in a channel that breaks.
 void Tunneld::tell_events() {
   auto& accessd = child_.peer(ProcessRole::kAccessd);
-  if (events_.empty() || !accessd.open()) return;
-  core::TunnelEvents message;
-  message.events.assign(std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
-  events_.clear();
-  (void)accessd.send(MessageType::kTunnelEvents, message);
+  if (events_.empty() || !accessd.open() || accessd.wants_write()) return;
+  if (accessd.send(MessageType::kTunnelEvents, events_.waiting())) events_.told();
 }
 
-// Held back while accessd does not read: meanwhile they are counted, and a few packets of each sort are kept.
+// Held back likewise: meanwhile they are counted, and a few packets of each sort are kept.
 void Tunneld::tell_refusals() {
   auto& accessd = child_.peer(ProcessRole::kAccessd);
   if (!accessd.open() || accessd.wants_write()) return;
