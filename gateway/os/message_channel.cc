@@ -137,7 +137,7 @@ OsResult<void> MessageChannel::flush() {
 OsResult<std::vector<Message>> MessageChannel::receive() {
   std::vector<Message> complete;
   if (!open()) return broken("channel is closed");
-  for (;;) {
+  for (int frames = 0; frames < kMostFramesAtOnce; ++frames) {
     auto more = receive_frame(complete);
     if (more && *more) continue;
     if (more) return complete;
@@ -146,6 +146,7 @@ OsResult<std::vector<Message>> MessageChannel::receive() {
     if (!complete.empty()) return complete;
     return std::unexpected(more.error());
   }
+  return complete;
 }
 
 // One frame into partial_ or `complete`; false when nothing is there.

@@ -23,6 +23,8 @@ struct Message {
 
 class MessageChannel {
  public:
+  static constexpr int kMostFramesAtOnce = 64;  // 2 MiB
+
   MessageChannel() = default;                      // closed
   explicit MessageChannel(FileDescriptor socket);  // made non-blocking
   // Two connected ends.
@@ -42,7 +44,9 @@ class MessageChannel {
   [[nodiscard]] bool wants_write() const { return !queue_.empty(); }
   [[nodiscard]] OsResult<void> flush();
 
-  // Everything complete that is there now. An error means the channel is closed: the peer is gone or broke the form.
+  // What is complete of the next kMostFramesAtOnce frames; the descriptor stays readable while there are more, so that
+  // one peer that talks without end leaves the others their turn. An error means the channel is closed: the peer is
+  // gone or broke the form.
   [[nodiscard]] OsResult<std::vector<Message>> receive();
 
  private:

@@ -1,5 +1,6 @@
 // The border between our processes: whole messages come through, a broken form closes the channel.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,6 +128,24 @@ TEST_CASE("message channel: what came whole before the end is delivered first") 
   CHECK_FALSE(ends.other.open());
   CHECK_FALSE(ends.other.receive().has_value());
   CHECK_FALSE(ends.other.send(MessageType::kAlive, core::Alive{1}).has_value());
+}
+
+// Several processes share one loop: none may keep it by talking without end.
+TEST_CASE("message channel: a peer that talks without end is heard in turns") {
+  auto ends = connected();
+  constexpr std::size_t kMany = 3 * MessageChannel::kMostFramesAtOnce + 5;
+  for (std::uint64_t i = 0; i < kMany; ++i) REQUIRE(ends.one.send(MessageType::kAlive, core::Alive{i}).has_value());
+  std::uint64_t heard = 0;
+  for (int turn = 0; turn < 4; ++turn) {
+    pollfd waiting{ends.other.descriptor(), POLLIN, 0};
+    REQUIRE(poll(&waiting, 1, 0) == 1);  // what was left is not forgotten
+    REQUIRE(ends.one.flush().has_value());
+    auto received = ends.other.receive();
+    REQUIRE(received.has_value());
+    CHECK(received->size() <= MessageChannel::kMostFramesAtOnce);
+    for (const auto& message : *received) CHECK(core::decode<core::Alive>(message.payload)->count == heard++);
+  }
+  CHECK(heard == kMany);
 }
 
 TEST_CASE("message channel: more than 64 MiB or 64 descriptors is refused before it is sent") {
