@@ -2,11 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include "tests/sim/nodes.h"
-#include "tunnel/wireguard/load_gauge.h"
 #include "tunnel/wireguard/rate_limiter.h"
 
 using namespace sim;
-using tunnel::wireguard::LoadGauge;
 using tunnel::wireguard::RateLimiter;
 
 namespace {
@@ -65,16 +63,4 @@ TEST_CASE("a full table refuses strangers until idle buckets are swept") {
   CHECK(limiter.sources() == RateLimiter::kMaxSources);
   CHECK(limiter.allow(address("198.51.100.7"), kStart + 1s));
   CHECK(limiter.sources() == 1);
-}
-
-TEST_CASE("load: 512 waiting, or 1000 a second, and one second more") {
-  LoadGauge gauge;
-  CHECK_FALSE(gauge.loaded(511, kStart));
-  CHECK(gauge.loaded(512, kStart));
-  CHECK(gauge.loaded(0, kStart + 999ms));
-  CHECK_FALSE(gauge.loaded(0, kStart + 1001ms));
-  LoadGauge rate;
-  for (int i = 0; i < 1000; ++i) REQUIRE_FALSE(rate.loaded(0, kStart));
-  CHECK(rate.loaded(0, kStart));
-  CHECK_FALSE(rate.loaded(0, kStart + 1s));
 }

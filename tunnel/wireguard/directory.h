@@ -17,6 +17,7 @@ class Directory {
   void remove(Peer& peer);
   [[nodiscard]] Peer* by_id(wire::PeerId id) const;
   [[nodiscard]] Peer* by_key(const Key32& key) const;
+  [[nodiscard]] std::size_t size() const { return peers_.size(); }
 
   struct Receiver {
     Peer* peer = nullptr;

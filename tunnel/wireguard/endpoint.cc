@@ -1,6 +1,9 @@
 // The edge: every call finds its peer or step, hands on, and leaves the deadlines right.
 #include "tunnel/wireguard/endpoint.h"
 
+#include <iterator>
+#include <utility>
+
 #include "tunnel/wireguard/endpoint_state.h"
 
 namespace tunnel::wireguard {
@@ -12,11 +15,12 @@ Endpoint::State::State(EndpointParams wanted, crypto::Rng& random, Instant now)
       checker(params.public_key),
       limiter(random),
       directory(params.worker, random),
-      pending(params.max_pending_handshakes) {}
+      called(params.max_pending_handshakes, 2),
+      calling(1, 1) {}
 
 void Endpoint::State::ask(wire::KeyRequest request, PendingStep step, Turn turn) {
   step.since = turn.now;
-  const PendingTable::Added added = pending.add(std::move(step));
+  const PendingTable::Added added = (step.own ? calling : called).add(std::move(step));
   if (added.dropped_oldest) turn.out.drops.add(wire::Drop::kQueueFull);
   request.id = added.id;
   if (request.operation == wire::KeyRequest::Operation::kStaticDh) request.key = params.private_key;
@@ -74,23 +78,33 @@ void Endpoint::send(const wire::InnerPacket& packet, Instant now, wire::Outputs&
   state_->send(*peer, packet, {now, out});
 }
 
+std::vector<std::vector<std::uint8_t>> Endpoint::take_staged(wire::PeerId id) {
+  Peer* const peer = state_->directory.by_id(id);
+  if (peer == nullptr) return {};
+  auto staged = std::exchange(peer->staged, {});
+  return {std::make_move_iterator(staged.begin()), std::make_move_iterator(staged.end())};
+}
+
 void Endpoint::on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out) {
-  auto pending = state_->pending.take(reply.id);
+  auto pending = (reply.id % 2 == 0 ? state_->called : state_->calling).take(reply.id);
   if (!pending) return;  // dropped, expired, or never asked
   std::visit([&](auto& step) { state_->proceed(step, *pending, reply, {now, out}); }, pending->what);
 }
 
 void Endpoint::on_deadline(Instant now, wire::Outputs& out) {
-  out.drops.add(wire::Drop::kKeyRefused, state_->pending.expire(now));
+  out.drops.add(wire::Drop::kKeyRefused, state_->called.expire(now) + state_->calling.expire(now));
   for (Peer* peer = state_->directory.deadlines().first(); peer != nullptr && peer->wakes <= now;
        peer = state_->directory.deadlines().first()) {
     state_->wake(*peer, {now, out});
   }
+  state_->take_turns({now, out});
 }
 
 std::optional<Instant> Endpoint::next_deadline() const {
   const Peer* const first = state_->directory.deadlines().first();
-  const Instant next = std::min(first == nullptr ? kNever : first->wakes, state_->pending.next_expiry());
+  const Instant timer = first == nullptr ? kNever : first->wakes;
+  const Instant turn = state_->queue.empty() ? kNever : state_->pace.next();
+  const Instant next = std::min({timer, turn, state_->called.next_expiry(), state_->calling.next_expiry()});
   return next == kNever ? std::nullopt : std::optional(next);
 }
 

@@ -28,7 +28,7 @@ struct EndpointParams {
   WallTime wall_now;                           // for TAI64N; the endpoint advances it with Instant and never goes back
   std::uint64_t timestamp_floor = 0;           // last TAI64N seconds used before a restart: the next is larger (S18)
   std::uint64_t timestamp_limit = UINT64_MAX;  // what is durable already; see allow_timestamps
-  std::size_t max_pending_handshakes = 4096;
+  std::size_t max_pending_handshakes = 4096;   // calls of others that wait for keyd; ours are bounded by the peers
 };
 
 struct PeerParams {
@@ -75,6 +75,8 @@ class Endpoint {  // no clock, no socket, no log
   void receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out);
   // Seals, or queues (<= 128 per peer) and starts a handshake when there is no session.
   void send(const wire::InnerPacket& packet, Instant now, wire::Outputs& out);
+  // The packets that wait for a session, oldest first; they wait no longer. For an owner whose rules have changed.
+  [[nodiscard]] std::vector<std::vector<std::uint8_t>> take_staged(wire::PeerId id);
   void on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out);
   void on_deadline(Instant now, wire::Outputs& out);
   [[nodiscard]] std::optional<Instant> next_deadline() const;

@@ -7,12 +7,32 @@ void Endpoint::State::start_handshake(Peer& peer, Attempt attempt, Turn turn) {
   if (!peer.path) return;
   if (attempt == Attempt::kFresh) peer.timers.attempt_until = turn.now + kRekeyAttemptTime;
   if (peer.initiation_sent && turn.now - *peer.initiation_sent < kRekeyTimeout) return;
+  if (peer.queued) return;
+  if (queue.empty() && pace.take(turn.now, directory.size())) return begin_handshake(peer, turn);
+  peer.queued = true;
+  queue.push_back(peer.params.id);
+}
+
+void Endpoint::State::take_turns(Turn turn) {
+  while (!queue.empty()) {
+    Peer* const peer = directory.by_id(queue.front());
+    const bool wanted = peer != nullptr && peer->queued;
+    if (wanted && !pace.take(turn.now, directory.size())) return;
+    queue.pop_front();
+    if (!wanted) continue;
+    peer->queued = false;
+    turn.now < peer->timers.attempt_until ? begin_handshake(*peer, turn) : give_up(*peer, turn);
+  }
+}
+
+void Endpoint::State::begin_handshake(Peer& peer, Turn turn) {
+  if (!peer.path) return;
   peer.initiation_sent = turn.now;
   peer.timers.initiation_sent(turn.now, jitter());
   arm(peer);
   wire::KeyRequest request;
   request.input = crypto::Secret<32>(peer.params.public_key);
-  ask(std::move(request), {*peer.path, {}, step::Initiate{name_of(peer)}}, turn);
+  ask(std::move(request), {*peer.path, {}, true, step::Initiate{name_of(peer)}}, turn);
 }
 
 void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_step, const wire::KeyReply& reply,
@@ -63,20 +83,22 @@ void Endpoint::State::allow_timestamps(std::uint64_t tai_seconds, Turn turn) {
 
 void Endpoint::State::receive_response(const wire::OuterDatagram& datagram, Turn turn) {
   const Response message = parse_response(datagram.bytes);
-  if (!admit(datagram, message.sender, turn)) return;
   const Directory::Receiver receiver = directory.receiver(message.receiver);
-  if (receiver.peer == nullptr || receiver.session != nullptr || !receiver.peer->initiation) {
-    return turn.out.drops.add(wire::Drop::kUnknownReceiver);
-  }
+  const bool known = receiver.peer != nullptr && receiver.session == nullptr && receiver.peer->initiation;
+  const bool awaited = known && !receiver.peer->initiation->answered;
+  if (!admit(datagram, message.sender, awaited, turn)) return;
+  if (!known) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   Peer& peer = *receiver.peer;
   if (!peer.outer_source_allowed(datagram.path.remote.address)) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   Noise noise = peer.initiation->noise.duplicate();
   if (!mix_initiator_ephemeral(noise, peer.initiation->ephemeral.expose(), message.ephemeral)) {
     return turn.out.drops.add(wire::Drop::kForged);
   }
+  peer.initiation->answered = true;
   wire::KeyRequest request;
   request.input = crypto::Secret<32>(message.ephemeral);
-  ask(std::move(request), {datagram.path, {}, step::FinishStatic{name_of(peer), message, std::move(noise)}}, turn);
+  ask(std::move(request), {datagram.path, {}, awaited, step::FinishStatic{name_of(peer), message, std::move(noise)}},
+      turn);
 }
 
 void Endpoint::State::proceed(step::FinishStatic& step, const PendingStep& pending_step, const wire::KeyReply& reply,
@@ -91,7 +113,7 @@ void Endpoint::State::proceed(step::FinishStatic& step, const PendingStep& pendi
     return finish_handshake(*peer, finish, pending_step.path, turn);
   }
   wire::KeyRequest request = psk_request(*peer, finish.noise);
-  ask(std::move(request), {pending_step.path, {}, std::move(finish)}, turn);
+  ask(std::move(request), {pending_step.path, {}, pending_step.own, std::move(finish)}, turn);
 }
 
 void Endpoint::State::proceed(step::FinishPsk& step, const PendingStep& pending_step, const wire::KeyReply& reply,

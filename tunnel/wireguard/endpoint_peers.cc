@@ -32,6 +32,7 @@ void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   if (holder != nullptr && holder != peer) remove_peer(*holder, turn);
   const bool fresh = peer == nullptr;
   if (fresh) peer = &directory.add(wanted);
+  calling.set_capacity(2 * directory.size());  // a peer: one call in REKEY-TIMEOUT, one first answer
   const bool endpoint_changed = fresh || peer->params.endpoint != wanted.endpoint;
   const bool keepalive_changed = fresh || peer->params.persistent_keepalive != wanted.persistent_keepalive;
   peer->params = wanted;
@@ -60,6 +61,7 @@ void Endpoint::State::move_path(Peer& peer, const wire::OuterPath& path, Turn tu
 
 void Endpoint::State::session_confirmed(Peer& peer, Turn turn) {
   peer.timers.handshake_complete();
+  peer.queued = peer.withheld = false;
   peer.timers.session_end = peer.current->created + kRejectAfterTime;
   ++peer.counters.handshakes;
   peer.counters.last_handshake = turn.now;

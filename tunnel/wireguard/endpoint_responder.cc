@@ -4,12 +4,14 @@
 namespace tunnel::wireguard {
 // WireGuard 5.3: silence without mac1; under load a cookie instead of work until mac2 is right, then a bucket for each
 // source.
-bool Endpoint::State::admit(const wire::OuterDatagram& datagram, std::uint32_t sender, Turn turn) {
+// `awaited`: the first answer to a call of ours.
+bool Endpoint::State::admit(const wire::OuterDatagram& datagram, std::uint32_t sender, bool awaited, Turn turn) {
   if (!checker.mac1_good(datagram.bytes)) {
     turn.out.drops.add(wire::Drop::kBadMac);
     return false;
   }
-  if (!load.loaded(pending.size(), turn.now)) return true;
+  if (!awaited) load.count(turn.now);
+  if (!load.loaded(called.size(), turn.now)) return true;
   if (!checker.mac2_good(datagram.bytes, datagram.path.remote, turn.now)) {
     wire::Writer writer(turn.out.arena.take(kCookieReplySize));
     write(writer, checker.reply(datagram.bytes, sender, datagram.path.remote, turn.now, rng));
@@ -24,11 +26,11 @@ bool Endpoint::State::admit(const wire::OuterDatagram& datagram, std::uint32_t s
 
 void Endpoint::State::receive_initiation(const wire::OuterDatagram& datagram, Turn turn) {
   const Initiation message = parse_initiation(datagram.bytes);
-  if (!admit(datagram, message.sender, turn)) return;
+  if (!admit(datagram, message.sender, false, turn)) return;
   wire::KeyRequest request;
   request.input = crypto::Secret<32>(message.ephemeral);
-  ask(std::move(request), {datagram.path, {}, step::OpenStatic{message, begin_response(params.public_key, message)}},
-      turn);
+  ask(std::move(request),
+      {datagram.path, {}, false, step::OpenStatic{message, begin_response(params.public_key, message)}}, turn);
 }
 
 void Endpoint::State::proceed(step::OpenStatic& step, const PendingStep& pending_step, const wire::KeyReply& reply,
@@ -49,7 +51,7 @@ void Endpoint::State::proceed(step::OpenStatic& step, const PendingStep& pending
   wire::KeyRequest request;
   request.input = crypto::Secret<32>(step.state.other);
   ask(std::move(request),
-      {pending_step.path, {}, step::OpenTimestamp{name_of(*peer), step.message, std::move(step.state)}}, turn);
+      {pending_step.path, {}, false, step::OpenTimestamp{name_of(*peer), step.message, std::move(step.state)}}, turn);
 }
 
 void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pending_step, const wire::KeyReply& reply,
@@ -68,7 +70,7 @@ void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pend
     return respond(*peer, next, pending_step.path, turn);
   }
   wire::KeyRequest request = psk_request(*peer, next.state.noise);
-  ask(std::move(request), {pending_step.path, {}, std::move(next)}, turn);
+  ask(std::move(request), {pending_step.path, {}, false, std::move(next)}, turn);
 }
 
 // WireGuard 5.1: an initiation with a timestamp not greater than the greatest is a replay.

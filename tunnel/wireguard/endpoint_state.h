@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tunnel/wireguard/directory.h"
+#include "tunnel/wireguard/initiation_pace.h"
 #include "tunnel/wireguard/load_gauge.h"
 #include "tunnel/wireguard/pending.h"
 #include "tunnel/wireguard/rate_limiter.h"
@@ -51,6 +52,8 @@ struct Endpoint::State {
 
   // endpoint_initiator.cc
   void start_handshake(Peer& peer, Attempt attempt, Turn turn);
+  void begin_handshake(Peer& peer, Turn turn);
+  void take_turns(Turn turn);
   void receive_response(const wire::OuterDatagram& datagram, Turn turn);
   void receive_cookie_reply(const wire::OuterDatagram& datagram, Turn turn);
   void proceed(step::Initiate& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
@@ -61,7 +64,7 @@ struct Endpoint::State {
   void allow_timestamps(std::uint64_t tai_seconds, Turn turn);
 
   // endpoint_responder.cc
-  [[nodiscard]] bool admit(const wire::OuterDatagram& datagram, std::uint32_t sender, Turn turn);
+  [[nodiscard]] bool admit(const wire::OuterDatagram& datagram, std::uint32_t sender, bool awaited, Turn turn);
   void receive_initiation(const wire::OuterDatagram& datagram, Turn turn);
   void proceed(step::OpenStatic& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
   void proceed(step::OpenTimestamp& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
@@ -82,6 +85,7 @@ struct Endpoint::State {
   // endpoint_timers.cc
   void wake(Peer& peer, Turn turn);
   void retransmit_due(Peer& peer, Turn turn);
+  void give_up(Peer& peer, Turn turn);
   void keepalives_due(Peer& peer, Turn turn);
   void session_ends_due(Peer& peer, Turn turn);
 
@@ -99,7 +103,9 @@ struct Endpoint::State {
   RateLimiter limiter;
   LoadGauge load;
   Directory directory;
-  PendingTable pending;
+  PendingTable called, calling;  // steps of others' calls, even ids; of ours, odd ones
+  InitiationPace pace;
+  std::deque<wire::PeerId> queue;      // who wants to call; passed over when no longer `queued`
   std::vector<wire::PeerId> withheld;  // initiations that wait for allow_timestamps
   std::uint64_t withheld_count = 0;
   std::optional<Instant> unknown_told;  // one kUnknownPeer event a second

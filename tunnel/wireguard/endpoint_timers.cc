@@ -15,20 +15,21 @@ void Endpoint::State::retransmit_due(Peer& peer, Turn turn) {
   Timers& timers = peer.timers;
   if (timers.retransmit <= turn.now) {
     timers.retransmit = kNever;
-    if (turn.now < timers.attempt_until) {
-      start_handshake(peer, Attempt::kRetry, turn);
-    } else {
-      turn.out.drops.add(wire::Drop::kNoSession, peer.staged.size());
-      peer.staged.clear();
-      timers.keepalive = timers.attempt_until = kNever;
-      directory.drop_initiation(peer);
-      tell(wire::EventKind::kHandshakeGaveUp, peer, {}, turn);
-    }
+    turn.now < timers.attempt_until ? start_handshake(peer, Attempt::kRetry, turn) : give_up(peer, turn);
   }
   if (timers.new_handshake <= turn.now) {  // WireGuard 6.5: what we sent was never answered
     timers.new_handshake = kNever;
     start_handshake(peer, Attempt::kFresh, turn);
   }
+}
+
+void Endpoint::State::give_up(Peer& peer, Turn turn) {
+  turn.out.drops.add(wire::Drop::kNoSession, peer.staged.size());
+  peer.staged.clear();
+  peer.timers.keepalive = peer.timers.attempt_until = kNever;
+  peer.queued = peer.withheld = false;
+  directory.drop_initiation(peer);
+  tell(wire::EventKind::kHandshakeGaveUp, peer, {}, turn);
 }
 
 // WireGuard 6.5.

@@ -13,6 +13,7 @@ struct InitiatorState {
   Noise noise;
   crypto::Secret<32> ephemeral;
   std::uint32_t local_index = 0;
+  bool answered = false;  // a response to it was taken up
 };
 
 struct InitiationKeys {

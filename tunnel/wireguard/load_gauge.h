@@ -1,4 +1,5 @@
-// Are we under load (WireGuard 5.3)? Then a handshake message must also prove its address with mac2.
+// Are we under load (WireGuard 5.3)? Then a handshake message must also prove its address with mac2. What
+// we began ourselves does not count: not our initiations, nor the first response to each.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,14 @@ namespace tunnel::wireguard {
 
 class LoadGauge {
  public:
-  // One handshake message with a good mac1 arrived while `pending` steps wait for keys.
-  [[nodiscard]] bool loaded(std::size_t pending, Instant now) {
+  // A handshake message with a good mac1 that we did not ask for.
+  void count(Instant now) {
     if (!window_ || now - *window_ >= 1s) window_ = now, count_ = 0;
-    if (++count_ > kLoadedPerSecond || pending >= kLoadedPending) last_loaded_ = now;
+    if (++count_ > kLoadedPerSecond) last_loaded_ = now;
+  }
+  // While `pending` steps of others wait for keys.
+  [[nodiscard]] bool loaded(std::size_t pending, Instant now) {
+    if (pending >= kLoadedPending) last_loaded_ = now;
     return last_loaded_ && now - *last_loaded_ < kLoadedFor;
   }
 

@@ -44,6 +44,7 @@ struct Peer {
   Timestamp greatest_timestamp{};  // of accepted initiations
   std::optional<Instant> initiation_accepted;
   std::optional<Instant> initiation_sent;
+  bool queued = false;    // wants to call, waits for its turn
   bool withheld = false;  // in the endpoint's list of initiations that wait for a durable timestamp
   std::optional<Instant> failure_told, moved_told, source_refused_told;  // events a peer could make at will
   std::deque<std::vector<std::uint8_t>> staged;

@@ -6,8 +6,10 @@ namespace tunnel::wireguard {
 PendingTable::Added PendingTable::add(PendingStep step) {
   const bool full = steps_.size() >= capacity_;
   if (full) steps_.erase(steps_.begin());
-  steps_.emplace_hint(steps_.end(), ++last_id_, std::move(step));
-  return {last_id_, full};
+  const std::uint64_t id = next_id_;
+  next_id_ += 2;
+  steps_.emplace_hint(steps_.end(), id, std::move(step));
+  return {id, full};
 }
 
 std::optional<PendingStep> PendingTable::take(std::uint64_t id) {

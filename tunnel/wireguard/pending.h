@@ -51,6 +51,7 @@ struct FinishPsk {  // we called, response came: preshared key
 struct PendingStep {
   wire::OuterPath path;
   Instant since{};
+  bool own = false;  // a call of ours, or the first answer to one: bounded by the number of peers, no sign of load
   std::variant<step::Initiate, step::OpenStatic, step::OpenTimestamp, step::Respond, step::FinishStatic,
                step::FinishPsk>
       what;
@@ -58,7 +59,9 @@ struct PendingStep {
 
 class PendingTable {
  public:
-  explicit PendingTable(std::size_t capacity) : capacity_(capacity > 0 ? capacity : 1) {}
+  // Ids are `first`, then every second number: two tables share them.
+  PendingTable(std::size_t capacity, std::uint64_t first) : capacity_(capacity > 0 ? capacity : 1), next_id_(first) {}
+  void set_capacity(std::size_t capacity) { capacity_ = capacity > 0 ? capacity : 1; }
 
   struct Added {
     std::uint64_t id = 0;
@@ -73,7 +76,7 @@ class PendingTable {
 
  private:
   std::size_t capacity_;
-  std::uint64_t last_id_ = 0;
+  std::uint64_t next_id_;
   std::map<std::uint64_t, PendingStep> steps_;  // ids rise, so the first is the oldest
 };
 
