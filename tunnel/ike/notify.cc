@@ -55,6 +55,7 @@ constexpr auto kNames = std::to_array<std::pair<NotifyType, std::string_view>>({
     {kTicketOpaque, "TICKET_OPAQUE"},
     {kEapOnlyAuthentication, "EAP_ONLY_AUTHENTICATION"},
     {kChildlessIkev2Supported, "CHILDLESS_IKEV2_SUPPORTED"},
+    {kMessageIdSyncSupported, "IKEV2_MESSAGE_ID_SYNC_SUPPORTED"},
     {kIkev2MessageIdSync, "IKEV2_MESSAGE_ID_SYNC"},
     {kFragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     {kSignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},

@@ -54,7 +54,8 @@ enum class NotifyType : std::uint16_t {
   kTicketOpaque = 16409,  // RFC 5723
   kEapOnlyAuthentication = 16417,
   kChildlessIkev2Supported = 16418,  // RFC 6023
-  kIkev2MessageIdSync = 16422,       // RFC 6311
+  kMessageIdSyncSupported = 16420,   // RFC 6311: never announced here
+  kIkev2MessageIdSync = 16422,
   kFragmentationSupported = 16430,   // RFC 7383
   kSignatureHashAlgorithms = 16431,  // RFC 7427
   kUsePpk = 16435,                   // RFC 8784
