@@ -105,6 +105,7 @@ class DataPlane {
   void open_endpoint(const policy::Plan& plan, const TunnelIdentity& identity, Times now, DataPlaneOutputs& out);
   void remove_departed(const Prepared& prepared, Times now, DataPlaneOutputs& out);
   void install(Prepared prepared, Times now, DataPlaneOutputs& out);
+  [[nodiscard]] std::vector<std::vector<std::uint8_t>> take_staged(Times now);
   [[nodiscard]] std::uint32_t place_for(const std::string& name);
 
   void deliver(const tunnel::wire::Delivery& delivery, Times now, DataPlaneOutputs& out);

@@ -77,8 +77,10 @@ Result<void, std::string> DataPlane::apply(const Plan& plan, const TunnelIdentit
   Prepared prepared = TRY(prepare(plan));
   open_endpoint(plan, identity, now, out);
   endpoint_->set_wall_time(now.wall, now.boot);
+  auto staged = take_staged(now);
   remove_departed(prepared, now, out);
   install(std::move(prepared), now, out);
+  for (auto& packet : staged) send_one({packet, {}}, now, out);
   settle(out);
   return {};
 }
@@ -106,6 +108,28 @@ void DataPlane::open_endpoint(const Plan& plan, const TunnelIdentity& identity, 
 #ifdef SEKISHO_FAULTS
   set_faults(faults_);
 #endif
+}
+
+// What waits for a handshake passed the guard of the old plan: it is put back to where it came from, as it was read
+// from the TUN, and judged by the new one (P3). Fragments are known anew too, or the second judgement would see them
+// twice.
+std::vector<std::vector<std::uint8_t>> DataPlane::take_staged(Times now) {
+  std::vector<std::vector<std::uint8_t>> all;
+  for (Facility& facility : facilities_) {
+    if (!facility.used) continue;
+    auto staged = endpoint_->take_staged(facility.peer.id);
+    if (!staged.empty()) fragments_.forget(facility.peer.id.number * 2 + 1);
+    for (auto& packet : staged) {
+      auto parsed = parse_inner(packet);
+      Refusal refusal = parsed ? Refusal::kNone : parsed.error();
+      if (parsed && facility.translation.translates()) refusal = facility.translation.undo_to_real(packet, *parsed);
+      if (refusal == Refusal::kNone)
+        all.push_back(std::move(packet));
+      else
+        refuse({Direction::kIntoTunnel, refusal, &facility, packet, false}, now);
+    }
+  }
+  return all;
 }
 
 // Before anything is added: a key may have moved from one facility to another.

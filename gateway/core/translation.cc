@@ -111,16 +111,24 @@ Refusal Translation::to_seen(Bytes bytes, InnerPacketView& view) const {
 }
 
 Refusal Translation::to_real(Bytes bytes, InnerPacketView& view) const {
+  return turn_destination(bytes, view, &NetworkMap::seen, &NetworkMap::real);
+}
+
+Refusal Translation::undo_to_real(Bytes bytes, InnerPacketView& view) const {
+  return turn_destination(bytes, view, &NetworkMap::real, &NetworkMap::seen);
+}
+
+Refusal Translation::turn_destination(Bytes bytes, InnerPacketView& view, Side from, Side to) const {
   bytes = bytes.first(view.total_length);
-  const NetworkMap* map = holder(networks_, &NetworkMap::seen, view.flow.destination);
+  const NetworkMap* map = holder(networks_, from, view.flow.destination);
   if (map == nullptr) return Refusal::kUnknownDestination;
   if (view.quoted) {
-    const NetworkMap* quoted = holder(networks_, &NetworkMap::seen, view.quoted->source);
+    const NetworkMap* quoted = holder(networks_, from, view.quoted->source);
     if (quoted == nullptr) return Refusal::kEmbedded;
-    view.quoted->source = translate(view.quoted->source, quoted->seen, quoted->real);
+    view.quoted->source = translate(view.quoted->source, quoted->*from, quoted->*to);
     replace(bytes, quoted_field(view, End::kSource), view.quoted->source, view.transport_offset);
   }
-  view.flow.destination = translate(view.flow.destination, map->seen, map->real);
+  view.flow.destination = translate(view.flow.destination, map->*from, map->*to);
   replace(bytes, outer_field(view, End::kDestination), view.flow.destination, 0);
   return Refusal::kNone;
 }

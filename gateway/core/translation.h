@@ -22,8 +22,12 @@ class Translation {
   [[nodiscard]] Refusal to_seen(tunnel::wire::Bytes bytes, InnerPacketView& view) const;
   // Into the tunnel: destination, and the quoted source, from seen to real.
   [[nodiscard]] Refusal to_real(tunnel::wire::Bytes bytes, InnerPacketView& view) const;
+  // What to_real() did, undone.
+  [[nodiscard]] Refusal undo_to_real(tunnel::wire::Bytes bytes, InnerPacketView& view) const;
 
  private:
+  using Side = config::value::Prefix policy::NetworkMap::*;
+  [[nodiscard]] Refusal turn_destination(tunnel::wire::Bytes bytes, InnerPacketView& view, Side from, Side to) const;
   std::vector<policy::NetworkMap> networks_;
   bool translates_ = false;
 };

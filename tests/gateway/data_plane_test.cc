@@ -63,21 +63,28 @@ class Lab {
     return tun;
   }
   // From the TUN. What came out of the tunnel of `node`.
-  std::vector<Octets> to(sim::Node& node, Octets packet) {
-    const gateway::core::TunPacket read{packet, {}};
-    plane.from_tun({&read, 1}, times(), out_);
-    take();
-    carry();
-    std::vector<Octets> received;
-    for (auto& r : std::exchange(node.received, {}))
-      if (!r.bytes.empty()) received.push_back(r.bytes);
-    return received;
+  std::vector<Octets> to(sim::Node& node, const Octets& packet) {
+    stage(packet);
+    return carried_to(node);
   }
   // Connected, and what was refused so far is told.
   void connect_and_forget_refusals() {
     connect();
     (void)plane.refusals().due(now);
     now += gateway::core::RefusalLog::kTellSums;
+  }
+  // From the TUN, while the network carries nothing: it waits for a handshake.
+  void stage(Octets packet) {
+    const gateway::core::TunPacket read{packet, {}};
+    plane.from_tun({&read, 1}, times(), out_);
+    take();
+  }
+  std::vector<Octets> carried_to(sim::Node& node) {
+    carry();
+    std::vector<Octets> received;
+    for (auto& r : std::exchange(node.received, {}))
+      if (!r.bytes.empty()) received.push_back(r.bytes);
+    return received;
   }
   void connect() {
     REQUIRE(from(a, echo_request("10.1.0.7", "10.80.0.10")).size() == 1);
@@ -290,6 +297,63 @@ TEST_CASE("data plane: two facilities exchange their keys in one plan", "[data_p
   REQUIRE(lab.apply());
   lab.now += 6s;
   CHECK(lab.from(lab.a, tcp("10.1.0.7", 4, "10.80.0.10", 443)).empty());  // that key is b's facility now
+}
+
+// P3 and P8: what waits for a handshake was judged by the plan of then.
+TEST_CASE("data plane: what waits for a handshake is judged again by a new plan", "[data_plane]") {
+  Lab lab;
+  lab.plan.facilities[1].wireguard.endpoint = lab.b.address;
+  REQUIRE(lab.apply());
+  lab.stage(tcp("10.80.0.10", 4, "100.64.1.5", 104));
+  lab.stage(tcp("10.1.0.7", 4, "100.64.1.5", 104));
+  lab.stage(tcp("fd00:80::10", 4, "fd00:2::5", 104));
+  const auto inside = tcp("10.80.0.10", 4, "192.168.1.5", 104), exchange = tcp("10.1.0.7", 4, "192.168.1.5", 104),
+             inside6 = tcp("fd00:80::10", 4, "fd99::5", 104);
+  SECTION("none changed: all arrive, in order, once") {
+    lab.plan.facilities[0].title = "x";
+    REQUIRE(lab.apply());
+    REQUIRE(lab.apply());
+    CHECK(lab.carried_to(lab.b) == std::vector<Octets>{inside, exchange, inside6});
+  }
+  SECTION("a permission that is gone takes its packets with it") {
+    std::erase_if(lab.plan.permissions, [](const auto& p) { return p.kind == policy::PermissionKind::kExchange; });
+    REQUIRE(lab.apply());
+    CHECK(lab.carried_to(lab.b) == std::vector<Octets>{inside, inside6});
+    CHECK(lab.refused_out(Refusal::kOtherFacility) == 1);
+  }
+  SECTION("addresses that are no longer the facility's lead nowhere") {
+    lab.plan.facilities[1].networks = {{net("192.168.1.0/24"), net("100.64.9.0/24")},
+                                       {net("fd99::/64"), net("fd00:2::/64")}};
+    std::erase_if(lab.plan.permissions,
+                  [](const auto& p) { return p.to_facility.text == "b" && p.destination.address().is_v4(); });
+    REQUIRE(lab.apply());
+    CHECK(lab.carried_to(lab.b) == std::vector<Octets>{inside6});
+    CHECK(lab.refused_out(Refusal::kUnknownDestination) == 2);
+  }
+  SECTION("a facility that is gone gets nothing") {
+    lab.plan.facilities.pop_back();
+    std::erase_if(lab.plan.permissions, [](const auto& p) { return p.to_facility.text == "b"; });
+    REQUIRE(lab.apply());
+    CHECK(lab.carried_to(lab.b).empty());
+  }
+}
+
+TEST_CASE("data plane: fragments that wait for a handshake outlive a new plan", "[data_plane]") {
+  Lab lab;
+  lab.plan.facilities[0].wireguard.endpoint = lab.a.address;
+  REQUIRE(lab.apply());
+  const auto whole = udp("10.80.0.10", 5000, "10.1.0.7", 9, 2000);
+  const auto first = fragment(whole, 0, 1024, true), last = fragment(whole, 1024, 984, false);
+  lab.stage(first), lab.stage(last);
+  SECTION("as they were") {
+    REQUIRE(lab.apply());
+    CHECK(lab.carried_to(lab.a) == std::vector<Octets>{first, last});
+  }
+  SECTION("but not their permission") {
+    std::erase_if(lab.plan.permissions, [](const auto& p) { return p.port.first == 5000; });
+    REQUIRE(lab.apply());
+    CHECK(lab.carried_to(lab.a).empty());
+  }
 }
 
 // Reliability rule S18: a timestamp that is not durable could repeat after a restart.
