@@ -117,6 +117,48 @@ TEST_CASE("WireGuard 5.1: a replayed initiation is refused") {
   CHECK(pair.b.events_of(EventKind::kHandshakeFailed) == 1);
 }
 
+// The initiation says nothing of the preshared key: only the memory of its timestamp refuses it.
+TEST_CASE("WireGuard 5.1: a replay stays one through every change that keeps the peer's key") {
+  Pair pair;
+  pair.connect();
+  pair.now += 10s;
+  pair.a.endpoint->set_wall_time(kWallStart + 10s, pair.now);
+  pair.a.remove_peer(1, pair.now);
+  pair.a.set_peer(pair.b_at_a, pair.now);
+  pair.a_sends();
+  const Datagram last = pair.a.take_sent().at(0).bytes;
+  pair.b.receive(last, pair.a.address, pair.now);
+  (void)pair.b.take_sent();
+  pair.b.keyd.keys["psk"] = key_of(98);
+  SECTION("another preshared key") {
+    pair.a_at_b.preshared_key = "psk";
+    pair.b.set_peer(pair.a_at_b, pair.now);
+  }
+  SECTION("other outer sources") {
+    pair.a_at_b.outer_sources = {prefix("198.51.100.0/24")};
+    pair.b.set_peer(pair.a_at_b, pair.now);
+    pair.a_at_b.outer_sources.clear();
+    pair.b.set_peer(pair.a_at_b, pair.now);
+  }
+  SECTION("removed and added") {
+    pair.b.remove_peer(1, pair.now);
+    pair.b.set_peer(pair.a_at_b, pair.now);
+  }
+  SECTION("under another number") {
+    pair.a_at_b.id = {7};
+    pair.b.set_peer(pair.a_at_b, pair.now);
+  }
+  SECTION("another key, and back") {
+    pair.a_at_b.public_key = public_of(33);
+    pair.b.set_peer(pair.a_at_b, pair.now);
+    pair.a_at_b.public_key = public_of(11);
+    pair.b.set_peer(pair.a_at_b, pair.now);
+  }
+  pair.b.receive(last, pair.a.address, pair.now + 1s);
+  CHECK(pair.b.sent.empty());
+  CHECK(pair.b.dropped(Drop::kStaleTimestamp) == 1);
+}
+
 TEST_CASE("at most 50 initiations a second from one peer") {
   Pair pair;
   std::vector<Datagram> initiations;

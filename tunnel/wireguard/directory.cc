@@ -8,6 +8,8 @@ namespace tunnel::wireguard {
 Peer& Directory::add(const PeerParams& params) {
   auto owned = std::make_unique<Peer>(params);
   Peer& peer = *owned;
+  if (const auto known = greatest_.find(params.public_key); known != greatest_.end())
+    peer.greatest_timestamp = known->second;
   peers_.insert_or_assign(params.id.number, std::move(owned));
   keys_.insert_or_assign(params.public_key, &peer);
   return peer;
@@ -15,6 +17,8 @@ Peer& Directory::add(const PeerParams& params) {
 
 void Directory::remove(Peer& peer) {
   drop_all(peer);
+  if (peer.greatest_timestamp != Timestamp{})
+    greatest_.insert_or_assign(peer.params.public_key, peer.greatest_timestamp);
   deadlines_.remove(peer);
   keys_.erase(peer.params.public_key);
   peers_.erase(wire::PeerId(peer.params.id).number);

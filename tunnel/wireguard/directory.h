@@ -12,6 +12,8 @@ class Directory {
  public:
   Directory(std::uint8_t worker, crypto::Rng& rng) : worker_(worker), rng_(rng) {}
 
+  // A key that was there before goes on with its greatest timestamp (WireGuard 5.1): whatever else changed or was
+  // removed meanwhile, an initiation of before stays a replay.
   Peer& add(const PeerParams& params);
   // The peer's indices and deadline are gone with it.
   void remove(Peer& peer);
@@ -44,6 +46,7 @@ class Directory {
   crypto::Rng& rng_;
   std::unordered_map<std::uint32_t, std::unique_ptr<Peer>> peers_;
   std::unordered_map<Key32, Peer*, KeyHash> keys_;
+  std::unordered_map<Key32, Timestamp, KeyHash> greatest_;  // of keys removed; grows with configured keys only
   std::unordered_map<std::uint32_t, Receiver> receivers_;
   DeadlineHeap deadlines_;
 };
