@@ -1,7 +1,8 @@
 // Data: WireGuard 5.4.6, 6.2, 6.3, 6.5 and the check of the inner source (promise P2).
 #include <catch2/catch.hpp>
 
-#include "tests/sim/nodes.h"
+#include "tests/sim/network.h"
+#include "tunnel/wireguard/constants.h"
 
 using namespace sim;
 
@@ -170,6 +171,51 @@ TEST_CASE("WireGuard 6.2: a session is of no use after 180 s, in either directio
   CHECK(pair.a.dropped(Drop::kNoSession) == 1);
   pair.b_sends();
   CHECK(pair.b.take_sent().at(0).bytes.size() == 148);
+}
+
+//   a (initiator)               b
+//   |<======== data each 1 s =====|
+//   |-- keepalive each 10 s ----->|   the one after 120 s renews
+TEST_CASE("WireGuard 6.2: an initiator that only receives data renews by the keepalives it answers with") {
+  Pair pair;
+  pair.connect();
+  Network network(pair, {});
+  std::optional<Instant> renewed;
+  for (int i = 0; i < 600; ++i) {
+    pair.b_sends();
+    network.run(pair.now + 1s);
+    if (!renewed && pair.a.endpoint->counters({1})->handshakes == 2) renewed = pair.now;
+  }
+  REQUIRE(renewed);
+  CHECK(*renewed >= kStart + kRekeyAfterTime);
+  CHECK(*renewed <= kStart + kRekeyAfterTime + kKeepaliveTimeout + 1s);
+  CHECK(pair.a.received.size() == 600);
+  CHECK(pair.a.events_of(EventKind::kTunnelDown) == 0);
+  CHECK(pair.b.endpoint->counters({1})->handshakes == pair.a.endpoint->counters({1})->handshakes);
+}
+
+TEST_CASE("WireGuard 6.2: an initiator that only receives keepalives renews 15 s before the end, and once") {
+  Pair pair;
+  pair.connect();
+  pair.a_at_b.persistent_keepalive = 5s;
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  Network network(pair, {});
+  network.run(kStart + 164s);
+  CHECK(pair.a.endpoint->counters({1})->handshakes == 1);
+  network.run(kStart + 171s);
+  CHECK(pair.a.endpoint->counters({1})->handshakes == 2);
+  network.run(kStart + 320s);
+  CHECK(pair.a.endpoint->counters({1})->handshakes == 2);
+  network.run(kStart + 600s);
+  CHECK(pair.a.events_of(EventKind::kTunnelDown) + pair.b.events_of(EventKind::kTunnelDown) == 0);
+}
+
+TEST_CASE("WireGuard 6.2: a responder does not renew by age") {
+  Pair pair;
+  pair.connect();
+  pair.now += 130s;
+  pair.b_sends();
+  for (const Sent& s : pair.b.take_sent()) CHECK(s.bytes.size() != 148);
 }
 
 TEST_CASE("the tunnel goes down at 180 s and its keys are gone after 540 s") {

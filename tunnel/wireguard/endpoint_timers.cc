@@ -47,7 +47,6 @@ void Endpoint::State::keepalives_due(Peer& peer, Turn turn) {
     timers.traversed(turn.now, peer.params.persistent_keepalive);
     if (session != nullptr) {
       seal(peer, *session, {}, turn);
-      keep_fresh(peer, *session, turn);
     } else if (timers.attempt_until == kNever) {
       start_handshake(peer, Attempt::kFresh, turn);
     }

@@ -84,7 +84,6 @@ void Endpoint::State::send(Peer& peer, const wire::InnerPacket& packet, Turn tur
     return start_handshake(peer, Attempt::kFresh, turn);
   }
   seal(peer, *session, packet.bytes, turn);
-  keep_fresh(peer, *session, turn);
   arm(peer);
 }
 
@@ -116,6 +115,7 @@ void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet
   aead.seal(session.sending.expose(), counter, {}, body);
   transmit(*peer.path, writer.written(), wire::inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
   peer.timers.sent(turn.now, peer.params.persistent_keepalive);
+  keep_fresh(peer, session, turn);
   if (packet.empty()) return;
   if (peer.timers.new_handshake == kNever) peer.timers.data_sent(turn.now, jitter());
   ++peer.counters.sent_packets;
@@ -123,6 +123,8 @@ void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet
 }
 
 // WireGuard 6.2: only the initiator renews by age, so that both sides do not begin at once; either renews by count.
+// After every packet it sends, a keepalive included: who only receives data answers with keepalives, and renews by
+// them.
 void Endpoint::State::keep_fresh(Peer& peer, const Session& session, Turn turn) {
   const bool worn = session.next_counter > kRekeyAfterMessages;
   const bool aged = session.initiator && session.age(turn.now) >= kRekeyAfterTime;
