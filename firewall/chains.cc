@@ -69,9 +69,50 @@ Rules back(const Words& w, const std::string& stem, const std::string& source, c
           permit("ct direction reply " + w.reply, ends, stem + "_echo" + w.digit, pass)};
 }
 
-// RFC 792, RFC 4443: an error about a flow whose rule still holds.
-std::string error_about(const Words& w, const std::string& stem, const std::string& pass) {
-  return "ct state related " + w.errors + " ct mark @live_" + stem + " " + pass;
+// The facility number of one end of the packet. 0, "no facility", is in no set's key.
+Rules facility_of(const Words& w, const std::string& end) {
+  return {"meta mark set 0", "meta mark set " + w.protocol + " " + end + " map @site" + w.digit};
+}
+
+// RFC 792, RFC 4443: conntrack says which flow an error quotes, not who says so. Anybody can quote what he does not
+// see, so each error passes only where the flow's rule still holds, in the direction of that flow, and from or to the
+// very facility that the rule names.
+std::string error_of(const char* direction, const std::string& parties, const std::string& pass) {
+  return std::string("ct direction ") + direction + " ct mark . meta mark @" + parties + " " + pass;
+}
+
+std::string errors_to(const Words& w, const std::string& verb_and_chain) {
+  return "ct state related " + w.errors + " " + verb_and_chain + w.digit;
+}
+
+// Out of a tunnel to inside: what the facility opened, and answers of it.
+Chain error_inward(const Words& w) {
+  Rules rules = facility_of(w, "saddr");
+  append(rules, {error_of("original", "ends_service", kPass), error_of("reply", "ends_inside", kPass),
+                 "goto drop_not_permitted"});
+  return {std::string("error_inward") + w.digit, "", rules};
+}
+
+Chain error_outward(const Words& w) {
+  Rules rules = facility_of(w, "daddr");
+  append(rules, {error_of("reply", "ends_service", kPass), error_of("original", "ends_inside", kPass),
+                 "goto drop_not_permitted"});
+  return {std::string("error_outward") + w.digit, "", rules};
+}
+
+// Between two tunnels both must be parties of the rule, each on its own side. What is not returns to the caller.
+std::vector<Chain> error_across(const Words& w) {
+  const auto receiver = [&](const char* chain, const std::string& parties) {
+    Rules rules = facility_of(w, "daddr");
+    rules.push_back("ct mark . meta mark @" + parties + " " + kPassAcross);
+    return Chain{std::string(chain) + w.digit, "", rules};
+  };
+  Rules rules = facility_of(w, "saddr");
+  append(rules, {error_of("original", "opens_exchange", std::string("goto error_to_answerer") + w.digit),
+                 error_of("reply", "answers_exchange", std::string("goto error_to_opener") + w.digit)});
+  return {receiver("error_to_answerer", "answers_exchange"),
+          receiver("error_to_opener", "opens_exchange"),
+          {std::string("error_across") + w.digit, "", rules}};
 }
 
 Rules exchange_rules(const Words& w) {
@@ -79,7 +120,7 @@ Rules exchange_rules(const Words& w) {
   append(rules, along(w, "exchange", "meta mark", kPassAcross));
   append(rules, {"meta mark set 0", classify(w, "daddr")});
   append(rules, back(w, "exchange", "meta mark", kPassAcross));
-  rules.push_back(error_about(w, "exchange", kPassAcross));
+  rules.push_back(errors_to(w, "jump error_across"));
   return rules;
 }
 
@@ -88,8 +129,7 @@ Chain to_inside(const Words& w) {
   Rules rules{"meta mark set 0", classify(w, "saddr")};
   append(rules, along(w, "service", "meta mark", kPass));
   append(rules, back(w, "inside", w.protocol + " daddr", kPass));
-  rules.push_back(error_about(w, "service", kPass));
-  rules.push_back(error_about(w, "inside", kPass));
+  rules.push_back(errors_to(w, "goto error_inward"));
   rules.push_back("goto drop_not_permitted");
   return {std::string("to_inside") + w.digit, "", rules};
 }
@@ -100,8 +140,7 @@ Chain to_tunnel(const Words& w) {
               classify(w, "daddr")};
   append(rules, back(w, "service", "meta mark", kPass));
   append(rules, along(w, "inside", w.protocol + " saddr", kPass));
-  rules.push_back(error_about(w, "service", kPass));
-  rules.push_back(error_about(w, "inside", kPass));
+  rules.push_back(errors_to(w, "goto error_outward"));
   rules.push_back("goto drop_not_permitted");
   return {std::string("to_tunnel") + w.digit, "", rules};
 }
@@ -267,6 +306,9 @@ std::vector<Chain> drop_chains() {
 std::vector<Chain> chains_of(const policy::Plan& plan) {
   std::vector<Chain> out = drop_chains();
   for (const Words& words : {kV4, kV6}) {
+    out.push_back(error_inward(words));
+    out.push_back(error_outward(words));
+    for (Chain& chain : error_across(words)) out.push_back(std::move(chain));
     out.push_back(mark_exchange(words));
     out.push_back(to_inside(words));
     out.push_back(to_tunnel(words));

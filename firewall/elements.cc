@@ -45,6 +45,9 @@ std::string stem(PermissionKind kind) {
   return "service";
 }
 
+// The sets of rule . facility that a row is in, by what the facility does in it.
+constexpr const char* kPartySets[] = {"ends_service", "ends_inside", "opens_exchange", "answers_exchange"};
+
 char digit(const Prefix& prefix) {
   return prefix.address().is_v4() ? '4' : '6';
 }
@@ -72,12 +75,37 @@ class ClassNumbers {
   std::unordered_set<std::uint32_t> taken_v6_;
 };
 
+// The number of a facility: folded from its name. 0 is "no facility"; a number that is taken moves on.
+class FacilityNumbers {
+ public:
+  std::uint32_t add(const policy::FacilityName& name) {
+    std::uint32_t number = 2166136261U;
+    for (const char letter : name.text) number = (number ^ static_cast<std::uint8_t>(letter)) * 16777619U;
+    while (number == 0 || !taken_.insert(number).second) ++number;
+    return numbers_[name] = number;
+  }
+  // 0 for a name that was never added.
+  [[nodiscard]] std::uint32_t of(const policy::FacilityName& name) const {
+    const auto at = numbers_.find(name);
+    return at == numbers_.end() ? 0 : at->second;
+  }
+
+ private:
+  std::map<policy::FacilityName, std::uint32_t> numbers_;
+  std::unordered_set<std::uint32_t> taken_;
+};
+
 class SetBuilder {
  public:
   explicit SetBuilder(const policy::Plan& plan) {
     declare();
-    for (const policy::FacilityPlan& facility : plan.facilities)
-      for (const policy::NetworkMap& network : facility.networks) networks_.insert(network.seen);
+    for (const policy::FacilityPlan& facility : plan.facilities) {
+      const std::string site = " : " + hex(facilities_.add(facility.name));
+      for (const policy::NetworkMap& network : facility.networks) {
+        networks_.insert(network.seen);
+        put(std::string("site") + digit(network.seen), nft_text(network.seen) + site);
+      }
+    }
     for (const Prefix& network : networks_) classes_.add(network);
     for (const auto& [network, number] : classes_.all()) {
       put(std::string("facility") + digit(network), nft_text(network));
@@ -111,12 +139,13 @@ class SetBuilder {
   }
 
   void declare() {
-    for (const char* kind : {"service", "exchange", "inside"}) declare(std::string("live_") + kind, "set", "mark", "");
+    for (const char* name : kPartySets) declare(name, "set", "mark . mark", "");
     for (const char version : {'4', '6'}) {
       const std::string address = std::string("ipv") + version + "_addr";
       declare(std::string("facility") + version, "set", address, "interval");
       declare(std::string("reach") + version, "set", address, "");
       declare(std::string("class") + version, "map", address + " : mark", "interval");
+      declare(std::string("site") + version, "map", address + " : mark", "interval");
       for (const std::string kind : {"service", "exchange", "inside"}) {
         const std::string ends = (kind == "inside" ? address : "mark") + " . " + address;
         const std::string range = address + " . " + address + " . inet_proto . inet_service : mark";
@@ -139,10 +168,27 @@ class SetBuilder {
     return at == classes_.all().end() ? "" : hex(at->second) + destination;
   }
 
+  void put_party(const std::string& set, const Permission& row, const policy::FacilityName& name) {
+    if (const std::uint32_t number = facilities_.of(name); number != 0)
+      put(set, hex(row.rule.number) + " . " + hex(number));
+  }
+
+  void add_parties(const Permission& row) {
+    switch (row.kind) {
+      case PermissionKind::kService:
+        return put_party("ends_service", row, row.from_facility);
+      case PermissionKind::kInside:
+        return put_party("ends_inside", row, row.to_facility);
+      case PermissionKind::kExchange:
+        put_party("opens_exchange", row, row.from_facility);
+        return put_party("answers_exchange", row, row.to_facility);
+    }
+  }
+
   void add(const Permission& row) {
     const std::string ends = ends_of(row);
     if (ends.empty()) return;  // fails closed: a row that has no exact form opens nothing
-    put("live_" + stem(row.kind), hex(row.rule.number));
+    add_parties(row);
     if (row.kind == PermissionKind::kService)
       put(std::string("reach") + digit(row.destination), row.destination.address().to_string());
     if (row.kind == PermissionKind::kInside) put(std::string("reach") + digit(row.source), nft_text(row.source));
@@ -182,6 +228,7 @@ class SetBuilder {
 
   std::set<Prefix> networks_;
   ClassNumbers classes_;
+  FacilityNumbers facilities_;
   std::map<std::string, Set> sets_;
   std::map<RangeKey, std::vector<const Permission*>> ranges_;
 };

@@ -19,7 +19,9 @@ namespace firewall {
 //   *_range               network . destination . protocol . ports -> rule number, for rows that open more than one
 //   port
 //   *_echo                without protocol and port: echo requests
-//   live_service, live_exchange, live_inside (no family): rule numbers that hold, for ICMP errors about a flow
+//   site       seen network -> facility number, the same for all networks of a facility and for both families
+//   ends_service, ends_inside, opens_exchange, answers_exchange (no family)
+//              rule number . facility number of the facility that is a party of the rule: for ICMP errors about a flow
 [[nodiscard]] std::vector<Set> sets_of(const policy::Plan& plan);
 
 }  // namespace firewall

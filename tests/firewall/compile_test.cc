@@ -88,8 +88,9 @@ TEST_CASE("compile: a chain's targets stand before it") {
     std::vector<std::string> seen;
     for (const auto& each : rules.chains) {
       for (const auto& rule : each.rules)
-        if (const auto at = rule.find("goto "); at != std::string::npos)
-          CHECK(std::find(seen.begin(), seen.end(), rule.substr(at + 5)) != seen.end());
+        for (const std::string verb : {"goto ", "jump "})
+          if (const auto at = rule.find(verb); at != std::string::npos)
+            CHECK(std::find(seen.begin(), seen.end(), rule.substr(at + 5)) != seen.end());
       seen.push_back(each.name);
     }
   }
@@ -123,7 +124,50 @@ TEST_CASE("compile: a row whose source is no facility network opens nothing") {
   const auto broken = firewall::compile(plan);
   CHECK_FALSE(elements(whole, "service4").empty());
   CHECK(elements(broken, "service4").empty());
-  CHECK(elements(broken, "live_service").empty());
+  CHECK_FALSE(elements(whole, "ends_service").empty());
+  CHECK(elements(broken, "ends_service").empty());
+}
+
+TEST_CASE("compile: a rule names its own facilities as the parties of errors, and no other") {
+  const auto plan = policy::compile(sample_config(), at_second(1)).plan;
+  const RuleSet rules = firewall::compile(plan);
+  // element "10.2.0.0/24 : 0x..." of site4 -> the number
+  const auto site = [&](const std::string& network) {
+    for (const auto& element : elements(rules, "site4"))
+      if (element.starts_with(network + " : ")) return element.substr(element.find("0x"));
+    FAIL("no site of " << network);
+    return std::string();
+  };
+  const auto parties = [&](const std::string& set, const std::string& number) {
+    const auto& all = elements(rules, set);
+    return std::count_if(all.begin(), all.end(), [&](const auto& each) { return each.ends_with(" . " + number); });
+  };
+  const auto matsumae = site("10.2.0.0/24"), hakodate = site("100.64.1.0/24"), esashi = site("10.3.0.0/24");
+  CHECK(matsumae != hakodate);
+  CHECK(parties("opens_exchange", matsumae) > 0);
+  CHECK(parties("opens_exchange", hakodate) == 0);
+  CHECK(parties("answers_exchange", hakodate) > 0);
+  CHECK(parties("answers_exchange", matsumae) == 0);
+  CHECK(parties("ends_inside", hakodate) > 0);
+  CHECK(parties("ends_inside", matsumae) == 0);
+  for (const char* set : {"opens_exchange", "answers_exchange", "ends_inside"}) CHECK(parties(set, esashi) == 0);
+  std::size_t total = 0;
+  for (const char* set : {"ends_service", "ends_inside", "opens_exchange"}) total += elements(rules, set).size();
+  CHECK(total == plan.permissions.size());
+}
+
+TEST_CASE("compile: no error about a flow passes without asking who sent it") {
+  const RuleSet rules = compiled(sample_config());
+  for (const auto& each : rules.chains) {
+    for (const auto& rule : each.rules) {
+      const bool about_flows = rule.find("ct state related") != std::string::npos && each.name != "output_tunnel";
+      if (about_flows)
+        CHECK((rule.find("goto error_") != std::string::npos || rule.find("jump error_") != std::string::npos));
+    }
+    if (each.name.starts_with("error_"))
+      for (const auto& rule : each.rules)
+        if (rule.ends_with("accept")) CHECK(rule.find("ct mark . meta mark @") != std::string::npos);
+  }
 }
 
 TEST_CASE("compile: classes are unique, and 0.0.0.0/8-like networks get one that is not 'none'") {

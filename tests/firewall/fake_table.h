@@ -100,8 +100,9 @@ class FakeTable {
     for (const auto& rule : c.items) {
       for (std::size_t at = rule.find('@'); at != std::string::npos; at = rule.find('@', at + 1))
         if (!sets_.contains(rule.substr(at + 1, rule.find_first_of(" ", at) - at - 1))) return "rule names no set";
-      if (const auto at = rule.find("goto "); at != std::string::npos && !chains_.contains(rule.substr(at + 5)))
-        return "rule names no chain";
+      for (const std::string verb : {"goto ", "jump "})
+        if (const auto at = rule.find(verb); at != std::string::npos && !chains_.contains(rule.substr(at + 5)))
+          return "rule names no chain";
       chains_[c.name].rules.push_back(rule);
     }
     return {};

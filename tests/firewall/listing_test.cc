@@ -69,8 +69,8 @@ TEST_CASE("listing: each kind of drift is named") {
   CHECK(drift(listing(), "\"addr\": \"10.3.0.0\", \"len\": 24", "\"addr\": \"10.3.0.0\", \"len\": 16").size() == 2);
   CHECK(drift(listing(), "\"name\": \"drop_detour\"", "\"name\": \"other\"") ==
         Lines{"chain drop_detour is missing", "chain other is not ours"});
-  CHECK(drift(listing(), "\"name\": \"live_inside\"", "\"name\": \"more\"") ==
-        Lines{"set live_inside is missing", "set more is not ours"});
+  CHECK(drift(listing(), "\"name\": \"ends_inside\"", "\"name\": \"more\"") ==
+        Lines{"set ends_inside is missing", "set more is not ours"});
   const auto moved = drift(listing(), "\"chain\": \"forward\", \"handle\"", "\"chain\": \"input\", \"handle\"");
   CHECK(moved.size() == 2);  // one rule less here, one more there
   CHECK(drift(listing(), "{\"counter\": {\"family\": \"inet\", \"name\": \"detour\"",

@@ -4,6 +4,8 @@ refused is refused by routes and nftables alone. Three facilities behind it, a d
 import atexit, json, os, socket, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lab"))
+import packets
 GOLDEN = os.path.join(HERE, "..", "golden")
 TAG = f"pol{os.getpid()}"
 SPACES = ("gw", "sw", "matsumae", "hakodate", "esashi", "dc", "out")
@@ -48,8 +50,9 @@ sys.exit(0 if s.recv(16) == b"hello" else 1)
 """
 STREAM = """
 import socket, sys
-source, target, port = sys.argv[1:4]
-s = socket.socket(socket.AF_INET); s.bind((source, 0)); s.connect((target, int(port)))
+source, target, port, own_port = sys.argv[1:5]
+s = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET)
+s.bind((source, int(own_port))); s.connect((target, int(port)))
 print("up", flush=True)
 got = b""
 for number, line in enumerate(sys.stdin):
@@ -62,6 +65,26 @@ for number, line in enumerate(sys.stdin):
             got += more
         print("echo" if more else "closed", flush=True)
     except TimeoutError: print("silence", flush=True)
+"""
+
+RAW = """
+import socket, sys
+for number, word in enumerate(sys.argv[2:]):
+    octets = bytes.fromhex(word)
+    s = socket.socket(socket.AF_INET6 if octets[0] >> 4 == 6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    s.sendto(octets, (sys.argv[1], 0))
+"""
+SNIFF = """
+import socket, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)); s.settimeout(0.7)
+print("up", flush=True)
+end = time.monotonic() + 0.7
+try:
+    while time.monotonic() < end:
+        octets, where = s.recvfrom(65535)
+        if where[2] != 4 and sys.argv[1].encode() in octets: print("seen", flush=True); break
+    else: print("silence", flush=True)
+except TimeoutError: print("silence", flush=True)
 """
 
 
@@ -248,8 +271,8 @@ def say(stream, seconds):
 
 
 def live_flows():
-    service = start("matsumae", STREAM, A4, "10.80.0.10", "443")
-    exchange = start("matsumae", STREAM, A4, B4, "104")
+    service = start("matsumae", STREAM, A4, "10.80.0.10", "443", "0")
+    exchange = start("matsumae", STREAM, A4, B4, "104", "0")
     expect("both flows talk", say(service, 2) == "echo" and say(exchange, 2) == "echo")
     nft("exchange_ends.nft")
     expect("the ended exchange is silent at once", say(exchange, 1) == "silence")
@@ -260,6 +283,56 @@ def live_flows():
     expect("a table made anew does not cut the flow", say(service, 1) == "echo" and say(exchange, 1) == "echo")
     nft("close.nft")
     expect("the closed table cuts all", say(service, 1) == "silence" and say(exchange, 1) == "silence")
+
+
+def arrives(space, where, destination, token, *raw):
+    """Raw packets from `space`: does one that carries the token come to `where`?"""
+    sniffer = start(where, SNIFF, token.decode())
+    inside(space, "python3", "-c", RAW, destination, *(each.hex() for each in raw))
+    return sniffer.stdout.readline().strip() == "seen"
+
+
+def quoting(sender, opener, port, server, server_port, about):
+    """An error of `sender` about the flow opener:port -> server:server_port, to the end that `about` names."""
+    token = packets.token()
+    source, destination, ports = ((server, opener, (server_port, port)) if about == server else
+                                  (opener, server, (port, server_port)))
+    quoted = packets.ip(source, destination, packets.TCP,
+                        packets.tcp(source, destination, token, sport=ports[0], dport=ports[1], flags=0x10))
+    kind, protocol = (1, packets.ICMPV6) if ":" in about else (3, packets.ICMP)
+    body = packets.icmp(sender, about, kind, 1 if kind == 3 else 0, payload=quoted)
+    return about, token, packets.ip(sender, about, protocol, body)
+
+
+def errors_about_live_flows():
+    """RFC 792, RFC 4443: who sends an error about a flow must be an end of it (docs/decisions/0003)."""
+    karte, karte6 = "10.80.0.10", "2001:db8:80::10"
+    flows = [(A4, 40001, karte, 443, "matsumae"), (A6, 40002, karte6, 443, "matsumae"), (A4, 40003, B4, 104, "matsumae"),
+             (karte, 40004, B4, 104, "dc"), (karte6, 40005, B6, 104, "dc")]
+    service, service6, exchange, inward, inward6 = (flow[:4] for flow in flows)
+    streams = [start(space, STREAM, opener, server, str(server_port), str(port)) for opener, port, server, server_port, space in flows]
+    expect("the flows to quote talk", all(say(stream, 2) == "echo" for stream in streams))
+    for what, space, where, flow, sender, about in (
+            ("the opener, to a service", "matsumae", "dc", service, A4, karte),
+            ("the opener, to a service, IPv6", "matsumae", "dc", service6, A6, karte6),
+            ("a service, to the opener", "dc", "matsumae", service, karte, A4),
+            ("a router inside, to the opener", "dc", "matsumae", service, "10.90.0.1", A4),
+            ("the offering facility, to inside", "hakodate", "dc", inward, B4, karte),
+            ("the offering facility, to inside, IPv6", "hakodate", "dc", inward6, B6, karte6),
+            ("inside, to the offering facility", "dc", "hakodate", inward, karte, B4),
+            ("the answerer of an exchange, to its opener", "hakodate", "matsumae", exchange, B4, A4),
+            ("the opener of an exchange, to its answerer", "matsumae", "hakodate", exchange, A4, B4)):
+        expect(f"error of {what}: passes", arrives(space, where, *quoting(sender, *flow, about)))
+    for what, reason, space, where, flow, sender, about in (
+            ("another facility, to a service", "not_permitted", "hakodate", "dc", service, B4, karte),
+            ("another facility, to a service, IPv6", "not_permitted", "hakodate", "dc", service6, B6, karte6),
+            ("another facility, to inside", "not_permitted", "matsumae", "dc", inward, A4, karte),
+            ("another facility, to inside, IPv6", "not_permitted", "matsumae", "dc", inward6, A6, karte6),
+            ("a third facility, to the opener of an exchange", "detour", "esashi", "matsumae", exchange, C4, A4),
+            ("a third facility, to the answerer of an exchange", "detour", "esashi", "hakodate", exchange, C4, B4),
+            ("another facility, to the opener", "detour", "hakodate", "matsumae", service, B4, A4)):
+        refused(f"error of {what}", reason, lambda: arrives(space, where, *quoting(sender, *flow, about)))
+    expect("the quoted flows talk still", all(say(stream, 2) == "echo" for stream in streams))
 
 
 def one_layer_away():
@@ -293,6 +366,7 @@ def main():
     install_plan()
     permitted_flows()
     refused_flows()
+    errors_about_live_flows()
     live_flows()
     one_layer_away()
     print(f"{passes} passed, {len(failures)} failed")

@@ -9,6 +9,7 @@ import packets
 from topology import (CARRIER4, CARRIER6, GATEWAY4, GATEWAY6, INSIDE4, INSIDE6, INTERNET4, INTERNET6, OTHER4, OTHER6, SERVICE4,
                       SERVICE6)
 
+LIVE_PORT = 40404  # of the flow from B's pc to the service that a scene holds open
 FOREIGN4, FOREIGN6 = "10.9.9.9", "fd00:9::9"
 
 
@@ -162,6 +163,30 @@ def _icmp(side):
     return found
 
 
+def forged_errors(family, source, victim, service, about, token):
+    """Errors of every kind from `source` that quote B's live flow with the service, sent to the end `about` names: to
+    "service" they quote its answer, to "victim" what the victim asked."""
+    kinds = [(3, 0), (3, 1), (3, 3), (3, 4), (11, 0), (11, 1), (12, 0)] if family == 4 else [(1, 0), (1, 4), (2, 0), (3, 0), (4, 0)]
+    protocol = packets.ICMP if family == 4 else packets.ICMPV6
+    if about == "service":
+        destination, quoted = service, _tcp(service, victim, token, sport=80, dport=LIVE_PORT, flags=0x10)
+    else:
+        destination, quoted = victim, _tcp(victim, service, token, sport=LIVE_PORT, dport=80, flags=0x10)
+    return [packets.ip(source, destination, protocol, packets.icmp(source, destination, kind, code, rest=b"\0\0\5\0", payload=quoted))
+            for kind, code in kinds]
+
+
+def _quoting_a_live_flow(side):
+    """A names a flow of B that is really there, as the sender of an error about it: conntrack finds the flow."""
+    found = []
+    for about in ("service", "victim"):
+        for name, source in (("A's pc", side.pc), ("A's router", side.router)):
+            token = packets.token()
+            found.append(Attack(f"errors of {name} to the {about} about B's live flow",
+                                forged_errors(side.family, source, side.victim, side.service, about, token), token))
+    return found
+
+
 def _lives(side):
     found = []
     for ttl in (0, 1):
@@ -193,8 +218,8 @@ def _lies(side):
 
 def attacks(family, a, b):
     side = Side(family, a, b)
-    found = _reach_attacks(side) + _unpermitted_ports(side) + _groups(side) + _fragments(side) + _icmp(side) + _lives(side) + \
-        _lies(side) + (_options4(side) if family == 4 else _options6(side))
+    found = _reach_attacks(side) + _unpermitted_ports(side) + _groups(side) + _fragments(side) + _icmp(side) + \
+        _quoting_a_live_flow(side) + _lives(side) + _lies(side) + (_options4(side) if family == 4 else _options6(side))
     for attack in found:
         attack.name = f"v{family} {attack.name}"
     return found

@@ -107,13 +107,14 @@ class Namespace:
         listener.listen(256)
         return listener
 
-    def connect(self, address, port, timeout=2.0, source=None):
+    def connect(self, address, port, timeout=2.0, source=None, source_port=0):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         stream = self.socket(family, socket.SOCK_STREAM)
         stream.settimeout(timeout)
         try:
             if source:
-                stream.bind((source, 0))
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                stream.bind((source, source_port))
             stream.connect((address, port))
         except OSError:
             stream.close()

@@ -8,7 +8,7 @@ import packets
 from capture import Capture, LocalDelivery
 from hostile_peer import HostilePeer
 from netns import wait_for
-from topology import CARRIER4, GATEWAY4, INSIDE4, OTHER4, SERVICE4, ask
+from topology import CARRIER4, GATEWAY4, INSIDE4, OTHER4, SERVICE4, SERVICE6, ask
 
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
 
@@ -84,6 +84,20 @@ class Scene:
             return path in ask(self.attacker.pc, address, path=path, timeout=2.0)
         except OSError:
             return False
+
+    def hold_victims_flows(self):
+        """B talks with the service as long as the scene lasts, over both families; an error that quotes such a flow does
+        pass when B itself sends it, so one that A sends is refused for its sender alone."""
+        for family, source, service in ((4, self.victim.pc4, SERVICE4), (6, self.victim.pc6, SERVICE6)):
+            stream = self.victim.pc.connect(service, 80, timeout=5, source=source, source_port=attack_list.LIVE_PORT)
+            self._undo.callback(stream.close)
+            assert "karte" in ask(self.victim.pc, service, stream=stream)
+            token = packets.token()
+            sender = TunnelSender(self.victim)
+            sender.send(attack_list.forged_errors(family, source, source, service, "service", token)[0])
+            sender.close()
+            wait_for("B's own error about its flow reaches the service",
+                     lambda: self.capture.with_token(token, {self.lab.dc.short}), 5)
 
     def attack_through_router(self, attacks):
         sender = TunnelSender(self.attacker)

@@ -28,6 +28,7 @@ class Detour(unittest.TestCase):
         with Scene(self.lab) as scene:
             scene.show_capture_works()
             scene.show_service_works()
+            scene.hold_victims_flows()
             tried = [attack for attack in all_attacks(self.lab) if attack.through == "router"]
             scene.attack_through_router(tried)
             scene.settle()
@@ -37,6 +38,7 @@ class Detour(unittest.TestCase):
     def test_attempts_from_b_against_a(self):
         with Scene(self.lab, attacker=self.lab.b, victim=self.lab.a) as scene:
             scene.show_capture_works()
+            scene.hold_victims_flows()
             from attacks import attacks
             tried = [attack for family in (4, 6) for attack in attacks(family, self.lab.b, self.lab.a) if attack.through == "router"]
             scene.attack_through_router(tried)
@@ -48,6 +50,7 @@ class Detour(unittest.TestCase):
         self.addCleanup(self.lab.a.start, self.lab.public_key, f"{GATEWAY4}:51820")
         with Scene(self.lab) as scene:
             scene.show_service_works()
+            scene.hold_victims_flows()
             tried = all_attacks(self.lab)
             peer = scene.attack_as_hostile_peer(tried)
             scene.settle()

@@ -46,6 +46,7 @@ class LayerGone(unittest.TestCase):
             scene.show_capture_works()
             if through_service:
                 scene.show_service_works()
+                scene.hold_victims_flows()
             tried = all_attacks(self.lab)
             scene.attack_through_router([attack for attack in tried if attack.through == "router"])
             scene.settle()
