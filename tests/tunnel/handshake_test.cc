@@ -28,6 +28,15 @@ void handshake_then_data_both_ways(Pair& pair) {
   }
 }
 
+// As anybody can who knows the receiver's public key.
+void put_mac1(Datagram& message, const PublicKey& receiver) {
+  const std::string label = "mac1----";
+  const auto key =
+      tunnel::crypto::blake2s({{reinterpret_cast<const std::uint8_t*>(label.data()), label.size()}, receiver});
+  const auto mac = tunnel::crypto::blake2s_mac(key, std::span(message).first(message.size() - 32));
+  std::ranges::copy(mac, message.end() - 32);
+}
+
 }  // namespace
 
 TEST_CASE("handshake without preshared key") {
@@ -112,6 +121,52 @@ TEST_CASE("WireGuard 5.1: a replayed initiation is refused") {
   pair.b.receive(initiation, pair.a.address, pair.now);
   CHECK(pair.b.take_sent().size() == 1);
   pair.b.receive(initiation, pair.a.address, pair.now + 10s);
+  CHECK(pair.b.sent.empty());
+  CHECK(pair.b.dropped(Drop::kStaleTimestamp) == 1);
+}
+
+TEST_CASE("a replayed initiation costs keyd nothing") {
+  Pair pair("psk");
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  pair.b.receive(initiation, pair.a.address, pair.now);
+  CHECK(pair.b.keyd.asked == 3);
+  for (int i = 0; i < 100; ++i) pair.b.receive(initiation, pair.a.address, pair.now + 10s);
+  CHECK(pair.b.keyd.asked == 3);
+  CHECK(pair.b.dropped(Drop::kStaleTimestamp) == 100);
+}
+
+// Another initiation with the ephemeral key of a true one is a forgery, and must not shut the true one out.
+TEST_CASE("only an authentic initiation is remembered") {
+  Pair pair;
+  pair.a_sends();
+  const Datagram initiation = pair.a.take_sent()[0].bytes;
+  for (const std::size_t at : {40u, 88u}) {  // the sealed static key, the sealed timestamp
+    Datagram forged = initiation;
+    forged[at] ^= 1;
+    put_mac1(forged, public_of(22));
+    pair.b.receive(forged, pair.a.address, pair.now);
+  }
+  CHECK(pair.b.dropped(Drop::kForged) == 2);
+  pair.b.receive(initiation, pair.a.address, pair.now);
+  CHECK(pair.b.take_sent().size() == 1);
+}
+
+TEST_CASE("WireGuard 5.1: a peer whose clock went back is refused and told of") {
+  Pair pair;
+  pair.connect();
+  pair.now += 10s;
+  Node earlier(11, [] {
+    EndpointParams params;
+    params.wall_now = kWallStart - 1h;
+    return params;
+  }());
+  earlier.address = pair.a.address;
+  earlier.set_peer(pair.b_at_a, pair.now);
+  earlier.send(1, ipv4_packet("10.1.0.5", "10.2.0.5", 100), pair.now);
+  (void)earlier.take_sent();  // drawn from the same dice as the first of a
+  earlier.run(pair.now + 6s);
+  pair.b.receive(earlier.take_sent().at(0).bytes, pair.a.address, pair.now + 6s);
   CHECK(pair.b.sent.empty());
   CHECK(pair.b.dropped(Drop::kStaleTimestamp) == 1);
   CHECK(pair.b.events_of(EventKind::kHandshakeFailed) == 1);
@@ -222,11 +277,7 @@ TEST_CASE("low-order points are refused: as peer key, as ephemeral of an initiat
   // Macs are not secret: an attacker can put a point of low order under a good mac1.
   const auto with_ephemeral = [](Datagram message, std::size_t at, std::uint8_t receiver) {
     std::fill_n(message.begin() + static_cast<std::ptrdiff_t>(at), 32, std::uint8_t{0});
-    const std::string label = "mac1----";
-    const auto key = tunnel::crypto::blake2s(
-        {{reinterpret_cast<const std::uint8_t*>(label.data()), label.size()}, public_of(receiver)});
-    const auto mac = tunnel::crypto::blake2s_mac(key, std::span(message).first(message.size() - 32));
-    std::ranges::copy(mac, message.end() - 32);
+    put_mac1(message, public_of(receiver));
     return message;
   };
   pair.a_sends();

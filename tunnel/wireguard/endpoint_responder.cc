@@ -27,6 +27,7 @@ bool Endpoint::State::admit(const wire::OuterDatagram& datagram, std::uint32_t s
 void Endpoint::State::receive_initiation(const wire::OuterDatagram& datagram, Turn turn) {
   const Initiation message = parse_initiation(datagram.bytes);
   if (!admit(datagram, message.sender, false, turn)) return;
+  if (seen.contains(message.ephemeral)) return turn.out.drops.add(wire::Drop::kStaleTimestamp);
   wire::KeyRequest request;
   request.input = crypto::Secret<32>(message.ephemeral);
   ask(std::move(request),
@@ -61,6 +62,7 @@ void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pend
   if (!reply.good) return turn.out.drops.add(wire::Drop::kKeyRefused);
   const auto timestamp = open_timestamp(step.state, step.message, dh_of(reply), aead);
   if (!timestamp) return turn.out.drops.add(wire::Drop::kForged);
+  seen.add(step.message.ephemeral);
   if (!accept_timestamp(*peer, *timestamp, pending_step.path, turn)) return;
   const auto ephemeral = mix_responder_ephemeral(step.state, rng);
   if (!ephemeral) return turn.out.drops.add(wire::Drop::kForged);

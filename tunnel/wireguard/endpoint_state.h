@@ -9,6 +9,7 @@
 #include "tunnel/wireguard/load_gauge.h"
 #include "tunnel/wireguard/pending.h"
 #include "tunnel/wireguard/rate_limiter.h"
+#include "tunnel/wireguard/seen_initiations.h"
 #include "tunnel/wireguard/timestamp.h"
 
 namespace tunnel::wireguard {
@@ -101,6 +102,7 @@ struct Endpoint::State {
   TimestampSource timestamps;
   CookieChecker checker;
   RateLimiter limiter;
+  SeenInitiations seen;
   LoadGauge load;
   Directory directory;
   PendingTable called, calling;  // steps of others' calls, even ids; of ours, odd ones
