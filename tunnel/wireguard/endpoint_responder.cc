@@ -66,7 +66,7 @@ void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pend
   if (!accept_timestamp(*peer, *timestamp, pending_step.path, turn)) return;
   const auto ephemeral = mix_responder_ephemeral(step.state, rng);
   if (!ephemeral) return turn.out.drops.add(wire::Drop::kForged);
-  step::Respond next{step.peer, *ephemeral, std::move(step.state)};
+  step::Respond next{step.peer, *ephemeral, *timestamp, std::move(step.state)};
   if (peer->params.preshared_key.empty()) {
     next.state.noise.mix_psk(std::array<std::uint8_t, 32>{});  // WireGuard 5.2: all zero when there is none
     return respond(*peer, next, pending_step.path, turn);
@@ -99,6 +99,8 @@ void Endpoint::State::proceed(step::Respond& step, const PendingStep& pending_st
     turn.out.drops.add(wire::Drop::kKeyRefused);
     return tell_failure(*peer, pending_step.path, "preshared key refused", turn);
   }
+  // A later initiation was accepted while keyd was asked: its session must not give way to this one.
+  if (step.timestamp != peer->greatest_timestamp) return turn.out.drops.add(wire::Drop::kStaleTimestamp);
   step.state.noise.mix_psk_output(reply.output.expose());
   respond(*peer, step, pending_step.path, turn);
 }

@@ -33,7 +33,8 @@ struct OpenTimestamp {  // called: DH(own, the caller)
 };
 struct Respond {  // called: preshared key
   PeerName peer;
-  Key32 ephemeral{};  // ours, drawn for this response
+  Key32 ephemeral{};      // ours, drawn for this response
+  Timestamp timestamp{};  // of the initiation
   ResponderState state;
 };
 struct FinishStatic {  // we called, response came: DH(own, the other's ephemeral)
