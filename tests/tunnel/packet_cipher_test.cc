@@ -61,6 +61,20 @@ TEST_CASE("RFC 4106, RFC 7634 A, B, RFC 3602 4, RFC 4303 2.2.1: known packets, s
   }
 }
 
+TEST_CASE("the engine asked for is the engine taken, where it has the suite") {
+#if defined(__x86_64__)
+  const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#else
+  const bool wide = false;
+#endif
+  CHECK((best_engine() == Engine::kIpsecMb) == wide);
+  for (const Case& c : cases()) {
+    const bool fast = wide && c.suite.encryption != Encryption::kAesCbc;
+    REQUIRE(cipher_of(c, Engine::kIpsecMb).engine() == (fast ? Engine::kIpsecMb : Engine::kOpenSsl));
+    REQUIRE(cipher_of(c, Engine::kOpenSsl).engine() == Engine::kOpenSsl);
+  }
+}
+
 TEST_CASE("one object serves packet after packet, a forged one between does no harm") {
   const auto all = cases();
   for (const Engine engine : kEngines) {

@@ -7,6 +7,7 @@ import hmac
 import sys
 
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
@@ -149,8 +150,9 @@ def curves():
         "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
         "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"))
     a_open, b_open = (x25519.X25519PrivateKey.from_private_bytes(x).public_key() for x in (a, b))
+    raw = lambda key: key.public_bytes(Encoding.Raw, PublicFormat.Raw)
     assert x25519.X25519PrivateKey.from_private_bytes(a).exchange(b_open) == k
-    show("dh", "31", a, a_open.public_bytes_raw(), b, b_open.public_bytes_raw(), k)
+    show("dh", "31", a, raw(a_open), b, raw(b_open), k)
 
 
 GCM = [  # draft-mcgrew-gcm-test-01 section 4: key, salt and IV, additional, plain, sealed (the 192-bit case left out)

@@ -14,18 +14,23 @@ std::optional<PacketCipher> PacketCipher::make(const CipherSuite& suite, Octets 
   if (!is_supported(suite) || key_material.size() != key_sizes(suite).total()) return std::nullopt;
   std::unique_ptr<PacketEngine> made;
   if (engine == Engine::kIpsecMb) made = make_ipsec_mb_engine(suite, key_material);
+  const Engine taken = made == nullptr ? Engine::kOpenSsl : engine;
   if (made == nullptr) made = make_openssl_engine(suite, key_material);
-  return PacketCipher(suite, std::move(made));
+  return PacketCipher(suite, taken, std::move(made));
 }
 
-PacketCipher::PacketCipher(const CipherSuite& suite, std::unique_ptr<PacketEngine> engine)
-    : suite_(suite), engine_(std::move(engine)) {}
+PacketCipher::PacketCipher(const CipherSuite& suite, Engine name, std::unique_ptr<PacketEngine> engine)
+    : suite_(suite), name_(name), engine_(std::move(engine)) {}
 PacketCipher::PacketCipher(PacketCipher&&) noexcept = default;
 PacketCipher& PacketCipher::operator=(PacketCipher&&) noexcept = default;
 PacketCipher::~PacketCipher() = default;
 
 const CipherSuite& PacketCipher::suite() const {
   return suite_;
+}
+
+Engine PacketCipher::engine() const {
+  return name_;
 }
 
 void PacketCipher::seal(Octets iv, const Associated& associated, std::span<std::uint8_t> text_and_tag) {

@@ -40,10 +40,12 @@ class PacketCipher {
   // False: forged, or too short for tag and block. The text then means nothing.
   [[nodiscard]] bool open(Octets iv, const Associated& associated, std::span<std::uint8_t> text_and_tag);
   [[nodiscard]] const CipherSuite& suite() const;
+  [[nodiscard]] Engine engine() const;  // what was taken: OpenSSL where the other does not have the suite
 
  private:
-  PacketCipher(const CipherSuite& suite, std::unique_ptr<PacketEngine> engine);
+  PacketCipher(const CipherSuite& suite, Engine name, std::unique_ptr<PacketEngine> engine);
   CipherSuite suite_;
+  Engine name_;
   std::unique_ptr<PacketEngine> engine_;
 };
 
