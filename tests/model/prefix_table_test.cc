@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <random>
 
 using config::value::IpAddress;
@@ -48,6 +49,60 @@ TEST_CASE("prefix table: equals a naive list", "[prefix_table]") {
     }
     for (const PrefixEntry& entry : entries)
       REQUIRE(table.find(entry.prefix.address()) == naive(entries, entry.prefix.address()));
+  }
+}
+
+// What a hostile or clumsy plan could hold: one address at every length, and siblings that differ in their last bit.
+TEST_CASE("prefix table: chains of every length and neighbours of every length", "[prefix_table]") {
+  std::mt19937 random(3);
+  for (const bool v4 : {true, false}) {
+    const std::uint8_t bits = v4 ? 32 : 128;
+    for (int round = 0; round < 20; ++round) {
+      const IpAddress base = random_address(random, v4);
+      std::vector<PrefixEntry> entries;
+      for (std::uint8_t length = 0; length <= bits; ++length) {
+        if (round > 0 && random() % 3 == 0) continue;
+        entries.push_back({Prefix::masked(base, length), static_cast<std::uint32_t>(entries.size())});
+        auto octets = base.storage();
+        if (length > 0) octets[(length - 1) / 8] ^= static_cast<std::uint8_t>(0x80 >> (length - 1) % 8);
+        const auto sibling = v4 ? IpAddress::v4({octets[0], octets[1], octets[2], octets[3]}) : IpAddress::v6(octets);
+        if (random() % 2 == 0)
+          entries.push_back({Prefix::masked(sibling, length), static_cast<std::uint32_t>(entries.size())});
+      }
+      std::shuffle(entries.begin(), entries.end(), random);
+      const PrefixTable table(entries);
+      for (unsigned bit = 0; bit < bits; ++bit) {
+        auto octets = base.storage();
+        octets[bit / 8] ^= static_cast<std::uint8_t>(0x80 >> bit % 8);
+        const auto address = v4 ? IpAddress::v4({octets[0], octets[1], octets[2], octets[3]}) : IpAddress::v6(octets);
+        REQUIRE(table.find(address) == naive(entries, address));
+      }
+      REQUIRE(table.find(base) == naive(entries, base));
+    }
+  }
+}
+
+// As the plan of many hospitals looks: thousands of networks close together, few nested.
+TEST_CASE("prefix table: many networks of one range equal a naive list", "[prefix_table]") {
+  std::mt19937 random(5);
+  for (const bool v4 : {true, false}) {
+    const auto near = [&] {
+      const auto r = static_cast<std::uint32_t>(random());
+      const auto octet = [r](int at) { return static_cast<std::uint8_t>(r >> at); };
+      return v4 ? IpAddress::v4({10, static_cast<std::uint8_t>(octet(0) % 8), octet(8), octet(16)})
+                : IpAddress::v6(
+                      {0xfd, 0, 1, 2, static_cast<std::uint8_t>(octet(0) % 8), octet(8), octet(16), octet(24)});
+    };
+    std::vector<PrefixEntry> entries;
+    for (std::uint32_t i = 0; i < 3000; ++i)
+      entries.push_back({Prefix::masked(near(), static_cast<std::uint8_t>((v4 ? 20 : 48) + random() % 13)), i});
+    const PrefixTable table(entries);
+    for (int query = 0; query < 2000; ++query) {
+      const IpAddress address = near();
+      REQUIRE(table.find(address) == naive(entries, address));
+    }
+    for (std::size_t i = 0; i < entries.size(); i += 7)
+      REQUIRE(table.find(entries[i].prefix.address()) == naive(entries, entries[i].prefix.address()));
   }
 }
 
