@@ -185,6 +185,17 @@ void DataPlane::set_durable_timestamps(std::uint64_t tai_seconds, Times now, Dat
 // After each call into the endpoint.
 void DataPlane::settle(DataPlaneOutputs& out) {
   for (std::size_t i = 0; i < drops_.count.size(); ++i) drops_.count[i] += std::exchange(out.wire.drops.count[i], 0);
+  name_events(out);
+}
+
+// Before a place is given up or given on: its number then means nobody, or another.
+void DataPlane::name_events(DataPlaneOutputs& out) const {
+  for (auto& event : out.wire.events) {
+    const bool unknown = event.kind == tunnel::wire::EventKind::kUnknownPeer;
+    out.events.push_back(
+        {event.kind, unknown ? "" : facility_name(event.peer), event.path.remote, std::move(event.detail)});
+  }
+  out.wire.events.clear();
 }
 
 }  // namespace gateway::core

@@ -35,9 +35,10 @@ struct TunPacket {
 };
 
 struct DataPlaneOutputs {
-  tunnel::wire::Outputs wire;                        // transmits, events and key requests; deliveries are consumed
+  tunnel::wire::Outputs wire;                        // transmits and key requests; deliveries and events are consumed
   std::vector<tunnel::wire::ConstBytes> tun_writes;  // into the batch given, or into wire.arena
-  void clear() { wire.clear(), tun_writes.clear(); }
+  std::vector<TunnelEvent> events;                   // with the facility's name of the moment they happened
+  void clear() { wire.clear(), tun_writes.clear(), events.clear(); }
 };
 
 struct TunnelIdentity {
@@ -133,6 +134,7 @@ class DataPlane {
   void refuse(const Refused& refused, Times now);
   [[nodiscard]] std::string other_end(const RefusedPacket& packet, const Facility* facility) const;
   void settle(DataPlaneOutputs& out);
+  void name_events(DataPlaneOutputs& out) const;
 
   tunnel::crypto::Rng& rng_;
   std::optional<tunnel::wireguard::Endpoint> endpoint_;

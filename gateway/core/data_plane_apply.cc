@@ -95,6 +95,7 @@ void DataPlane::open_endpoint(const Plan& plan, const TunnelIdentity& identity, 
       endpoint_->remove_peer(facility.peer.id, now.boot, out.wire);
       refusals_.depart(facility.peer.id.number + 1);
     }
+    name_events(out);
     places_.clear(), facilities_.clear(), free_places_.clear();
   }
   durable_timestamps_ = std::max(durable_timestamps_, identity.timestamp_floor);
@@ -143,6 +144,7 @@ void DataPlane::remove_departed(const Prepared& prepared, Times now, DataPlaneOu
     endpoint_->remove_peer(facility.peer.id, now.boot, out.wire);
     fragments_.forget(facility.peer.id.number * 2);
     fragments_.forget(facility.peer.id.number * 2 + 1);
+    name_events(out);
     if (next == coming.end()) {
       refusals_.depart(facility.peer.id.number + 1);
       free_places_.push_back(facility.peer.id.number);

@@ -80,10 +80,7 @@ void Tunneld::serve_socket(std::size_t index) {
 void Tunneld::flush() {
   flush_transmits();
   if (tun_) tun_->write(out_.tun_writes);
-  for (const auto& event : out_.wire.events) {
-    const bool unknown = event.kind == tunnel::wire::EventKind::kUnknownPeer;
-    events_.push({event.kind, unknown ? "" : plane_.facility_name(event.peer), event.path.remote, event.detail});
-  }
+  for (auto& event : out_.events) events_.push(std::move(event));
   ask_keyd();
   out_.clear();
 }

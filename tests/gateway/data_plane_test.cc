@@ -117,7 +117,7 @@ class Lab {
   config::value::SocketAddress outside = sim::socket_address("203.0.113.10:51820");
   sim::Node a{11}, b{22};
   std::vector<Octets> tun;
-  std::vector<tunnel::wire::Event> events;
+  std::vector<gateway::core::TunnelEvent> events;
 
  private:
   void take() {
@@ -125,7 +125,7 @@ class Lab {
       for (const auto& t : out_.wire.transmits)
         sent_.push_back({t.path.remote, {t.bytes.begin(), t.bytes.end()}, t.ecn});
       for (const auto& w : out_.tun_writes) tun.emplace_back(w.begin(), w.end());
-      events.insert(events.end(), out_.wire.events.begin(), out_.wire.events.end());
+      events.insert(events.end(), out_.events.begin(), out_.events.end());
       const auto requests = std::exchange(out_.wire.key_requests, {});
       out_.clear();
       if (requests.empty()) return;
@@ -288,6 +288,32 @@ TEST_CASE("data plane: a facility that is removed is cut, one that is refused ch
   REQUIRE(lab.apply());
   CHECK(lab.from(lab.a, packet).empty());
   CHECK(lab.to(lab.b, tcp("10.80.0.10", 4, "100.64.1.5", 104)).size() == 1);
+}
+
+TEST_CASE("data plane: the end of a removed facility's tunnel is told under its name", "[data_plane]") {
+  using tunnel::wire::EventKind;
+  Lab lab;
+  lab.connect();
+  lab.events.clear();
+  const auto name_of_down = [&] {
+    const auto found = std::ranges::find(lab.events, EventKind::kTunnelDown, &gateway::core::TunnelEvent::kind);
+    return found == lab.events.end() ? "(not told)" : found->facility;
+  };
+  const auto removed = lab.plan.facilities[0].name.text;
+  SECTION("its place stays empty") {
+    lab.plan.permissions.clear();
+    lab.plan.facilities.erase(lab.plan.facilities.begin());
+  }
+  SECTION("another takes its place in the same plan") {
+    lab.plan.permissions.clear();
+    lab.plan.facilities[0].name.text = "newcomer";
+    lab.plan.facilities[0].wireguard.public_key = base64(sim::public_of(33));
+  }
+  SECTION("the gateway gets another key") {
+    lab.plan.gateway_key = "other.key";
+  }
+  REQUIRE(lab.apply());
+  CHECK(name_of_down() == removed);
 }
 
 TEST_CASE("data plane: two facilities exchange their keys in one plan", "[data_plane]") {
