@@ -13,6 +13,8 @@ Outside bind_outside(const Node& node, Report& report) {
   ObjectReader reader(node, keys::kOutside, report);
   Outside outside;
   if (const auto name = reader.parsed<InterfaceName>("interface", Presence::kRequired)) outside.interface = name->text;
+  outside.interface_at = report.below(node.at, {"interface"});
+  outside.addresses_at = report.below(node.at, {"addresses"});
   for (const auto& host : reader.parsed_list<HostAddress>("addresses", kMaxOutside, Presence::kRequired))
     outside.addresses.push_back(host.address);
   return outside;
@@ -34,6 +36,7 @@ Inside bind_inside(const Node& node, Report& report) {
   ObjectReader reader(node, keys::kInside, report);
   Inside inside;
   if (const auto name = reader.parsed<InterfaceName>("interface", Presence::kRequired)) inside.interface = name->text;
+  inside.interface_at = report.below(node.at, {"interface"});
   const Node* via = reader.value("via", Presence::kOptional);
   if (via == nullptr) return inside;
   if (via->kind == Kind::kArray) {
@@ -53,6 +56,20 @@ WireguardListener bind_listener(const Node& node, Report& report) {
   return listener;
 }
 
+RecordLimits bind_records(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kRecords, report);
+  RecordLimits limits;
+  const auto read = [&reader](std::string_view key, IntegerRange range, std::uint32_t& into) {
+    if (const auto number = reader.integer(key, range, Presence::kOptional)) into = static_cast<std::uint32_t>(*number);
+  };
+  constexpr std::int64_t kMostMib = 64 << 20;  // 64 TiB
+  read("budget_mib", {1, kMostMib}, limits.budget_mib);
+  read("keep_free_mib", {1, kMostMib}, limits.keep_free_mib);
+  read("file_mib", {1, kMostMib}, limits.file_mib);
+  read("flow_records_per_second", {1, 100'000}, limits.flow_records_per_second);
+  return limits;
+}
+
 }  // namespace
 
 Gateway bind_gateway(const Node& node, Report& report) {
@@ -70,6 +87,8 @@ Gateway bind_gateway(const Node& node, Report& report) {
     gateway.wireguard = bind_listener(*listener, report);
   if (const auto mtu = reader.integer("tunnel_mtu", {1280, 9000}, Presence::kOptional))
     gateway.tunnel_mtu = static_cast<std::uint16_t>(*mtu);
+  if (const Node* records = reader.value("records", Presence::kOptional))
+    gateway.records = bind_records(*records, report);
   if (!gateway.inside.interface.empty() && gateway.inside.interface == gateway.outside.interface)
     report.error(report.below(node.at, {"inside", "interface"}), "inside and outside are the same interface",
                  "the gateway stands between two networks, each with its own interface",

@@ -34,6 +34,9 @@ void sort_named(std::vector<Named>& named, std::string_view what, Report& report
     if (named[i].name == named[i - 1].name)
       report.error(named[i].at, fmt::format("a second {} with the name {}", what, quoted(named[i].name.text)),
                    "each name stands once in all files", {named[i - 1].at});
+  // One mistake, one error: the second one would also clash with the first in all its prefixes and keys.
+  const auto same_name = [](const Named& a, const Named& b) { return a.name == b.name; };
+  named.erase(std::unique(named.begin(), named.end(), same_name), named.end());
 }
 
 void check_may_use(const Facility& facility, const GatewayConfig& config, Report& report) {

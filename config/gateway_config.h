@@ -36,16 +36,27 @@ enum class CryptoProfile : std::uint8_t { kIpsecStrict, kIpsecCompat };
 struct Outside {
   std::string interface;             // <= 15 characters
   std::vector<IpAddress> addresses;  // where tunnels are answered; at least one
+  Position interface_at, addresses_at;
 };
 
 struct Inside {
   std::string interface;
   std::vector<IpAddress> next_hops;  // router towards the services, at most one per family; empty: services are on-link
+  Position interface_at;
 };
 
 struct WireguardListener {
   std::string private_key_file = "keys/gateway.key";  // relative to the directory of the main file
   std::uint16_t port = 51820;
+};
+
+// What may be put on record singly. Beyond it flows are only summed; decisions are recorded all the same.
+struct RecordLimits {
+  std::uint32_t budget_mib = 32'768;           // all record files together
+  std::uint32_t keep_free_mib = 256;           // of the disk they lie on
+  std::uint32_t file_mib = 256;                // then a new file is begun
+  std::uint32_t flow_records_per_second = 50;  // of one facility, as a mean; an hour's worth may come at once
+  friend bool operator==(const RecordLimits&, const RecordLimits&) = default;
 };
 
 struct Gateway {
@@ -55,6 +66,7 @@ struct Gateway {
   CryptoProfile crypto_profile = CryptoProfile::kIpsecStrict;
   WireguardListener wireguard;
   std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
+  RecordLimits records;
   Position at;
 };
 

@@ -16,11 +16,13 @@ struct KeyList {
 namespace keys {
 inline constexpr std::string_view kMainKeys[] = {"$schema",   "gateway",          "services", "facilities",
                                                  "exchanges", "inside_may_reach", "tests",    "include"};
-inline constexpr std::string_view kGatewayKeys[] = {"name",           "outside",   "inside",
-                                                    "crypto_profile", "wireguard", "tunnel_mtu"};
+inline constexpr std::string_view kGatewayKeys[] = {"name",      "outside",    "inside", "crypto_profile",
+                                                    "wireguard", "tunnel_mtu", "records"};
 inline constexpr std::string_view kOutsideKeys[] = {"interface", "addresses"};
 inline constexpr std::string_view kInsideKeys[] = {"interface", "via"};
 inline constexpr std::string_view kListenerKeys[] = {"private_key_file", "port"};
+inline constexpr std::string_view kRecordsKeys[] = {"budget_mib", "keep_free_mib", "file_mib",
+                                                    "flow_records_per_second"};
 inline constexpr std::string_view kServiceKeys[] = {"title", "addresses", "ports"};
 inline constexpr std::string_view kFacilityKeys[] = {"title", "role", "networks", "may_use", "offers", "tunnel"};
 inline constexpr std::string_view kNetworkKeys[] = {"real", "seen_as"};
@@ -39,6 +41,7 @@ inline constexpr KeyList kGateway{"gateway", kGatewayKeys};
 inline constexpr KeyList kOutside{"outside", kOutsideKeys};
 inline constexpr KeyList kInside{"inside", kInsideKeys};
 inline constexpr KeyList kListener{"wireguard_listener", kListenerKeys};
+inline constexpr KeyList kRecords{"records", kRecordsKeys};
 inline constexpr KeyList kService{"service", kServiceKeys};
 inline constexpr KeyList kFacility{"facility", kFacilityKeys};
 inline constexpr KeyList kNetwork{"translated_network", kNetworkKeys};
@@ -50,8 +53,8 @@ inline constexpr KeyList kExchange{"exchange", kExchangeKeys};
 inline constexpr KeyList kInsideMayReach{"inside_may_reach", kInsideMayReachKeys};
 inline constexpr KeyList kTest{"test", kTestKeys};
 
-inline constexpr std::array kAll{kMain,      kGateway,        kOutside,  kInside,         kListener,
-                                 kService,   kFacility,       kNetwork,  kOffer,          kTunnel,
-                                 kException, kAuthentication, kExchange, kInsideMayReach, kTest};
+inline constexpr std::array kAll{kMain,           kGateway,  kOutside,        kInside, kListener, kRecords,
+                                 kService,        kFacility, kNetwork,        kOffer,  kTunnel,   kException,
+                                 kAuthentication, kExchange, kInsideMayReach, kTest};
 }  // namespace keys
 }  // namespace config

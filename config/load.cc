@@ -22,7 +22,20 @@ std::vector<std::string> include_patterns(const SourceFile& main) {
   return patterns;
 }
 
-Loaded load(const std::vector<SourceFile>& files, WallTime now) {
+namespace {
+
+void warn_of_empty_includes(const Document& main, const std::vector<std::string>& patterns, Report& report) {
+  const Node* list = find(main.root, "include");
+  if (list == nullptr) return;
+  for (const auto& item : list->items)
+    if (item.kind == Kind::kString && std::ranges::find(patterns, item.text) != patterns.end())
+      report.warning(item.at, quoted(item.text) + " names no file",
+                     "relative to this file's directory; nothing is read by it");
+}
+
+}  // namespace
+
+Loaded load(const std::vector<SourceFile>& files, WallTime now, const std::vector<std::string>& empty_includes) {
   Loaded loaded;
   std::vector<Document> documents;
   std::vector<Diagnostic> found;
@@ -39,6 +52,7 @@ Loaded load(const std::vector<SourceFile>& files, WallTime now) {
     if (documents[i].whole)
       bind_document(documents[i].root, i == 0 ? FileRole::kMain : FileRole::kIncluded, loaded.config, report);
   }
+  if (!documents.empty()) warn_of_empty_includes(documents.front(), empty_includes, report);
   sort_and_check_repeated(loaded.config, report);
   if (whole) {
     check_references(loaded.config, now, report);

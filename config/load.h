@@ -19,13 +19,25 @@ struct SourceFile {
 struct Loaded {
   GatewayConfig config;                 // complete only when no diagnostic is an error
   std::vector<Diagnostic> diagnostics;  // sorted by file, line, column
+  bool unreadable = false;              // the shell: a file could not be read, so nothing can be said about it
 };
 
 // The `include` patterns of the main file, so that the shell knows what to read. Never fails: a broken file has none.
 [[nodiscard]] std::vector<std::string> include_patterns(const SourceFile& main);
 
 // files[0] is the main file, the others what its includes named, in order. `now` judges end dates.
-[[nodiscard]] Loaded load(const std::vector<SourceFile>& files, WallTime now);
+// `empty_includes`: patterns that named no file; a warning each.
+[[nodiscard]] Loaded load(const std::vector<SourceFile>& files, WallTime now,
+                          const std::vector<std::string>& empty_includes = {});
+
+// What this machine has of what the configuration names; looked at by the shell.
+struct HostFacts {
+  std::vector<std::string> interfaces;
+  std::vector<IpAddress> addresses;
+};
+
+// Interfaces and outside addresses that are not there: warnings, for they may come later, or this is another machine.
+[[nodiscard]] std::vector<Diagnostic> check_host(const GatewayConfig& config, const HostFacts& facts);
 
 // What the shell saw of a referenced key file. `fingerprint` = BLAKE2b-256 of the decoded key, empty when unreadable.
 struct KeyFileFact {

@@ -1,8 +1,12 @@
 #include "gateway/daemon/accessd.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/host_facts.h"
 
 namespace gateway::daemon {
 namespace {
@@ -61,8 +65,12 @@ int Accessd::run() {
 
 void Accessd::load(core::ChangeRequest request) {
   const auto wall = os::wall_now();
-  auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave),
-                               config_directory(), wall);
+  auto loaded = os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave);
+  if (!config::has_errors(loaded.diagnostics)) {
+    auto absent = config::check_host(loaded.config, os::host_facts());
+    std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
+  }
+  auto candidate = core::judge(loaded, config_directory(), wall);
   core::Actions actions;
   controller_.on_candidate(std::move(candidate), std::move(request), now_, actions);
   perform(std::move(actions));

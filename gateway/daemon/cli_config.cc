@@ -6,6 +6,7 @@
 #include "gateway/daemon/cli_text.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/host_facts.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
 #include "policy/verify.h"
@@ -53,6 +54,7 @@ Judged read_and_judge(const std::string& path, bool with_tests) {
   };
   add(judged.compiled.diagnostics);
   if (with_tests) add(policy::run_tests(judged.loaded.config, judged.compiled.plan, now));
+  if (with_tests) add(config::check_host(judged.loaded.config, os::host_facts()));
   judged.findings = policy::verify(judged.compiled.plan);
   return judged;
 }

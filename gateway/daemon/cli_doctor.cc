@@ -1,9 +1,12 @@
 // sekisho doctor: is this machine fit? First form: devices, kernel tables, sysctls, key files, clock. Looks only.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_text.h"
+#include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
@@ -59,6 +62,10 @@ void look_at_keys(Findings& findings, const CommandLine& line) {
   }
   for (const auto& interface : {loaded.config.gateway.outside.interface, loaded.config.gateway.inside.interface})
     add(findings, os::has_interface(interface), "interface " + interface, "is not there");
+  const auto own = os::host_facts().addresses;
+  for (const auto& address : loaded.config.gateway.outside.addresses)
+    add(findings, std::ranges::find(own, address) != own.end(), "outside address " + address.to_string(),
+        "no interface has it");
 }
 
 void look_at_state(Findings& findings, const CommandLine& line) {
@@ -67,6 +74,9 @@ void look_at_state(Findings& findings, const CommandLine& line) {
   if (!mode)
     return add(findings, false, "state " + state, "is not there; 'sekisho run' makes it", Finding::Grade::kWarning);
   add(findings, (*mode & 077) == 0, "state " + state, "is open to others: chmod 0700 " + state);
+  const auto floor = read_timestamp_floor(state);
+  add(findings, floor.has_value(), "handshake timestamps", floor ? "" : floor.error().to_string(),
+      Finding::Grade::kWarning);
 }
 
 const char* grade_name(Finding::Grade grade) {

@@ -56,6 +56,8 @@ void print_status(const Json& result) {
   const auto flows = object_at(result, "flows");
   fmt::print("flows: {} open, {} begun, {} ended\n", text_at(flows, "open"), text_at(flows, "begun"),
              text_at(flows, "ended"));
+  for (const auto& warning : lines_at(result, "warnings"))
+    fmt::print("{}\n", coloured(Colour::kYellow, printable(warning)));
   for (const auto& [reason, count] : refused.items()) fmt::print("refused: {} {}\n", printable(reason), count.dump());
   const auto records = object_at(result, "records");
   if (text_at(records, "failing") == "true")

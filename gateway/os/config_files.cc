@@ -85,6 +85,7 @@ class Reader {
     for (const auto& pattern : config::include_patterns(files_.front())) {
       auto expansion = expand(directory_, pattern);
       if (!expansion.error.empty()) failures_.push_back({(directory_ / pattern).string(), expansion.error});
+      if (expansion.error.empty() && expansion.paths.empty()) empty_patterns_.push_back(pattern);
       for (const auto& path : expansion.paths) read(path);
     }
   }
@@ -92,7 +93,8 @@ class Reader {
   // Files that could not be read are listed behind those that could, so that each diagnostic names its own.
   [[nodiscard]] config::Loaded load(config::WallTime now) const {
     config::Loaded loaded;
-    if (!files_.empty()) loaded = config::load(files_, now);
+    if (!files_.empty()) loaded = config::load(files_, now, empty_patterns_);
+    loaded.unreadable = !failures_.empty();
     for (const auto& failure : failures_) {
       config::Diagnostic diagnostic;
       diagnostic.at = {static_cast<std::uint32_t>(loaded.config.files.size()), 1, 1};
@@ -122,6 +124,7 @@ class Reader {
   fs::path directory_;
   std::vector<config::SourceFile> files_;
   std::vector<Failure> failures_;
+  std::vector<std::string> empty_patterns_;
   std::set<std::string> seen_;
 };
 
@@ -132,6 +135,11 @@ std::vector<config::KeyFileFact> inspect_all(const config::GatewayConfig& config
     facts.push_back(inspect_key_file((directory / shown).string(), shown, kind));
   }
   return facts;
+}
+
+// For want of rights; a file that is missing, or no key, is a finding like any other.
+bool forbidden(const fs::path& path) {
+  return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
 void sort_by_place(std::vector<config::Diagnostic>& diagnostics) {
@@ -150,6 +158,8 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
   // Without a gateway there is no place to speak of its key.
   if (key_files == KeyFiles::kInspect && loaded.config.gateway.at.line != 0) {
     const auto facts = inspect_all(loaded.config, fs::path(main_path).parent_path());
+    for (const auto& fact : facts)
+      loaded.unreadable = loaded.unreadable || forbidden(fs::path(main_path).parent_path() / fact.path);
     auto found = config::check_key_files(loaded.config, facts);
     std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
     sort_by_place(loaded.diagnostics);

@@ -43,6 +43,10 @@ constexpr Mistake kMistakes[] = {
      "gateway.tunnel_mtu"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"wireguard\": { \"port\": 65536 },", "out of range",
      "gateway.wireguard.port"},
+    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"records\": { \"budget_mib\": 0 },", "out of range",
+     "gateway.records.budget_mib"},
+    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"records\": { \"flow_records_per_second\": 100001 },", "out of range",
+     "gateway.records.flow_records_per_second"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"crypto_profile\": \"ipsec-strikt\",", "did you mean \"ipsec-strict\"?",
      "gateway.crypto_profile"},
     {"\"tcp/443\"", "\"443\"", "tcp/443", "services.karte.ports[0]"},
@@ -206,6 +210,50 @@ TEST_CASE("the same name in two files names both") {
   CHECK(diagnostic.at == Position{1, 1, 19});
   CHECK(diagnostic.also.at(0).at.file == 0);
   CHECK(error_count(loaded) == 1);
+}
+
+TEST_CASE("a facility that is there twice, with all it holds, is one error that names both places") {
+  auto text = base();
+  const auto from = text.find("    \"beta\": {"), to = text.find("  \"exchanges\"");
+  const auto beta = text.substr(from, text.rfind("    }", to) + 5 - from);
+  const auto loaded = load({{"sekisho.json", text}, {"copy.json", "{ \"facilities\": {\n" + beta + "\n} }"}}, kNow);
+  CHECK(error_count(loaded) == 1);
+  const auto diagnostic = found(loaded, "a second facility");
+  CHECK(diagnostic.at == Position{1, 2, 5});
+  CHECK(diagnostic.also.at(0).at == Position{0, 23, 5});
+}
+
+TEST_CASE("limits of records: what stands there is read, the rest has its default") {
+  CHECK(load_text(base()).config.gateway.records == RecordLimits{});
+  const auto text =
+      base_with("\"name\": \"dc1\",", "\"name\": \"dc1\", \"records\": { \"budget_mib\": 7, \"file_mib\": 3 },");
+  const auto& records = load_text(text).config.gateway.records;
+  CHECK(records.budget_mib == 7);
+  CHECK(records.file_mib == 3);
+  CHECK(records.keep_free_mib == RecordLimits{}.keep_free_mib);
+}
+
+TEST_CASE("an include that names no file is a warning at its place") {
+  const auto text = base_with("\"services\"", "\"include\": [\"a.json\", \"facilities.d/*.jsn\"],\n  \"services\"");
+  CHECK(load({{"sekisho.json", text}}, kNow, {}).diagnostics.empty());
+  const auto loaded = load({{"sekisho.json", text}}, kNow, {"facilities.d/*.jsn"});
+  REQUIRE(loaded.diagnostics.size() == 1);
+  CHECK(loaded.diagnostics[0].severity == Severity::kWarning);
+  CHECK(loaded.diagnostics[0].key_path == "include[1]");
+  CHECK(loaded.diagnostics[0].at.line == 7);
+}
+
+TEST_CASE("interfaces and outside addresses that the machine does not have are warnings, each at its place") {
+  const auto loaded = load_text(base());
+  CHECK(check_host(loaded.config, {{"lo", "wan0", "dc0"}, {*IpAddress::parse("203.0.113.10")}}).empty());
+  const auto found = check_host(loaded.config, {{"lo", "wan1"}, {*IpAddress::parse("203.0.113.11")}});
+  REQUIRE(found.size() == 3);
+  for (const auto& each : found) CHECK(each.severity == Severity::kWarning);
+  CHECK(to_text(found[0], {"sekisho.json"}).starts_with("sekisho.json:4:31: warning: gateway.outside.interface: "));
+  CHECK(found[0].hint.find("\"wan1\"") != std::string::npos);
+  CHECK(found[1].message.find("203.0.113.10") != std::string::npos);
+  CHECK(found[2].key_path == "gateway.inside.interface");
+  CHECK(found[2].at == Position{0, 5, 30});
 }
 
 TEST_CASE("an included file may not hold what only the main file holds") {

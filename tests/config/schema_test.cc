@@ -60,6 +60,7 @@ TEST_CASE("every key is read: a value of a wrong kind in it is an error") {
       {"outside", {"{\"gateway\": {\"outside\": {", "}}}"}},
       {"inside", {"{\"gateway\": {\"inside\": {", "}}}"}},
       {"wireguard_listener", {"{\"gateway\": {\"wireguard\": {", "}}}"}},
+      {"records", {"{\"gateway\": {\"records\": {", "}}}"}},
       {"service", {"{\"services\": {\"s\": {", "}}}"}},
       {"facility", {"{\"facilities\": {\"f\": {", "}}}"}},
       {"translated_network", {"{\"facilities\": {\"f\": {\"networks\": [{", "}]}}}"}},
