@@ -51,6 +51,8 @@ void Accessd::stop() {
 
 int Accessd::run() {
   start();
+  recorder_.write_summaries(Weight::kBatched, now_);
+  recorder_.write_summaries(Weight::kDurable, now_);  // what the full disk refused: out of the reserve
   for (;;) {
     auto turn = child_.turn(next_deadline());
     now_ = os::boot_now();
@@ -131,6 +133,8 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, recorder_.next_deadline());
   take_earlier(first, control_.next_deadline());
   take_earlier(first, status_by_);
+  recorder_.write_summaries(Weight::kBatched, now_);
+  recorder_.look_at_space(now_);
   return first;
 }
 
@@ -139,7 +143,12 @@ void Accessd::record(const audit::Record& record, Weight weight) {
 }
 
 void Accessd::record_all(const std::vector<audit::Record>& records) {
-  for (const auto& each : records) record(each, Weight::kBatched);
+  for (const auto& each : records) {
+    if (each.kind.starts_with("flow.")) recorder_.write_detail(each, now_);
+    // Samples: their packets are in the totals.
+    else if (each.kind != "refused" || recorder_.room() != Recorder::Room::kNone)
+      record(each, Weight::kBatched);
+  }
 }
 
 std::string Accessd::config_directory() const {

@@ -1,4 +1,6 @@
 // Carries out what the controller decides: one core::action after the other becomes messages, records and files.
+#include <cerrno>
+
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
@@ -81,8 +83,12 @@ void Accessd::act(const action::AnswerChange& wanted) {
 
 void Accessd::act(const action::KeepLastGood& wanted) {
   const LastGood kept{wanted.generation, wanted.plan, wanted.keys};
-  if (auto done = keep_last_good(child_.arguments().state_directory, kept); !done)
-    recorder_.tell(telemetry::Alarm{"last-good: " + done.error().to_string()});
+  const auto& folder = child_.arguments().state_directory;
+  auto done = keep_last_good(folder, kept);
+  constexpr int kMostSteps = 16;  // 1 MiB; the rest of the reserve is for records
+  for (int i = 0; i < kMostSteps && !done && done.error().number == ENOSPC && recorder_.make_room(); ++i)
+    done = keep_last_good(folder, kept);
+  if (!done) recorder_.tell(telemetry::Alarm{"last-good: " + done.error().to_string()});
 }
 
 void Accessd::act(const action::UseLastGood&) {
@@ -111,6 +117,7 @@ void Accessd::act(const action::AnnounceReady& wanted) {
     recorder_.tell(telemetry::Alarm{"supervisor: " + told.error().to_string()});
 }
 
+  if (const auto config = controller_.running_config()) recorder_.set_limits(config->gateway.records, now_);
 void Accessd::act(const action::RecompileRunning&) {
   const auto* plan = controller_.running_plan();
   if (plan == nullptr) return;

@@ -1,6 +1,7 @@
 // What netd, tunneld, keyd and the kernel's event sockets tell accessd: decoded, put on record and given to the
 // controller. A message that does not decode closes its channel.
 #include <algorithm>
+#include <cerrno>
 
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/last_good.h"
@@ -133,7 +134,7 @@ void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
     if (!event.facility.empty()) each.fields["facility"] = event.facility;
     each.fields["remote"] = event.remote.to_string();
     if (!event.detail.empty()) each.fields["detail"] = event.detail;
-    record(each, Weight::kBatched);
+    recorder_.write_detail(each, now_);
   }
 }
 
@@ -165,6 +166,8 @@ void Accessd::on_timestamp_floor(const core::TimestampFloor& floor) {
     recorder_.tell(telemetry::Alarm{"timestamp floor: more than a day ahead of the clock was asked for"});
   } else if (floor.seconds > timestamp_floor_) {
     auto kept = keep_timestamp_floor(child_.arguments().state_directory, floor.seconds);
+    if (!kept && kept.error().number == ENOSPC && recorder_.make_room())  // without it no peer can be called
+      kept = keep_timestamp_floor(child_.arguments().state_directory, floor.seconds);
     if (kept) timestamp_floor_ = floor.seconds;
     if (!kept) recorder_.tell(telemetry::Alarm{"timestamp floor: " + kept.error().to_string()});
   }

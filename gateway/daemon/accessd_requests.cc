@@ -2,6 +2,7 @@
 #include "gateway/daemon/accessd.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/host_facts.h"
 
 namespace gateway::daemon {
 namespace {
@@ -116,8 +117,20 @@ Json Accessd::status_view() const {
   for (const auto& counter : counters_)
     if (!counter.name.starts_with("guard-") && !counter.name.starts_with("tunnel-drop-"))
       view["counters"][counter.name] = counter.value;
-  view["records"] = {
-      {"last_sequence", recorder_.last_sequence()}, {"failing", recorder_.failing()}, {"error", recorder_.error()}};
+  view["warnings"] = Json::array();  // of this machine, as it is now
+  if (const auto config = controller_.running_config())
+    for (const auto& each : config::check_host(*config, os::host_facts()))
+      view["warnings"].push_back(config::to_text(each, config->files));
+  view["records"] = {{"last_sequence", recorder_.last_sequence()},
+                     {"failing", recorder_.failing()},
+                     {"error", recorder_.error()},
+                     {"room", room_name(recorder_.room())},
+                     {"used", recorder_.space().used},
+                     {"budget", std::uint64_t{recorder_.limits().budget_mib} << 20},
+                     {"free", recorder_.space().free},
+                     {"reserve", recorder_.space().reserve},
+                     {"summed", recorder_.summed()},
+                     {"lost", recorder_.lost()}};
   view["time"] = audit::to_rfc3339(now.wall, now.offset_minutes);
   return view;
 }

@@ -65,6 +65,13 @@ void print_status(const Json& result) {
   if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
 }
 
+  if (const auto room = text_at(records, "room"); room == "short" || room == "none")
+    fmt::print("{}\n",
+               coloured(room == "none" ? Colour::kRed : Colour::kYellow,
+                        fmt::format("records: {} used, {} free on the disk{}", bytes_text(number_at(records, "used")),
+                                    bytes_text(number_at(records, "free")),
+                                    room == "none" ? "; flows are only summed: move closed record files away"
+                                                   : "; room is getting short")));
 }  // namespace
 
 std::string text_at(const Json& json, const char* key) {

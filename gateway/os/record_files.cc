@@ -2,13 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <systemd/sd-journal.h>
 
 #include <ctime>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include "gateway/os/clock.h"
 
@@ -26,8 +29,26 @@ OsResult<void> make_directory(const std::string& path) {
   return {};
 }
 
+constexpr std::size_t kDateSize = std::string_view("2026-11-25").size();
+constexpr std::string_view kEnding = ".jsonl";
+
+// "2026-11-25.jsonl" is part 1, "2026-11-25_0002.jsonl" part 2 of that day; 0: no record file. In the order of names
+// ('_' comes after '.') they are in the order of time.
+unsigned part_of(const std::string& name) {
+  if (name.size() < kDateSize + kEnding.size() || !name.ends_with(kEnding)) return 0;
+  const auto middle = name.substr(kDateSize, name.size() - kDateSize - kEnding.size());
+  if (middle.empty()) return 1;
+  unsigned part = 0;
+  const auto read = std::from_chars(middle.data() + 1, middle.data() + middle.size(), part);
+  return middle[0] == '_' && read.ec == std::errc() && read.ptr == middle.data() + middle.size() ? part : 0;
+}
+
 bool is_record_file(const std::string& name) {
-  return name.size() == std::string("2026-11-25.jsonl").size() && name.ends_with(".jsonl");
+  return part_of(name) > 0;
+}
+
+bool wants_space(const OsError& error) {
+  return error.number == ENOSPC || error.number == EDQUOT;
 }
 
 std::vector<std::string> record_files(const std::string& directory) {
@@ -71,12 +92,71 @@ audit::RecordTime record_time() {
   return {wall, boot_now(), local_offset_minutes(wall)};
 }
 
-OsResult<RecordFiles> RecordFiles::open(const std::string& state_directory) {
+OsResult<RecordFiles> RecordFiles::open(const std::string& state_directory, std::uint64_t reserve) {
   if (auto made = make_directory(state_directory); !made) return std::unexpected(made.error());
-  RecordFiles files(state_directory + "/records");
+  RecordFiles files(state_directory + "/records", reserve);
   if (auto made = make_directory(files.directory_); !made) return std::unexpected(made.error());
   if (auto repaired = files.repair(); !repaired) return std::unexpected(repaired.error());
+  files.fill_reserve();
   return files;
+}
+
+// What the disk does not give now is asked for again with every look at the space.
+void RecordFiles::fill_reserve() {
+  const auto path = directory_ + "/reserve";
+  if (!reserve_file_.valid())
+    reserve_file_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat facts{};
+  if (!reserve_file_.valid() || fstat(reserve_file_.number(), &facts) != 0) return;
+  if (static_cast<std::uint64_t>(facts.st_size) > wanted_reserve_ &&
+      ftruncate(reserve_file_.number(), static_cast<off_t>(wanted_reserve_)) != 0)
+    return;
+  // Step by step: half a reserve is better than none. posix_fallocate leaves holes nowhere.
+  for (reserve_ = 0; reserve_ < wanted_reserve_;) {
+    const auto step = std::min(kReserveStep, wanted_reserve_ - reserve_);
+    if (posix_fallocate(reserve_file_.number(), static_cast<off_t>(reserve_), static_cast<off_t>(step)) != 0) return;
+    reserve_ += step;
+  }
+}
+
+bool RecordFiles::shrink_reserve() {
+  if (reserve_ == 0) return false;
+  const auto left = reserve_ - std::min(reserve_, kReserveStep);
+  if (ftruncate(reserve_file_.number(), static_cast<off_t>(left)) != 0) return false;
+  reserve_ = left;
+  return true;
+}
+
+RecordFiles::Space RecordFiles::look_at_space() {
+  Space space;
+  for (const std::string& name : record_files(directory_)) {
+    struct stat facts{};
+    if (stat((directory_ + "/" + name).c_str(), &facts) == 0) space.used += static_cast<std::uint64_t>(facts.st_size);
+  }
+  struct statvfs disk{};
+  const auto look = [&] {
+    if (statvfs(directory_.c_str(), &disk) == 0) space.free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+  };
+  look();
+  if (reserve_ < wanted_reserve_ && space.free > 2 * wanted_reserve_) {
+    fill_reserve();
+    look();
+  }
+  space.reserve = reserve_;
+  return space;
+}
+
+// Where the day's records go on: its last part, so that a restart does not go back to an earlier one.
+std::string RecordFiles::newest_of(const std::string& date) const {
+  unsigned newest = 1;
+  for (const std::string& name : record_files(directory_))
+    if (name.starts_with(date)) newest = std::max(newest, part_of(name));
+  struct stat facts{};
+  const auto name = [&] { return date + (newest == 1 ? "" : fmt::format("_{:04}", newest)) + std::string(kEnding); };
+  const bool full = stat((directory_ + "/" + name()).c_str(), &facts) == 0 &&
+                    static_cast<std::uint64_t>(facts.st_size) >= most_in_file_;
+  if (full) ++newest;
+  return directory_ + "/" + name();
 }
 
 // All files, not only the newest: a crash just after midnight leaves that one empty, a clock set back leaves the last
@@ -113,13 +193,14 @@ OsResult<bool> RecordFiles::repair_tail(const std::string& path, std::size_t tai
 }
 
 OsResult<void> RecordFiles::switch_to(const std::string& date) {
-  if (file_.valid() && date == date_) return {};
+  if (file_.valid() && date == date_ && file_size_ < most_in_file_) return {};
   if (auto synced = sync(); !synced) return synced;
-  const auto path = directory_ + "/" + date + ".jsonl";
+  const auto path = newest_of(date);
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.valid()) return failed("open " + path);
   if (auto synced = sync_directory(directory_); !synced) return synced;
   file_ = std::move(file);
+  file_size_ = 0;  // until the next write tells
   date_ = date;
   return {};
 }
@@ -128,13 +209,22 @@ OsResult<void> RecordFiles::switch_to(const std::string& date) {
 OsResult<void> RecordFiles::write_line(const std::string& line) {
   const auto start = lseek(file_.number(), 0, SEEK_END);
   const auto written = write(file_.number(), line.data(), line.size());
+  file_size_ = static_cast<std::uint64_t>(start) + line.size();
   if (written == static_cast<ssize_t>(line.size())) return {};
+  file_size_ = static_cast<std::uint64_t>(start);
   const int cause = written < 0 ? errno : ENOSPC;
   if (written > 0 && ftruncate(file_.number(), start) != 0) file_.reset();
   return std::unexpected(OsError{cause, "write record"});
 }
 
 OsResult<std::string> RecordFiles::append(const audit::Record& record, Weight weight) {
+  auto line = append_once(record, weight);
+  while (!line && weight == Weight::kDurable && wants_space(line.error()) && shrink_reserve())
+    line = append_once(record, weight);
+  return line;
+}
+
+OsResult<std::string> RecordFiles::append_once(const audit::Record& record, Weight weight) {
   const auto now = record_time();
   if (auto there = switch_to(audit::to_date(now.wall, now.offset_minutes)); !there)
     return std::unexpected(there.error());

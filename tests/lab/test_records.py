@@ -1,5 +1,7 @@
 """P7: what went through and what was refused is on record, with names, addresses and octets."""
+import contextlib
 import json
+import subprocess
 import unittest
 
 import packets
@@ -110,3 +112,60 @@ class Records(unittest.TestCase):
     def test_files_are_private(self):
         for path in self.lab.gateway.state.rglob("*.jsonl"):
             self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
+
+class FullDisk(unittest.TestCase):
+    """The disk under the records is full: flows pass and are summed exactly, decisions stay durable, nothing is silent."""
+
+    def setUp(self):
+        self.lab = Lab()
+        self.addCleanup(self.lab.close)
+        self.state = self.lab.gateway.state
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", self.state], check=True)
+        self.addCleanup(lambda: (self.lab.gateway.close(), subprocess.run(["umount", "-l", self.state], check=True)))
+        config = self.lab.config()
+        config["gateway"]["records"] = {"keep_free_mib": 2}
+        self.lab.gateway.write_config(config)
+        self.lab.gateway.start()
+        self.lab.a.start(self.lab.public_key)
+        self.lab.wait_service(self.lab.a)
+
+    def _status(self):
+        return json.loads(self.lab.gateway.cli("status", "--json").stdout)["result"]
+
+    def _kinds(self, kind):
+        return [record for record in self.lab.gateway.records() if record["kind"] == kind]
+
+    def test_full_disk(self):
+        self.assertEqual(self._status()["records"]["room"], "good")
+        self.assertEqual(self._status()["warnings"], [])
+        with open(self.state / "stranger", "wb") as stranger, contextlib.suppress(OSError):
+            while True:
+                stranger.write(b"x" * 4096)
+                stranger.flush()
+        before, writes = self._status(), len(self._kinds("flow.begin"))
+        for _ in range(20):
+            self.assertIn("karte", ask(self.lab.a.pc, SERVICE4))
+        wait_for("all of them are counted", lambda: self._status()["flows"]["begun"] >= before["flows"]["begun"] + 20, 10)
+        status = self._status()
+        self.assertEqual(status["records"]["room"], "none")
+        self.assertGreaterEqual(status["records"]["summed"], 20)
+        self.assertLessEqual(len(self._kinds("flow.begin")), writes + 1)
+        self.assertIn("records.space", {record["kind"] for record in self.lab.gateway.records()})
+        config = self.lab.config()
+        config["services"]["extra"] = {"addresses": ["10.80.0.20"], "ports": ["tcp/443"]}
+        config["gateway"]["records"] = {"keep_free_mib": 2}
+        self.lab.gateway.write_config(config)
+        self.lab.gateway.reload()  # a decision, out of the reserve
+        self.assertEqual(self._kinds("config.applied")[-1]["reason"], "request")
+        self.assertEqual(self.lab.gateway.stop(), 0)
+        summed = sum(record["not_written"].get("flow.begin", 0) for record in self._kinds("flow.summary")
+                     if record["facility"] == "alpha")
+        self.assertEqual(len(self._kinds("flow.begin")) + summed, status["flows"]["begun"], "each flow, singly or in a sum")
+        numbers = [record["sequence"] for record in self.lab.gateway.records()]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
+
+    def test_the_gateway_says_nothing_of_its_own_into_the_tunnels(self):
+        wait_for("some refusals are read", lambda: self._status()["state"] == "running", 5)
+        self.lab.gateway.reload()
+        self.assertNotIn("foreign_destination", self._status()["refused"])
