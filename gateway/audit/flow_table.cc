@@ -41,6 +41,12 @@ std::string how_it_ended(const Flow& flow, const ConntrackEvent& event, Duration
   return event.tcp_state == kTcpEstablished && lived < kEstablishedTime ? "cut" : "timeout";
 }
 
+// Whose doing it is; the data centre and flows of unknown rules together are one more.
+std::string opener_of(const Flow& flow) {
+  const auto* permission = flow.permission.get();
+  return permission == nullptr ? std::string() : permission->from_facility.text;
+}
+
 }  // namespace
 
 std::string protocol_name(std::uint8_t protocol) {
@@ -123,10 +129,7 @@ void FlowTable::on_event(const ConntrackEvent& event, const RecordTime& now, std
   if ((event.mark & kRuleMask) == 0 && !known) return;
   if (event.kind == ConntrackEvent::Kind::kDestroy) return end(event, now, out);
   // A begin for a tuple that is still open: its end was lost.
-  if (event.kind == ConntrackEvent::Kind::kNew && known) {
-    flows_.erase(by_tuple_.at(event.original));
-    by_tuple_.erase(event.original);
-  }
+  if (event.kind == ConntrackEvent::Kind::kNew && known) forget(by_tuple_.at(event.original));
   const auto found = by_tuple_.find(event.original);
   Flow& flow = found != by_tuple_.end() ? flows_.at(found->second)
                                         : begin(event, event.kind != ConntrackEvent::Kind::kNew, now, out);
@@ -135,7 +138,7 @@ void FlowTable::on_event(const ConntrackEvent& event, const RecordTime& now, std
 }
 
 Flow& FlowTable::begin(const ConntrackEvent& event, bool late, const RecordTime& now, std::vector<Record>& out) {
-  if (flows_.size() >= most_) drop_oldest();
+  if (flows_.size() >= most_) drop_one();
   Flow flow;
   flow.number = next_number_++;
   flow.tuple = event.original;
@@ -147,15 +150,21 @@ Flow& FlowTable::begin(const ConntrackEvent& event, bool late, const RecordTime&
   flow.seen_late = late;
   ++begun_;
   by_tuple_[event.original] = flow.number;
+  shares_.add(opener_of(flow), flow.number);
   out.push_back({"flow.begin", to_fields(flow)});
   return flows_.emplace(flow.number, std::move(flow)).first->second;
 }
 
-void FlowTable::drop_oldest() {
-  const auto oldest = flows_.begin();
-  by_tuple_.erase(oldest->second.tuple);
-  flows_.erase(oldest);
+void FlowTable::drop_one() {
+  forget(shares_.oldest_of_largest());
   ++dropped_;
+}
+
+void FlowTable::forget(std::uint64_t number) {
+  const auto found = flows_.find(number);
+  shares_.remove(opener_of(found->second), number);
+  by_tuple_.erase(found->second.tuple);
+  flows_.erase(found);
 }
 
 void FlowTable::end(const ConntrackEvent& event, const RecordTime& now, std::vector<Record>& out) {
@@ -174,8 +183,7 @@ void FlowTable::end(const ConntrackEvent& event, const RecordTime& now, std::vec
     fields["packets_received"] = event.answered->packets, fields["bytes_received"] = event.answered->bytes;
   out.push_back(std::move(record));
   ++ended_;
-  by_tuple_.erase(event.original);
-  flows_.erase(number);
+  forget(number);
 }
 
 }  // namespace gateway::audit

@@ -1,6 +1,7 @@
 // The open flows as connection tracking tells them, each joined with the permission whose number its mark carries.
-// Gives the begin and end records. Flows without our mark are none of ours. Bounded: the oldest goes first and is
-// counted; its end is still recorded, as of a flow seen late.
+// Gives the begin and end records. Flows without our mark are none of ours. Bounded, and fair: when it is full
+// the facility with most open flows loses its own oldest, which is counted; its end is still recorded, as of a flow
+// seen late.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "gateway/audit/conntrack_event.h"
+#include "gateway/audit/flow_shares.h"
 #include "gateway/audit/record.h"
 #include "policy/plan.h"
 
@@ -51,12 +53,14 @@ class FlowTable {
 
   Flow& begin(const ConntrackEvent& event, bool late, const RecordTime& now, std::vector<Record>& out);
   void end(const ConntrackEvent& event, const RecordTime& now, std::vector<Record>& out);
-  void drop_oldest();
+  void drop_one();
+  void forget(std::uint64_t number);
   [[nodiscard]] std::shared_ptr<const policy::Permission> permission_of(std::uint32_t rule) const;
   [[nodiscard]] config::value::IpAddress real_of(const config::value::IpAddress& seen) const;
 
   std::size_t most_;
   std::map<std::uint64_t, Flow> flows_;
+  FlowShares shares_;
   std::unordered_map<Tuple, std::uint64_t, TupleHash> by_tuple_;
   Rules rules_, earlier_rules_;  // of the plan, and of the one before
   std::vector<policy::NetworkMap> maps_;

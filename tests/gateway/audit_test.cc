@@ -241,6 +241,37 @@ TEST_CASE("flows: a full table drops the oldest and counts it") {
   CHECK(table.flows.size() == 1);
 }
 
+TEST_CASE("flows: in a full table the facility with most open flows loses its own oldest, never another's") {
+  auto both = plan();
+  policy::Permission other = both.permissions[0];
+  other.rule = {78}, other.from_facility = {"hakodate"};
+  both.permissions.push_back(other);
+  FlowTable flows(100);
+  std::vector<Record> records;
+  flows.set_plan(both, records);
+  const auto open = [&](std::uint32_t rule, std::uint16_t port) {
+    ConntrackEvent event;
+    event.original = {*IpAddress::parse("10.2.0.9"), *IpAddress::parse("10.80.0.10"), 6, port,
+                      static_cast<std::uint16_t>(rule)};
+    event.mark = rule;
+    flows.on_event(event, at(port), records);
+  };
+  for (std::uint16_t port = 1; port <= 10; ++port) open(78, port);     // first, so the oldest
+  for (std::uint16_t port = 100; port < 5100; ++port) open(77, port);  // one that opens without end
+  std::size_t quiet = 0;
+  std::uint16_t oldest_loud = 65535;
+  for (const auto& [number, flow] : flows.flows()) {
+    if (flow.rule == 78)
+      ++quiet;
+    else
+      oldest_loud = std::min(oldest_loud, flow.tuple.source_port);
+  }
+  CHECK(quiet == 10);
+  CHECK(flows.size() == 100);
+  CHECK(oldest_loud == 5100 - 90);
+  CHECK(flows.dropped() == 5010 - 100);
+}
+
 TEST_CASE("nflog: reason and packet are read; hostile packets do no harm") {
   Buffer packet(28);
   packet[0] = 0x45, packet[9] = 17;
