@@ -6,13 +6,19 @@
 namespace gateway::audit {
 namespace {
 
-Record refused(const NflogEvent& event, const policy::Plan* plan) {
+// Of the source; the empty name stands for all that no facility has.
+std::string facility_of(const NflogEvent& event, const policy::Plan* plan) {
+  if (!event.packet || plan == nullptr) return {};
+  const auto* facility = policy::facility_of(*plan, event.packet->source);
+  return facility == nullptr ? std::string() : facility->name.text;
+}
+
+Record refused(const NflogEvent& event, const std::string& facility) {
   Record record{"refused", {}};
   auto& fields = record.fields;
   fields["reason"] = event.reason;
   if (event.packet) {
-    const auto* facility = plan == nullptr ? nullptr : policy::facility_of(*plan, event.packet->source);
-    if (facility != nullptr) fields["facility"] = facility->name.text;
+    if (!facility.empty()) fields["facility"] = facility;
     fields["protocol"] = protocol_name(event.packet->protocol);
     fields["source"] = event.packet->source.to_string();
     fields["source_port"] = event.packet->source_port;
@@ -35,11 +41,16 @@ void Refusals::on_event(const NflogEvent& event, const policy::Plan* plan, const
                         std::vector<Record>& out) {
   auto& count = count_of(event.reason);
   if (!count.exact) ++count.total, count.kernel_sampled = true;
-  const auto minute = std::chrono::duration_cast<std::chrono::minutes>(now.boot.time_since_epoch()).count();
-  if (count.minute != minute) count.minute = minute, count.samples = 0;
-  if (count.samples >= kSamplesPerMinute) return;
-  ++count.samples;
-  out.push_back(refused(event, plan));
+  const auto facility = facility_of(event, plan);
+  if (sampled(event.reason, facility, now.boot)) out.push_back(refused(event, facility));
+}
+
+bool Refusals::sampled(const std::string& reason, const std::string& facility, config::value::Instant now) {
+  const auto minute = std::chrono::duration_cast<std::chrono::minutes>(now.time_since_epoch()).count();
+  if (minute_ != minute) minute_ = minute, samples_.clear();
+  auto key = std::pair(reason, facility);
+  if (samples_.size() >= kMostSampled && !samples_.contains(key)) key = {};
+  return samples_[std::move(key)]++ < kSamplesPerMinute;
 }
 
 void Refusals::on_counter(const std::string& name, std::uint64_t total) {

@@ -1,4 +1,5 @@
-// Refused packets: every one that the kernel tells of is counted by its reason, a few of each reason are put on record.
+// Refused packets: every one that the kernel tells of is counted by its reason, a few of each facility and reason are
+// put on record, so that one that floods leaves the others' samples alone. Totals are exact whatever is sampled.
 #pragma once
 
 #include <map>
@@ -13,7 +14,8 @@ namespace gateway::audit {
 
 class Refusals {
  public:
-  static constexpr std::uint32_t kSamplesPerMinute = 60;  // records of one reason
+  static constexpr std::uint32_t kSamplesPerMinute = 60;  // records of one reason and facility
+  static constexpr std::size_t kMostSampled = 4096;       // pairs of them in a minute; further ones share one
   static constexpr std::size_t kMostReasons = 256;        // further ones are counted as "other"
 
   void on_event(const NflogEvent& event, const policy::Plan* plan, const RecordTime& now, std::vector<Record>& out);
@@ -27,8 +29,6 @@ class Refusals {
 
   struct Count {
     std::uint64_t total = 0, reported = 0;
-    std::uint32_t samples = 0;  // in this minute
-    std::int64_t minute = 0;
     bool kernel_sampled = false;  // NFLOG is rate-limited by the rules: a lower bound
     bool exact = false;           // the kernel's own total is known
   };
@@ -36,7 +36,11 @@ class Refusals {
 
  private:
   Count& count_of(const std::string& reason);
+  [[nodiscard]] bool sampled(const std::string& reason, const std::string& facility, config::value::Instant now);
+
   std::map<std::string, Count> counts_;
+  std::int64_t minute_ = 0;
+  std::map<std::pair<std::string, std::string>, std::uint32_t> samples_;  // in this minute, by reason and facility
 };
 
 }  // namespace gateway::audit

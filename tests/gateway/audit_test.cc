@@ -313,6 +313,44 @@ TEST_CASE("refusals: the kernel's totals are exact, packets told of are samples"
   CHECK(refusals.summaries()[0].fields["count"] == 3);
 }
 
+TEST_CASE("refusals: samples of one facility's flood do not use up another's; totals stay exact") {
+  auto both = plan();
+  policy::FacilityPlan other;
+  other.name = {"hakodate"};
+  other.networks = {{*Prefix::parse("10.3.0.0/24"), *Prefix::parse("10.3.0.0/24")}};
+  both.facilities.push_back(other);
+  Refusals refusals;
+  std::vector<Record> records;
+  const auto refuse = [&](const char* source, int second) {
+    NflogEvent event;
+    event.reason = "detour";
+    event.packet = Tuple{*IpAddress::parse(source), *IpAddress::parse("10.9.0.1"), 6, 1, 2};
+    refusals.on_event(event, &both, at(second), records);
+  };
+  const auto samples_of = [&](const char* facility) {
+    return std::count_if(records.begin(), records.end(),
+                         [&](const auto& each) { return each.fields.value("facility", "") == facility; });
+  };
+  for (int i = 0; i < 5000; ++i) refuse("10.2.0.9", 1);
+  refuse("10.3.0.9", 1);
+  CHECK(samples_of("matsumae") == Refusals::kSamplesPerMinute);
+  CHECK(samples_of("hakodate") == 1);
+  CHECK(refusals.counts().at("detour").total == 5001);
+  refuse("10.2.0.9", 61);  // the next minute
+  CHECK(samples_of("matsumae") == Refusals::kSamplesPerMinute + 1);
+}
+
+TEST_CASE("refusals: however many reasons and facilities there are, samples of a minute are bounded") {
+  Refusals refusals;
+  std::vector<Record> records;
+  NflogEvent event;
+  for (std::size_t i = 0; i < Refusals::kMostSampled + 500; ++i) {
+    event.reason = "r" + std::to_string(i);
+    refusals.on_event(event, nullptr, at(1), records);
+  }
+  CHECK(records.size() == Refusals::kMostSampled + Refusals::kSamplesPerMinute);
+}
+
 TEST_CASE("refusals: all are counted, a few recorded, sums told once") {
   Refusals refusals;
   std::vector<Record> records;
