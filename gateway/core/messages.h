@@ -56,6 +56,8 @@ enum class MessageType : std::uint16_t {
 };
 
 enum class ProcessRole : std::uint8_t { kSupervisor, kNetd, kTunneld, kKeyd, kAccessd };
+// "netd": as in the program's name, the log and the records.
+[[nodiscard]] std::string name_of(ProcessRole role);
 
 struct PeerChannel {
   ProcessRole role = ProcessRole::kSupervisor;

@@ -81,8 +81,8 @@ void Accessd::load(core::ChangeRequest request) {
 void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
   for (const auto role : turn.lost_channels) on_lost(role);
   for (const auto role : turn.fresh_channels) {
-    recorder_.tell(telemetry::ProcessGreeted{role_name(role)});
-    record({"process.started", {{"process", role_name(role)}}}, Weight::kBatched);
+    recorder_.tell(telemetry::ProcessGreeted{core::name_of(role)});
+    record({"process.started", {{"process", core::name_of(role)}}}, Weight::kBatched);
     core::Actions actions;
     controller_.on_greeted(role, now_, actions);
     perform(std::move(actions));
@@ -104,8 +104,8 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
 }
 
 void Accessd::on_lost(core::ProcessRole role) {
-  recorder_.tell(telemetry::ProcessLost{role_name(role)});
-  record({"process.lost", {{"process", role_name(role)}}}, Weight::kDurable);
+  recorder_.tell(telemetry::ProcessLost{core::name_of(role)});
+  record({"process.lost", {{"process", core::name_of(role)}}}, Weight::kDurable);
   if (role == core::ProcessRole::kTunneld) tunnels_.clear();
   core::Actions actions;
   controller_.on_lost(role, now_, actions);

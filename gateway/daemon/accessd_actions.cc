@@ -32,7 +32,7 @@ void Accessd::send(ProcessRole to, MessageType type, const T& message, std::span
   auto& channel = child_.peer(to);
   if (!channel.open()) return;  // its loss is told in the next turn
   if (auto sent = channel.send(type, message, descriptors); !sent)
-    recorder_.tell(telemetry::Alarm{std::string("to ") + role_name(to) + ": " + sent.error().to_string()});
+    recorder_.tell(telemetry::Alarm{"to " + core::name_of(to) + ": " + sent.error().to_string()});
 }
 template void Accessd::send(ProcessRole, MessageType, const core::TimestampFloor&, std::span<const int>);
 template void Accessd::send(ProcessRole, MessageType, const core::StatusQuery&, std::span<const int>);

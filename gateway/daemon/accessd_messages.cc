@@ -41,7 +41,7 @@ const char* kind_of(EventKind kind) {
 }  // namespace
 
 void Accessd::broke_form(ProcessRole role) {
-  recorder_.tell(telemetry::Alarm{std::string(role_name(role)) + " sent a message that does not fit"});
+  recorder_.tell(telemetry::Alarm{core::name_of(role) + " sent a message that does not fit"});
   child_.peer(role).close();  // told as lost in the next turn
 }
 

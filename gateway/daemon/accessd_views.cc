@@ -74,22 +74,6 @@ std::string error_line(const std::string& code, const std::string& message, cons
   return one_line({{"version", kControlVersion}, {"ok", false}, {"error", error}});
 }
 
-const char* role_name(ProcessRole role) {
-  switch (role) {
-    case ProcessRole::kSupervisor:
-      return "supervisor";
-    case ProcessRole::kNetd:
-      return "netd";
-    case ProcessRole::kTunneld:
-      return "tunneld";
-    case ProcessRole::kKeyd:
-      return "keyd";
-    case ProcessRole::kAccessd:
-      return "accessd";
-  }
-  return "unknown";
-}
-
 Json facilities_view(const policy::Plan& plan, const Tunnels& tunnels) {
   std::map<std::string, std::pair<Json, Json>> names;  // facility -> what it may open, what may be opened to it
   for (const auto& permission : plan.permissions) {
@@ -174,7 +158,7 @@ Json controller_view(const core::Controller& controller, const audit::RecordTime
   view["last_error"] = controller.last_error();
   if (const auto next = controller.next_change()) view["next_change"] = audit::to_rfc3339(*next, now.offset_minutes);
   for (const auto role : {ProcessRole::kNetd, ProcessRole::kTunneld, ProcessRole::kKeyd})
-    view["processes"][role_name(role)] = controller.present(role);
+    view["processes"][core::name_of(role)] = controller.present(role);
   return view;
 }
 

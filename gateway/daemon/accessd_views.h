@@ -33,6 +33,5 @@ using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility
 [[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome);
 [[nodiscard]] Json controller_view(const core::Controller& controller, const audit::RecordTime& now);
 [[nodiscard]] audit::Record to_record(const core::ChangeRecord& change);
-[[nodiscard]] const char* role_name(core::ProcessRole role);
 
 }  // namespace gateway::daemon

@@ -32,22 +32,6 @@ std::vector<std::string> child_environment() {
 
 }  // namespace
 
-std::string name_of(ProcessRole role) {
-  switch (role) {
-    case ProcessRole::kSupervisor:
-      return "supervisor";
-    case ProcessRole::kNetd:
-      return "netd";
-    case ProcessRole::kTunneld:
-      return "tunneld";
-    case ProcessRole::kKeyd:
-      return "keyd";
-    case ProcessRole::kAccessd:
-      return "accessd";
-  }
-  std::abort();
-}
-
 OsResult<void> SupervisedProcess::start(const std::string& directory, const RunArguments& arguments,
                                         os::EventLoop& loop, Instant now) {
   auto [ours, theirs] = TRY(os::MessageChannel::pair());

@@ -11,9 +11,6 @@
 
 namespace gateway::daemon {
 
-// "netd": as in the program's name and in the log.
-[[nodiscard]] std::string name_of(core::ProcessRole role);
-
 class SupervisedProcess {
  public:
   SupervisedProcess(core::ProcessRole role, std::uint32_t token) : role_(role), token_(token) {}
