@@ -39,8 +39,13 @@ Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, core::Gen
 
 void Accessd::start() {
   recorder_.tell(telemetry::ProcessStarted{"accessd"});
-  timestamp_floor_ = read_timestamp_floor(child_.arguments().state_directory);
   record({"start", {{"config", child_.arguments().config_file}}}, Weight::kDurable);
+  if (const auto floor = read_timestamp_floor(child_.arguments().state_directory)) {
+    timestamp_floor_ = *floor;
+  } else {  // the wall clock is used alone; the file is written anew with the first call
+    timestamp_warning_ = floor.error().to_string();
+    act(core::action::RaiseAlarm{timestamp_warning_});
+  }
   load({0, core::ChangeReason::kStart, "start", ""});
 }
 

@@ -122,6 +122,7 @@ class Accessd {
   Tunnels tunnels_;
   std::vector<core::Counter> counters_;
   std::uint64_t timestamp_floor_ = 0;
+  std::string timestamp_warning_;  // why the kept floor could not be used at the start
   Instant now_, summary_at_;
 };
 

@@ -6,6 +6,7 @@
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
+#include "tunnel/wireguard/timestamp.h"
 
 namespace gateway::daemon {
 namespace {
@@ -157,11 +158,10 @@ void Accessd::on_status_report(const core::StatusReport& report) {
 
 // The echo is the promise that it is on disk: tunneld goes beyond the old floor only after it (S18).
 void Accessd::on_timestamp_floor(const core::TimestampFloor& floor) {
-  constexpr std::uint64_t kTaiEpoch = std::uint64_t{1} << 62;  // TAI64 label of 1970
   constexpr std::uint64_t kFurthestAhead = 86'400;
-  const auto wall = std::chrono::duration_cast<std::chrono::seconds>(os::wall_now().time_since_epoch()).count();
-  const std::uint64_t wall_label = kTaiEpoch + static_cast<std::uint64_t>(std::max<std::int64_t>(wall, 0));
-  if (floor.seconds > std::max(wall_label, timestamp_floor_) + kFurthestAhead) {
+  const std::uint64_t wall = tunnel::wireguard::sane_label(os::wall_now()).value_or(0);
+  const bool far = floor.seconds > std::max(wall, timestamp_floor_) + kFurthestAhead;
+  if (far || !tunnel::wireguard::is_sane_label(floor.seconds)) {
     // A number far ahead would stay for good and keep every peer from being called.
     recorder_.tell(telemetry::Alarm{"timestamp floor: more than a day ahead of the clock was asked for"});
   } else if (floor.seconds > timestamp_floor_) {

@@ -118,6 +118,7 @@ Json Accessd::status_view() const {
     if (!counter.name.starts_with("guard-") && !counter.name.starts_with("tunnel-drop-"))
       view["counters"][counter.name] = counter.value;
   view["warnings"] = Json::array();  // of this machine, as it is now
+  if (!timestamp_warning_.empty()) view["warnings"].push_back(timestamp_warning_);
   if (const auto config = controller_.running_config())
     for (const auto& each : config::check_host(*config, os::host_facts()))
       view["warnings"].push_back(config::to_text(each, config->files));

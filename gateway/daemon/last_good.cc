@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "gateway/os/state_files.h"
+#include "tunnel/wireguard/timestamp.h"
 
 namespace gateway::daemon {
 
@@ -65,13 +66,20 @@ os::OsResult<void> keep_timestamp_floor(const std::string& state_directory, std:
                                 {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
-std::uint64_t read_timestamp_floor(const std::string& state_directory) {
-  const auto file = os::read_state_file(floor_path(state_directory), 64);
+os::OsResult<std::uint64_t> read_timestamp_floor(const std::string& state_directory) {
+  constexpr const char* kEffect =
+      "; handshakes follow the clock alone, and a peer that saw a later timestamp does not answer our calls until then";
+  const auto path = floor_path(state_directory);
+  const auto file = os::read_state_file(path, 64);
+  if (!file) return std::unexpected(os::OsError{0, path + ": " + file.error().to_string() + kEffect});
+  if (!*file) return 0;
   std::uint64_t seconds = 0;
-  if (!file || !*file) return 0;
   const auto* text = reinterpret_cast<const char*>((*file)->data());
-  std::from_chars(text, text + (*file)->size(), seconds);
-  return seconds;
+  const auto* end = text + (*file)->size();
+  const auto read = std::from_chars(text, end, seconds);
+  const bool whole = read.ec == std::errc{} && end - read.ptr == 1 && *read.ptr == '\n';
+  if (whole && tunnel::wireguard::is_sane_label(seconds)) return seconds;
+  return std::unexpected(os::OsError{0, path + ": is damaged" + kEffect});
 }
 
 }  // namespace gateway::daemon

@@ -24,6 +24,9 @@ struct LastGood {
 [[nodiscard]] config::value::Generation read_last_generation(const std::string& state_directory);
 
 [[nodiscard]] os::OsResult<void> keep_timestamp_floor(const std::string& state_directory, std::uint64_t seconds);
-[[nodiscard]] std::uint64_t read_timestamp_floor(const std::string& state_directory);
+// 0 when nothing was kept yet. An error, a sentence for a person, when there is a file and it is not what we wrote:
+// then the clock alone must do, and peers that saw later timestamps than it gives do not answer our calls until it is
+// there.
+[[nodiscard]] os::OsResult<std::uint64_t> read_timestamp_floor(const std::string& state_directory);
 
 }  // namespace gateway::daemon

@@ -3,6 +3,7 @@
 
 #include "gateway/daemon/tunneld.h"
 #include "gateway/os/outside_socket.h"
+#include "tunnel/wireguard/timestamp.h"
 
 #ifdef SEKISHO_FAULTS
 #include <fstream>
@@ -16,15 +17,9 @@ using core::ProcessRole;
 using os::FileDescriptor;
 using os::OsError;
 
-constexpr std::uint64_t kTaiEpoch = 0x400000000000000aULL;  // TAI64 label of 1970 (cr.yp.to/libtai/tai64.html)
 constexpr std::uint64_t kTimestampsAhead = 600;             // seconds asked to be durable beyond now
 constexpr auto kTimestampsRetry = std::chrono::seconds(5);  // after accessd could not keep them
 constexpr std::uint64_t kTimestampsRenew = 300;             // asked again when less than this is left
-
-std::uint64_t tai_seconds(config::value::WallTime wall) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wall.time_since_epoch()).count();
-  return kTaiEpoch + static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0));
-}
 
 }  // namespace
 
@@ -148,10 +143,12 @@ void Tunneld::tell_refusals() {
 void Tunneld::renew_timestamps() {
   auto& accessd = child_.peer(ProcessRole::kAccessd);
   if (!plane_.configured() || asked_timestamps_ || !accessd.open() || now_.boot < ask_timestamps_at_) return;
-  const std::uint64_t wall = tai_seconds(now_.wall), used = plane_.timestamps_used();
-  if (plane_.durable_timestamps() >= std::max(wall + kTimestampsRenew, used + 1)) return;
-  // Ahead of the clock (it was set back, or we restarted just now): as little further as will do.
-  const std::uint64_t wanted = std::max(wall + kTimestampsAhead, used + 2);
+  const auto wall = tunnel::wireguard::sane_label(now_.wall);
+  const std::uint64_t used = plane_.timestamps_used();
+  if (plane_.durable_timestamps() >= std::max(wall ? *wall + kTimestampsRenew : 0, used + 1)) return;
+  // Ahead of the clock (it was set back, is dead, or we restarted just now): as little further as will do.
+  const std::uint64_t wanted = std::max(wall ? *wall + kTimestampsAhead : 0, used + 2);
+  if (!tunnel::wireguard::is_sane_label(wanted)) return;  // no clock and nothing kept: no initiation is made either
   if (accessd.send(MessageType::kTimestampFloor, core::TimestampFloor{wanted})) asked_timestamps_ = wanted;
 }
 

@@ -158,7 +158,26 @@ TEST_CASE("last good: kept and read back; damage and absence give nothing") {
 
 TEST_CASE("timestamp floor: survives, and is 0 when nothing was kept (S18)") {
   Folder folder;
-  CHECK(daemon::read_timestamp_floor(folder.path) == 0);
-  REQUIRE(daemon::keep_timestamp_floor(folder.path, 4'611'686'020'000'000'123));
-  CHECK(daemon::read_timestamp_floor(folder.path) == 4'611'686'020'000'000'123);
+  CHECK(daemon::read_timestamp_floor(folder.path).value() == 0);
+  REQUIRE(daemon::keep_timestamp_floor(folder.path, 4'611'686'020'217'387'914));
+  CHECK(daemon::read_timestamp_floor(folder.path).value() == 4'611'686'020'217'387'914);
+}
+
+TEST_CASE("timestamp floor: a damaged file is an error that says what peers will do, never a silent 0 (S18)") {
+  Folder folder;
+  const std::string good = "4611686020217387914\n";
+  const auto read = [&](const std::string& text) {
+    std::ofstream(folder.path + "/timestamp-floor", std::ios::binary) << text;
+    return daemon::read_timestamp_floor(folder.path);
+  };
+  REQUIRE(read(good));
+  for (const auto& text : {std::string(), std::string("\n"), good.substr(0, good.size() - 1), good + "\n", " " + good,
+                           "x" + good, std::string("0\n"), std::string("2\n"), std::string("99999999999999999999\n"),
+                           std::string("4611686018427387914\n"), std::string("9223372036854775807\n"),
+                           good.substr(0, 10) + "\n", std::string(64, '\0'), std::string(1000, '4')}) {
+    INFO(text);
+    const auto damaged = read(text);
+    REQUIRE_FALSE(damaged);
+    CHECK(damaged.error().to_string().find("does not answer our calls") != std::string::npos);
+  }
 }

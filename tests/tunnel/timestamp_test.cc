@@ -43,7 +43,36 @@ TEST_CASE("after a restart every timestamp is later than the stored one, by no m
   CHECK(after.used_seconds() == kTai + 1);
 }
 
-TEST_CASE("an absurd clock makes no timestamp and no initiation") {
+TEST_CASE("WireGuard 5.1: a dead clock goes on from what was kept, a nanosecond each time") {
+  for (const auto wall : {std::chrono::seconds(0), std::chrono::seconds(9'000'000'000)}) {
+    TimestampSource source({WallTime{wall}, kTai}, kStart);
+    Timestamp last{};
+    for (int i = 0; i < 100; ++i) {
+      const auto next = source.next(kStart + std::chrono::hours(i), kNoLimit);
+      REQUIRE(next);
+      REQUIRE(*next > last);
+      last = *next;
+    }
+    CHECK(source.used_seconds() == kTai + 1);
+    source.set_wall_time(kWallStart + 1h, kStart + 100h);  // set right
+    CHECK(source.next(kStart + 100h, kNoLimit).has_value());
+    CHECK(source.used_seconds() == kTai + 3600);
+  }
+}
+
+TEST_CASE("a kept timestamp beyond 2100 is not gone on from") {
+  const std::uint64_t end_of_sense = kTai - 1'790'000'000 + 4'102'444'800;
+  TimestampSource source({kWallStart, end_of_sense - 1}, kStart);
+  const auto refused = source.next(kStart, kNoLimit);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error() == NoTimestamp::kClock);
+  CHECK(tunnel::wireguard::is_sane_label(end_of_sense - 1));
+  CHECK_FALSE(tunnel::wireguard::is_sane_label(end_of_sense));
+  CHECK_FALSE(tunnel::wireguard::sane_label(WallTime{}).has_value());
+  CHECK(tunnel::wireguard::sane_label(kWallStart) == kTai);
+}
+
+TEST_CASE("an absurd clock and nothing kept make no timestamp and no initiation") {
   using std::chrono::seconds;
   for (const auto wall : {seconds(0), seconds(1'704'067'199), seconds(4'102'444'800), seconds(9'000'000'000)}) {
     TimestampSource source({WallTime{wall}, 0}, kStart);

@@ -12,20 +12,33 @@ constexpr std::uint32_t kCoarse = ~((std::uint32_t{1} << 24) - 1);
 constexpr wire::WallTime kSaneFrom{std::chrono::seconds(1'704'067'200)};   // 2024-01-01
 constexpr wire::WallTime kSaneUntil{std::chrono::seconds(4'102'444'800)};  // 2100-01-01
 
+constexpr std::uint64_t label_of(wire::WallTime wall) {  // of 1970 or later
+  return kTaiEpoch + static_cast<std::uint64_t>(wall.time_since_epoch().count()) / 1'000'000'000;
+}
+
 }  // namespace
 
 TimestampSource::TimestampSource(const TimestampParams& params, Instant now)
     : wall_base_(params.wall_now), base_(now), last_{params.floor, kLastNanosecond} {}
 
+bool is_sane_label(std::uint64_t tai_seconds) {
+  return tai_seconds >= label_of(kSaneFrom) && tai_seconds < label_of(kSaneUntil);
+}
+
+std::optional<std::uint64_t> sane_label(wire::WallTime wall) {
+  if (wall < kSaneFrom || wall >= kSaneUntil) return std::nullopt;
+  return label_of(wall);
+}
+
 std::expected<Timestamp, NoTimestamp> TimestampSource::next(Instant now, std::uint64_t limit) {
+  const bool at_end = last_.nanoseconds == kLastNanosecond;
+  Tai next = at_end ? Tai{last_.seconds + 1, 0} : Tai{last_.seconds, last_.nanoseconds + 1};
   const wire::WallTime wall = wall_base_ + (now - base_);
-  if (wall < kSaneFrom || wall >= kSaneUntil) return std::unexpected(NoTimestamp::kClock);
-  const auto since_1970 = static_cast<std::uint64_t>(wall.time_since_epoch().count());
-  const Tai clock{kTaiEpoch + since_1970 / 1'000'000'000,
-                  static_cast<std::uint32_t>(since_1970 % 1'000'000'000) & kCoarse};
-  const Tai after_last =
-      last_.nanoseconds == kLastNanosecond ? Tai{last_.seconds + 1, 0} : Tai{last_.seconds, last_.nanoseconds + 1};
-  const Tai next = std::max(clock, after_last);
+  if (const auto label = sane_label(wall)) {
+    const auto nanoseconds = static_cast<std::uint64_t>(wall.time_since_epoch().count()) % 1'000'000'000;
+    next = std::max(next, Tai{*label, static_cast<std::uint32_t>(nanoseconds) & kCoarse});
+  }
+  if (!is_sane_label(next.seconds)) return std::unexpected(NoTimestamp::kClock);
   if (next.seconds > limit) return std::unexpected(NoTimestamp::kNotDurable);
   last_ = next;
   Timestamp timestamp{};
