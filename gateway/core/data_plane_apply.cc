@@ -202,6 +202,7 @@ std::vector<TunnelStatus> DataPlane::status() const {
       status.received_bytes = counters->received_bytes, status.received_packets = counters->received_packets;
       status.sent_bytes = counters->sent_bytes, status.sent_packets = counters->sent_packets;
       status.handshakes = counters->handshakes;
+      status.problem = counters->problem, status.problem_since = counters->problem_since;
     }
     all.push_back(std::move(status));
   }

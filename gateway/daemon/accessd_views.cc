@@ -54,6 +54,11 @@ Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& s
   tunnel["handshakes"] = status.handshakes;
   tunnel["bytes_received"] = status.received_bytes, tunnel["packets_received"] = status.received_packets;
   tunnel["bytes_sent"] = status.sent_bytes, tunnel["packets_sent"] = status.sent_packets;
+  if (!status.problem.empty()) {
+    tunnel["problem"] = status.problem;
+    if (status.problem_since)
+      tunnel["problem_since"] = audit::to_rfc3339(now.wall - (now.boot - *status.problem_since), now.offset_minutes);
+  }
   tunnel["refused_in"] = status.guard_refused_in, tunnel["refused_out"] = status.guard_refused_out;
   return tunnel;
 }

@@ -44,6 +44,10 @@ void print_tunnels(const Json& result) {
                fmt::format("{}/{}", number_at(each, "refused_in"), number_at(each, "refused_out"))});
   }
   fmt::print("{}", table.to_string());
+  for (const auto& each : list_at(result, "tunnels"))
+    if (const auto problem = text_at(each, "problem"); !problem.empty())
+      fmt::print("{}: {} (since {})\n", printable(text_at(each, "facility")), printable(problem),
+                 text_at(each, "problem_since"));
 }
 
 void print_routes(const Json& result) {
@@ -112,6 +116,16 @@ struct View {
 constexpr std::array<View, 4> kViews{
     {{"facilities", print_facilities}, {"tunnels", print_tunnels}, {"routes", print_routes}, {"flows", print_flows}}};
 
+// Of a list of facilities or tunnels only the one named. False: it is not there.
+bool keep_only(Json& answer, const std::string& view, const std::string& facility) {
+  Json kept = Json::array();
+  for (const auto& each : list_at(answer["result"], view.c_str()))
+    if (text_at(each, "facility") == facility) kept.push_back(each);
+  const bool found = !kept.empty();
+  answer["result"][view] = std::move(kept);
+  return found;
+}
+
 }  // namespace
 
 int show(const CommandLine& line) {
@@ -120,9 +134,14 @@ int show(const CommandLine& line) {
     return print_not_reached("cannot show '" + line.words[0] + "': facilities, tunnels, routes or flows");
   const bool watching = line.has("--watch");
   if (watching && view->name != "flows") return print_not_reached("--watch is for flows");
+  const bool one = line.words.size() > 1;
+  if (one && view->name != "tunnels" && view->name != "facilities")
+    return print_not_reached("a facility is named for facilities and tunnels only");
   auto asked = ask(line, {{"verb", "show"}, {"what", view->name}, {"watch", watching}});
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
+  if (one && !keep_only(asked->answer, std::string(view->name), line.words[1]))
+    return print_not_reached("no facility '" + line.words[1] + "' is configured");
   if (line.json())
     fmt::print("{}", one_line(asked->answer));
   else

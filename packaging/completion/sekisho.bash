@@ -16,7 +16,11 @@ _sekisho() {
   esac
   case $verb in
     check) COMPREPLY=($(compgen -f -W "$common" -- "$word")) ;;
-    show) COMPREPLY=($(compgen -W "facilities tunnels routes flows --watch $common" -- "$word")) ;;
+    show)
+      case $before in
+        facilities|tunnels) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -W "facilities tunnels routes flows --watch $common" -- "$word")) ;;
+      esac ;;
     explain) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
     key) [ "$COMP_CWORD" -eq 2 ] && COMPREPLY=($(compgen -W "generate public" -- "$word")) || COMPREPLY=($(compgen -f -- "$word")) ;;
     facility) COMPREPLY=($(compgen -W "add --title --role --network --may-use --source --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;

@@ -53,6 +53,16 @@ class Tunnels(unittest.TestCase):
         lab.wait_service(lab.b)
         self.assertFalse(reaches(lab.a.pc, SERVICE4, timeout=4))
         self.assertEqual(lab.a.latest_handshake(), 0)
+        # The hospital calls each 5 s; the fourth call says that it takes up none of our responses.
+        def shown():
+            reaches(lab.a.pc, SERVICE4, timeout=1)
+            return "its preshared key differs" in lab.gateway.cli("show", "tunnels", "alpha").stdout
+        wait_for("the likely cause is shown", shown, 40, 1)
+        self.assertNotIn("beta", lab.gateway.cli("show", "tunnels", "alpha").stdout)
+        self.assertEqual(lab.gateway.cli("show", "tunnels", "nobody", check=False).returncode, 2)
+        failed = [record for record in lab.gateway.records() if record["kind"] == "tunnel.handshake-failed"]
+        self.assertEqual({record["facility"] for record in failed}, {"alpha"})
+        self.assertIn("its preshared key differs", failed[0]["detail"])
 
     def test_unknown_key_gets_no_tunnel(self):
         lab = self.raise_lab()

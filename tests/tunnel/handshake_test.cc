@@ -2,7 +2,8 @@
 // pass.
 #include <catch2/catch.hpp>
 
-#include "tests/sim/nodes.h"
+#include "tests/sim/network.h"
+#include "tunnel/wireguard/failure.h"
 
 using namespace sim;
 
@@ -244,6 +245,62 @@ TEST_CASE("a wrong or missing preshared key never makes a session") {
   CHECK(pair.b.received.empty());
   CHECK(pair.a.events_of(EventKind::kHandshakeFailed) == 1);
   CHECK(pair.a.dropped(Drop::kForged) == 1);
+}
+
+//   a (another preshared key)       b
+//   |-- initiation each 5 s --------->|
+//   |<----------- response -----------|   which a cannot open
+TEST_CASE("another preshared key is told at both ends, with its cause, once a minute") {
+  Pair pair("psk");
+  pair.b.keyd.keys["psk"] = key_of(98);
+  const auto details = [](const Node& node) {
+    std::vector<std::string> all;
+    for (const auto& event : node.events)
+      if (event.kind == EventKind::kHandshakeFailed) all.push_back(event.detail);
+    return all;
+  };
+  Network network(pair, {});
+  pair.a_sends();
+  network.run(kStart + 14s);
+  CHECK(details(pair.b).empty());  // it may still be loss
+  CHECK(pair.b.endpoint->counters({1})->problem.empty());
+  network.run(kStart + 59s);
+  REQUIRE(details(pair.a).size() == 1);
+  CHECK(details(pair.a)[0] == sentence(Failure::kResponseForged));
+  REQUIRE(details(pair.b).size() == 1);
+  CHECK(details(pair.b)[0] == sentence(Failure::kNeverConfirmed));
+  CHECK(pair.a.endpoint->counters({1})->problem == sentence(Failure::kResponseForged));
+  CHECK(pair.b.endpoint->counters({1})->problem == sentence(Failure::kNeverConfirmed));
+  network.run(kStart + 89s);
+  CHECK(details(pair.a).size() == 2);
+  CHECK(details(pair.b).size() == 2);
+  pair.b.keyd.keys["psk"] = key_of(99);  // put right: nothing of it stays
+  pair.a_sends();
+  network.run(kStart + 120s);
+  CHECK(pair.a.events_of(EventKind::kTunnelUp) == 1);
+  for (const Node* node : {&pair.a, &pair.b}) {
+    CHECK(node->endpoint->counters({1})->problem.empty());
+    CHECK_FALSE(node->endpoint->counters({1})->problem_since.has_value());
+  }
+}
+
+TEST_CASE("responses that are lost now and then are no failure") {
+  Pair pair("psk");
+  Network network(pair, {.seed = 5, .loss_per_mille = 200, .repeat_per_mille = 0, .delay = 20ms, .spread = {}});
+  for (int i = 0; i < 3600; ++i) {
+    pair.a_sends();
+    network.run(pair.now + 1s);
+  }
+  CHECK(pair.a.events_of(EventKind::kHandshakeFailed) == 0);
+  CHECK(pair.b.events_of(EventKind::kHandshakeFailed) <= 1);  // one of 30 rekeys may lose three responses
+}
+
+TEST_CASE("a peer that does not answer is named as the problem") {
+  Pair pair;
+  pair.a_sends();
+  pair.a.run(pair.now + 100s);
+  REQUIRE(pair.a.events_of(EventKind::kHandshakeGaveUp) == 1);
+  CHECK(pair.a.endpoint->counters({1})->problem == sentence(Failure::kNoAnswer));
 }
 
 TEST_CASE("a preshared key that keyd does not have fails on either side") {

@@ -75,8 +75,8 @@ enum class EventKind : std::uint8_t {
   kTunnelUp,         // a session was confirmed after none was there
   kTunnelDown,       // the last session expired or was removed
   kHandshakeDone,    // including each rekey
-  kHandshakeFailed,  // `detail` says why; at most one a second and peer
-  kHandshakeGaveUp,  // no answer within REKEY_ATTEMPT_TIME
+  kHandshakeFailed,  // `detail` says why; each reason once a minute and peer
+  kHandshakeGaveUp,  // no session within REKEY_ATTEMPT_TIME; `detail` says what is known
   kPeerMoved,        // authenticated packet from a new outer address
   kUnknownPeer,      // a well-formed initiation of a key nobody configured
   kSourceRefused,    // inner source outside the peer's networks (one a second and peer; all are counted)

@@ -31,10 +31,18 @@ void Endpoint::State::tell(wire::EventKind kind, const Peer& peer, std::string_v
   turn.out.events.push_back({kind, peer.params.id, peer.path.value_or(wire::OuterPath{}), std::string(detail)});
 }
 
-void Endpoint::State::tell_failure(Peer& peer, const wire::OuterPath& path, std::string_view detail, Turn turn) {
-  if (peer.failure_told && turn.now - *peer.failure_told < 1s) return;
-  peer.failure_told = turn.now;
-  turn.out.events.push_back({wire::EventKind::kHandshakeFailed, peer.params.id, path, std::string(detail)});
+void Endpoint::State::note_failure(Peer& peer, Failure failure, Turn turn) {
+  if (peer.counters.problem != sentence(failure)) peer.counters.problem_since = turn.now;
+  peer.counters.problem = sentence(failure);
+}
+
+void Endpoint::State::tell_failure(Peer& peer, const wire::OuterPath& path, Failure failure, Turn turn) {
+  note_failure(peer, failure, turn);
+  auto& told = peer.failure_told[static_cast<std::size_t>(failure)];
+  if (told && turn.now - *told < kFailureInterval) return;
+  told = turn.now;
+  const std::string detail(sentence(failure));
+  turn.out.events.push_back({wire::EventKind::kHandshakeFailed, peer.params.id, path, detail});
 }
 
 void Endpoint::State::transmit(const wire::OuterPath& path, wire::ConstBytes bytes, std::uint8_t ecn, Turn turn) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/value/result.h"
@@ -49,6 +50,8 @@ struct PeerCounters {
   std::optional<Instant> last_handshake;
   std::optional<wire::OuterPath> path;
   bool up = false;
+  std::string_view problem;  // why the last handshakes failed; empty after one that did not
+  std::optional<Instant> problem_since;
 };
 
 #ifdef SEKISHO_FAULTS

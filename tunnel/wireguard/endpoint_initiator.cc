@@ -41,17 +41,17 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
   if (peer == nullptr || !peer->path) return;
   if (!reply.good) {
     turn.out.drops.add(wire::Drop::kKeyRefused);
-    return tell_failure(*peer, *peer->path, "own key refused", turn);
+    return tell_failure(*peer, *peer->path, Failure::kOwnKey, turn);
   }
   const auto timestamp = timestamps.next(turn.now, params.timestamp_limit);
   if (!timestamp && timestamp.error() == NoTimestamp::kNotDurable) return withhold(*peer);
-  if (!timestamp) return tell_failure(*peer, *peer->path, "the clock is not sane: no initiation is sent", turn);
+  if (!timestamp) return tell_failure(*peer, *peer->path, Failure::kClock, turn);
   const std::uint32_t index = directory.new_index(*peer);
   auto created =
       create_initiation({params.public_key, peer->params.public_key}, dh_of(reply), *timestamp, index, aead, rng);
   if (!created) {
     directory.release(index);
-    return tell_failure(*peer, *peer->path, "public key of low order", turn);
+    return tell_failure(*peer, *peer->path, Failure::kLowOrder, turn);
   }
   directory.drop_initiation(*peer);
   peer->initiation = std::move(created->state);
@@ -122,7 +122,7 @@ void Endpoint::State::proceed(step::FinishPsk& step, const PendingStep& pending_
   if (peer == nullptr) return;
   if (!reply.good) {
     turn.out.drops.add(wire::Drop::kKeyRefused);
-    return tell_failure(*peer, pending_step.path, "preshared key refused", turn);
+    return tell_failure(*peer, pending_step.path, Failure::kPresharedKeyRefused, turn);
   }
   step.noise.mix_psk_output(reply.output.expose());
   finish_handshake(*peer, step, pending_step.path, turn);
@@ -135,7 +135,7 @@ void Endpoint::State::finish_handshake(Peer& peer, step::FinishPsk& step, const 
   }
   if (!open_response(step.noise, step.message, aead)) {
     turn.out.drops.add(wire::Drop::kForged);
-    return tell_failure(peer, path, "response does not authenticate (another preshared key?)", turn);
+    return tell_failure(peer, path, Failure::kResponseForged, turn);
   }
   SessionKeys keys = step.noise.split();
   auto session = std::make_unique<Session>();

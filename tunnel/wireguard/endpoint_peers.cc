@@ -65,6 +65,9 @@ void Endpoint::State::session_confirmed(Peer& peer, Turn turn) {
   peer.timers.session_end = peer.current->created + kRejectAfterTime;
   ++peer.counters.handshakes;
   peer.counters.last_handshake = turn.now;
+  peer.counters.problem = {};
+  peer.counters.problem_since.reset();
+  peer.unconfirmed = 0;
   tell(wire::EventKind::kHandshakeDone, peer, {}, turn);
   if (!std::exchange(peer.counters.up, true)) tell(wire::EventKind::kTunnelUp, peer, {}, turn);
 }

@@ -79,7 +79,7 @@ void Endpoint::State::proceed(step::OpenTimestamp& step, const PendingStep& pend
 bool Endpoint::State::accept_timestamp(Peer& peer, const Timestamp& timestamp, const wire::OuterPath& path, Turn turn) {
   if (timestamp <= peer.greatest_timestamp) {
     turn.out.drops.add(wire::Drop::kStaleTimestamp);
-    tell_failure(peer, path, "timestamp not newer than the last: a replay, or the peer's clock went back", turn);
+    tell_failure(peer, path, Failure::kStaleTimestamp, turn);
     return false;
   }
   if (peer.initiation_accepted && turn.now - *peer.initiation_accepted < kInitiationInterval) {
@@ -97,7 +97,7 @@ void Endpoint::State::proceed(step::Respond& step, const PendingStep& pending_st
   if (peer == nullptr) return;
   if (!reply.good) {
     turn.out.drops.add(wire::Drop::kKeyRefused);
-    return tell_failure(*peer, pending_step.path, "preshared key refused", turn);
+    return tell_failure(*peer, pending_step.path, Failure::kPresharedKeyRefused, turn);
   }
   // A later initiation was accepted while keyd was asked: its session must not give way to this one.
   if (step.timestamp != peer->greatest_timestamp) return turn.out.drops.add(wire::Drop::kStaleTimestamp);
@@ -115,6 +115,7 @@ void Endpoint::State::respond(Peer& peer, step::Respond& step, const wire::Outer
   SessionKeys keys = step.state.noise.split();
   session->receiving = std::move(keys.first);
   session->sending = std::move(keys.second);
+  if (peer.unconfirmed++ >= kAnswersUnconfirmed) tell_failure(peer, path, Failure::kNeverConfirmed, turn);
   directory.drop_session(peer.next);  // never confirmed: the initiator has begun anew
   peer.next = std::move(session);
   move_path(peer, path, turn);

@@ -93,7 +93,8 @@ struct Endpoint::State {
   // endpoint.cc
   void ask(wire::KeyRequest request, PendingStep step, Turn turn);
   void tell(wire::EventKind kind, const Peer& peer, std::string_view detail, Turn turn);
-  void tell_failure(Peer& peer, const wire::OuterPath& path, std::string_view detail, Turn turn);
+  void note_failure(Peer& peer, Failure failure, Turn turn);
+  void tell_failure(Peer& peer, const wire::OuterPath& path, Failure failure, Turn turn);
   void transmit(const wire::OuterPath& path, wire::ConstBytes bytes, std::uint8_t ecn, Turn turn);
 
   EndpointParams params;

@@ -29,7 +29,8 @@ void Endpoint::State::give_up(Peer& peer, Turn turn) {
   peer.timers.keepalive = peer.timers.attempt_until = kNever;
   peer.queued = peer.withheld = false;
   directory.drop_initiation(peer);
-  tell(wire::EventKind::kHandshakeGaveUp, peer, {}, turn);
+  if (peer.counters.problem.empty()) note_failure(peer, Failure::kNoAnswer, turn);
+  tell(wire::EventKind::kHandshakeGaveUp, peer, peer.counters.problem, turn);
 }
 
 // WireGuard 6.5.

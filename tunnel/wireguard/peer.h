@@ -9,6 +9,7 @@
 
 #include "tunnel/wireguard/cookie.h"
 #include "tunnel/wireguard/endpoint.h"
+#include "tunnel/wireguard/failure.h"
 #include "tunnel/wireguard/handshake_response.h"
 #include "tunnel/wireguard/session.h"
 #include "tunnel/wireguard/source_filter.h"
@@ -46,7 +47,9 @@ struct Peer {
   std::optional<Instant> initiation_sent;
   bool queued = false;    // wants to call, waits for its turn
   bool withheld = false;  // in the endpoint's list of initiations that wait for a durable timestamp
-  std::optional<Instant> failure_told, moved_told, source_refused_told;  // events a peer could make at will
+  std::optional<Instant> moved_told, source_refused_told;  // events a peer could make at will
+  std::array<std::optional<Instant>, static_cast<std::size_t>(Failure::kCount)> failure_told;
+  std::uint32_t unconfirmed = 0;  // responses of ours since the last that was taken up
   std::deque<std::vector<std::uint8_t>> staged;
   PeerCounters counters;
   std::size_t heap_position = SIZE_MAX;  // owned by DeadlineHeap
