@@ -28,7 +28,7 @@ std::map<std::string, const Set*> by_name(const std::vector<Set>& sets) {
 }
 
 bool same_form(const Set& a, const Set& b) {
-  return a.kind == b.kind && a.type == b.type && a.flags == b.flags;
+  return a.kind == b.kind && a.type == b.type && a.flags == b.flags && a.limits == b.limits;
 }
 
 // Builds the commands in the one order nftables accepts: chains let go of sets, sets and chains go, then come.

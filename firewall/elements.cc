@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 #include <tuple>
-#include <unordered_map>
-#include <unordered_set>
+
+#include "firewall/numbers.h"
 
 namespace firewall {
 namespace {
@@ -48,52 +48,24 @@ std::string stem(PermissionKind kind) {
 // The sets of rule . facility that a row is in, by what the facility does in it.
 constexpr const char* kPartySets[] = {"ends_service", "ends_inside", "opens_exchange", "answers_exchange"};
 
+// Outer addresses that facilities are known to come from. The kernel refuses intervals that overlap: of nested
+// prefixes, which several facilities behind one carrier may well have, only the widest stays.
+std::vector<Prefix> outermost_sources(const policy::Plan& plan) {
+  std::set<Prefix> all;
+  for (const policy::FacilityPlan& facility : plan.facilities)
+    all.insert(facility.sources.begin(), facility.sources.end());
+  std::vector<Prefix> out;
+  for (const Prefix& one : all) {
+    const bool inner =
+        std::any_of(all.begin(), all.end(), [&](const Prefix& other) { return other != one && other.contains(one); });
+    if (!inner) out.push_back(one);
+  }
+  return out;
+}
+
 char digit(const Prefix& prefix) {
   return prefix.address().is_v4() ? '4' : '6';
 }
-
-// The class of a network: its own address for IPv4 (networks do not overlap, so it is unique), else folded from the
-// content. 0 is "no class"; a class that is taken moves on, in the networks' order.
-class ClassNumbers {
- public:
-  void add(const Prefix& network) {
-    std::uint32_t number = 2166136261U;
-    for (const std::uint8_t octet : network.address().octets()) number = (number ^ octet) * 16777619U;
-    if (network.address().is_v4()) {
-      number = 0;
-      for (const std::uint8_t octet : network.address().octets()) number = number << 8 | octet;
-    }
-    auto& taken = network.address().is_v4() ? taken_v4_ : taken_v6_;
-    while (number == 0 || !taken.insert(number).second) ++number;
-    numbers_.emplace(network, number);
-  }
-  [[nodiscard]] const std::map<Prefix, std::uint32_t>& all() const { return numbers_; }
-
- private:
-  std::map<Prefix, std::uint32_t> numbers_;
-  std::unordered_set<std::uint32_t> taken_v4_;
-  std::unordered_set<std::uint32_t> taken_v6_;
-};
-
-// The number of a facility: folded from its name. 0 is "no facility"; a number that is taken moves on.
-class FacilityNumbers {
- public:
-  std::uint32_t add(const policy::FacilityName& name) {
-    std::uint32_t number = 2166136261U;
-    for (const char letter : name.text) number = (number ^ static_cast<std::uint8_t>(letter)) * 16777619U;
-    while (number == 0 || !taken_.insert(number).second) ++number;
-    return numbers_[name] = number;
-  }
-  // 0 for a name that was never added.
-  [[nodiscard]] std::uint32_t of(const policy::FacilityName& name) const {
-    const auto at = numbers_.find(name);
-    return at == numbers_.end() ? 0 : at->second;
-  }
-
- private:
-  std::map<policy::FacilityName, std::uint32_t> numbers_;
-  std::unordered_set<std::uint32_t> taken_;
-};
 
 class SetBuilder {
  public:
@@ -106,6 +78,7 @@ class SetBuilder {
         put(std::string("site") + digit(network.seen), nft_text(network.seen) + site);
       }
     }
+    for (const Prefix& source : outermost_sources(plan)) put(std::string("source") + digit(source), nft_text(source));
     for (const Prefix& network : networks_) classes_.add(network);
     for (const auto& [network, number] : classes_.all()) {
       put(std::string("facility") + digit(network), nft_text(network));
@@ -134,8 +107,9 @@ class SetBuilder {
     friend auto operator<=>(const RangeKey&, const RangeKey&) = default;
   };
 
-  void declare(const std::string& name, const std::string& kind, const std::string& type, const std::string& flags) {
-    sets_[name] = Set{name, kind, type, flags, {}};
+  void declare(const std::string& name, const std::string& kind, const std::string& type, const std::string& flags,
+               const std::string& limits = "") {
+    sets_[name] = Set{name, kind, type, flags, {}, limits};
   }
 
   void declare() {
@@ -144,6 +118,8 @@ class SetBuilder {
       const std::string address = std::string("ipv") + version + "_addr";
       declare(std::string("facility") + version, "set", address, "interval");
       declare(std::string("reach") + version, "set", address, "");
+      declare(std::string("source") + version, "set", address, "interval");
+      declare(std::string("fragments") + version, "set", address, "dynamic,timeout", "size 65535; timeout 10s;");
       declare(std::string("class") + version, "map", address + " : mark", "interval");
       declare(std::string("site") + version, "map", address + " : mark", "interval");
       for (const std::string kind : {"service", "exchange", "inside"}) {

@@ -13,6 +13,8 @@ namespace firewall {
 // Names are made of a stem and the family: "service4", "service6".
 //   facility   every facility's seen networks
 //   reach      hosts inside that some row names: the only ones a tunnel's packet may be for
+//   source     outer addresses that facilities are known to come from
+//   fragments  filled by the kernel: outer sources of fragments, each with its rate
 //   class      seen network -> class mark, unique for each network
 //   service, exchange     class . destination . protocol . port -> rule number
 //   inside                source . destination . protocol . port -> rule number

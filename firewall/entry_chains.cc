@@ -28,15 +28,40 @@ Chain raw_prerouting(const policy::Plan& plan) {
            inside + " ip6 daddr @facility6" + zone}};
 }
 
+const std::string kDropFlood = " goto drop_fragment_flood";
+
+// Fragments from outside: the tunnels need none (WireGuard fits its packets to the path), but an IKEv2 peer may send
+// its certificates so, or a router ESP in UDP. Until they are joined they lie in one queue of the kernel, 32 MiB for
+// each family (gateway/daemon/netd_sysctls), with those of the tunnels. A source can be forged, so what counts is the
+// sum: 550 a second for 10 s, 2.5 KiB each, are 15 MiB. Addresses of facilities have a share that no other address can
+// take, and none of them can take it whole.
+Chain peer_fragments(const Words& w) {
+  return {std::string("peer_fragments") + w.digit,
+          "",
+          {std::string("update @fragments") + w.digit + " { " + w.protocol +
+               " saddr limit rate over 250/second burst 250 packets }" + kDropFlood,
+           "limit rate over 500/second burst 500 packets" + kDropFlood}};
+}
+
+Chain outside_fragments(const Words& w) {
+  return {std::string("outside_fragments") + w.digit,
+          "",
+          {"fib daddr type != local" + kDropFlood,
+           w.protocol + " saddr @source" + w.digit + " goto peer_fragments" + w.digit,
+           "limit rate over 50/second burst 50 packets" + kDropFlood}};
+}
+
 // Before the kernel joins fragments (conntrack's defragmentation, priority -400): its queue knows neither interface nor
 // zone, so a fragment let in here from the wrong side would complete a packet of the right one. Nothing from outside is
 // ever forwarded, and no source of a facility is behind inside.
 Chain before_fragments(const policy::Plan& plan) {
   const std::string inside = "iifname " + quoted(plan.inside_interface);
+  const std::string outside = "iifname " + quoted(plan.outside_interface);
   return {"before_fragments",
           "type filter hook prerouting priority -450; policy accept;",
-          {"iifname " + quoted(plan.outside_interface) +
-               " fib daddr type != { local, broadcast, multicast, anycast } goto drop_detour",
+          {outside + " fib daddr type != { local, broadcast, multicast, anycast } goto drop_detour",
+           outside + " ip frag-off & 0x3fff != 0 goto outside_fragments4",
+           outside + " meta nfproto ipv6 exthdr frag exists goto outside_fragments6",
            inside + " ip saddr @facility4 goto drop_foreign_source",
            inside + " ip6 saddr @facility6 goto drop_foreign_source",
            "iifname " + kTunnel + " ip saddr != @facility4 goto drop_foreign_source",
@@ -53,7 +78,13 @@ Chain raw_output(const policy::Plan& plan) {
 }  // namespace
 
 std::vector<Chain> entry_chains(const policy::Plan& plan) {
-  return {from_tunnel(), before_fragments(plan), raw_prerouting(plan), raw_output(plan)};
+  std::vector<Chain> out{from_tunnel()};
+  for (const Words& words : {words_v4(), words_v6()}) {
+    out.push_back(peer_fragments(words));
+    out.push_back(outside_fragments(words));
+  }
+  out.insert(out.end(), {before_fragments(plan), raw_prerouting(plan), raw_output(plan)});
+  return out;
 }
 
 std::string outer(const policy::Plan& plan, const char* side) {

@@ -16,7 +16,7 @@ struct RefusalReason {
   std::string_view meaning;
 };
 
-inline constexpr std::array<RefusalReason, 11> kRefusalReasons{{
+inline constexpr std::array<RefusalReason, 12> kRefusalReasons{{
     {"foreign_source", "out of a tunnel with a source that is no facility's (P2)"},
     {"foreign_destination", "towards the tunnels with a destination that is no facility's (P3)"},
     {"header_options", "IPv4 options or an IPv6 routing header from a tunnel (RFC 7126, RFC 5095)"},
@@ -28,6 +28,7 @@ inline constexpr std::array<RefusalReason, 11> kRefusalReasons{{
     {"to_gateway", "from a tunnel to the gateway itself"},
     {"outside_input", "from outside to a port of the gateway that is not the tunnels'"},
     {"clear_leak", "a facility's destination on another interface than sekisho0"},
+    {"fragment_flood", "a fragment from outside beyond the rate that leaves room in the kernel's fragment queue"},
     {"icmp_redirect", "an ICMP redirect"},
 }};
 

@@ -34,6 +34,7 @@ void put_elements(std::string& out, const char* verb, const Command& command) {
 void put_set(std::string& out, const Set& set) {
   out += "add " + set.kind + " " + table() + " " + set.name + " { type " + set.type + ";";
   if (!set.flags.empty()) out += " flags " + set.flags + ";";
+  if (!set.limits.empty()) out += " " + set.limits;
   out += " }\n";
 }
 

@@ -15,8 +15,11 @@ struct Set {
   std::string name;
   std::string kind;                   // "set" or "map"
   std::string type;                   // "ipv4_addr . ipv4_addr : mark", as after nft's word `type`
-  std::string flags;                  // "interval", "timeout", or empty
+  std::string flags;                  // "interval", "dynamic,timeout", or empty
   std::vector<std::string> elements;  // nft text of each, sorted, unique
+  std::string limits = {};            // "size 65535; timeout 10s;", or empty
+  // The kernel's rules put elements into it, the plan none.
+  [[nodiscard]] bool is_dynamic() const { return flags.starts_with("dynamic"); }
   friend bool operator==(const Set&, const Set&) = default;
 };
 

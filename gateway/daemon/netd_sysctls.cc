@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <optional>
 
 #include "gateway/os/sysctl.h"
 
@@ -48,6 +50,22 @@ OsResult<void> write_if_there(const Wanted& wanted) {
   return written;
 }
 
+std::optional<std::uint64_t> read_number(const std::string& path) {
+  const auto text = os::read_sysctl(path);
+  std::uint64_t number = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc{})
+    return std::nullopt;
+  return number;
+}
+
+// IPv6 from the tunnels and from outside is joined by conntrack, in a queue of its own; ip6frag is the host's.
+constexpr std::array kQueueSizes{"net/ipv4/ipfrag_high_thresh", "net/netfilter/nf_conntrack_frag6_high_thresh",
+                                 "net/ipv6/ip6frag_high_thresh"};
+constexpr std::array kQueueTimes{"net/ipv4/ipfrag_time", "net/netfilter/nf_conntrack_frag6_timeout",
+                                 "net/ipv6/ip6frag_time"};
+constexpr std::uint64_t kQueueOctets = 32 << 20;
+constexpr std::uint64_t kQueueSeconds = 10;
+
 constexpr std::array kForwarding{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"};
 
 }  // namespace
@@ -56,6 +74,15 @@ OsResult<void> prepare_interfaces(const policy::Plan& plan) {
   for (const auto& wanted : wanted_settings(plan))
     if (auto written = write_if_there(wanted); !written) return written;
   return {};
+}
+
+void widen_fragment_queues() {
+  for (const char* path : kQueueSizes)
+    if (const auto now = read_number(path); now && *now < kQueueOctets)
+      (void)os::write_sysctl(path, std::to_string(kQueueOctets));
+  for (const char* path : kQueueTimes)
+    if (const auto now = read_number(path); now && *now > kQueueSeconds)
+      (void)os::write_sysctl(path, std::to_string(kQueueSeconds));
 }
 
 OsResult<void> set_forwarding(bool on, const std::string& outside_interface) {

@@ -12,6 +12,10 @@ namespace gateway::daemon {
 // Before the tunnel device is set up: no redirects, no source routes, no router advertisements.
 [[nodiscard]] os::OsResult<void> prepare_interfaces(const policy::Plan& plan);
 
+// The kernel's queues of fragments: at least 32 MiB each, at most 10 s (firewall/entry_chains.cc counts with that).
+// What this namespace may not write, or has wider already, stays.
+void widen_fragment_queues();
+
 // Both families. On: keeps router advertisements working on the outside interface (accept_ra 1 becomes 2).
 [[nodiscard]] os::OsResult<void> set_forwarding(bool on, const std::string& outside_interface);
 

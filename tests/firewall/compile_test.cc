@@ -60,6 +60,25 @@ TEST_CASE("compile: what may not enter is dropped before the kernel joins fragme
     CHECK(mentions(early.rules, rule));
 }
 
+TEST_CASE("compile: outer sources of facilities become intervals that do not overlap") {
+  auto plan = policy::compile(sample_config(), at_second(1)).plan;
+  plan.facilities[0].sources = {prefix("198.51.100.0/24"), prefix("2001:db8:1::/48")};
+  plan.facilities[1].sources = {prefix("198.51.100.7/32"), prefix("198.51.101.0/24"), prefix("2001:db8:1:2::/64")};
+  const auto rules = firewall::compile(plan);
+  CHECK(elements(rules, "source4") == std::vector<std::string>{"198.51.100.0/24", "198.51.101.0/24"});
+  CHECK(elements(rules, "source6") == std::vector<std::string>{"2001:db8:1::/48"});
+}
+
+TEST_CASE("compile: fragments from outside have limits of their own before they are joined") {
+  const RuleSet rules = compiled(sample_config());
+  const auto& early = chain(rules, "before_fragments");
+  for (const char version : {'4', '6'}) {
+    CHECK(mentions(early.rules, std::string("goto outside_fragments") + version));
+    CHECK(chain(rules, std::string("outside_fragments") + version).rules.back().starts_with("limit rate over "));
+    CHECK(chain(rules, std::string("peer_fragments") + version).rules.back().starts_with("limit rate over "));
+  }
+}
+
 TEST_CASE("compile: sekisho0 is closed towards the gateway before anything else is asked") {
   for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()})
     CHECK(chain(rules, "input").rules.front() == "iifname \"sekisho0\" goto drop_to_gateway");

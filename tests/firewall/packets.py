@@ -74,11 +74,19 @@ for number, word in enumerate(sys.argv[2:]):
     s = socket.socket(socket.AF_INET6 if octets[0] >> 4 == 6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     s.sendto(octets, (sys.argv[1], 0))
 """
+FLOOD = """
+import socket, sys
+target, word, at, count = sys.argv[1], bytearray.fromhex(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+s = socket.socket(socket.AF_INET6 if word[0] >> 4 == 6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for number in range(1, count + 1):
+    word[at:at + 2] = number.to_bytes(2, "big")
+    s.sendto(word, (target, 0))
+"""
 SNIFF = """
 import socket, sys, time
-s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)); s.settimeout(0.7)
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)); s.settimeout(float(sys.argv[2]))
 print("up", flush=True)
-end = time.monotonic() + 0.7
+end = time.monotonic() + float(sys.argv[2])
 try:
     while time.monotonic() < end:
         octets, where = s.recvfrom(65535)
@@ -163,6 +171,7 @@ def build():
     inside("dc", "ip", "route", "add", "default", "via", "10.90.0.2", "src", "10.80.0.20")
     inside("dc", "ip", "-6", "route", "add", "default", "via", "2001:db8:90::2", "dev", "eth", "onlink")
     inside("out", "ip", "route", "add", "default", "via", "203.0.113.10")
+    inside("out", "ip", "-6", "route", "add", "default", "via", "2001:db8::10", "dev", "eth", "onlink")
     inside("gw", "ip", "route", "add", "default", "via", "203.0.113.99")
     inside("gw", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     for space in ("dc", "out", "gw", *FACILITIES):
@@ -287,7 +296,7 @@ def live_flows():
 
 def arrives(space, where, destination, token, *raw):
     """Raw packets from `space`: does one that carries the token come to `where`?"""
-    sniffer = start(where, SNIFF, token.decode())
+    sniffer = start(where, SNIFF, token.decode(), "1")
     inside(space, "python3", "-c", RAW, destination, *(each.hex() for each in raw))
     return sniffer.stdout.readline().strip() == "seen"
 
@@ -335,6 +344,54 @@ def errors_about_live_flows():
     expect("the quoted flows talk still", all(say(stream, 2) == "echo" for stream in streams))
 
 
+def in_fragments(source, destination, identification):
+    """A permitted SYN with data, as two fragments; the token is in the second. RFC 8200 4.5: the first has 1280 octets."""
+    token = packets.token()
+    whole = packets.tcp(source, destination, bytes(1212) + token, dport=443)
+    fragment = lambda piece, **more: packets.ip(source, destination, packets.TCP, piece, identification=identification, **more)
+    return token, fragment(whole[:1232], more=True), fragment(whole[1232:], offset=1232)
+
+
+def completed_from_outside(source, service, identification):
+    """The carrier's fragment first, then the facility's: joined, the packet would be one from the tunnel."""
+    token, first, second = in_fragments(source, service, identification)
+    sniffer = start("dc", SNIFF, token.decode(), "4")
+    inside("out", "python3", "-c", RAW, service, second.hex())
+    inside("matsumae", "python3", "-c", RAW, service, first.hex())
+    return sniffer.stdout.readline().strip() == "seen"
+
+
+def flood_of_fragments(target, source, count=5000):
+    """Fragments that nothing completes, as the carrier can make them without end."""
+    fragment = packets.ip(source, target, packets.UDP, bytes(1232), more=True)
+    inside("out", "python3", "-c", FLOOD, target, fragment.hex(), "46" if ":" in target else "4", str(count))
+
+
+def fragments():
+    """Before the kernel joins them: from which side they may come, and how many."""
+    families = ((A4, "10.80.0.10", "203.0.113.10", "203.0.113.99"), (A6, "2001:db8:80::10", "2001:db8::10", "2001:db8::99"))
+    inside("gw", "sysctl", "-qw", "net.ipv4.ipfrag_time=6", "net.netfilter.nf_conntrack_frag6_timeout=6")
+    for number, (source, service, gateway, carrier) in enumerate(families, 1):
+        arrive = lambda identification: arrives("matsumae", "dc", service, *in_fragments(source, service, identification))
+        expect(f"v{2 + 2 * number}: a facility's packet in fragments passes", arrive(100))
+        refused(f"v{2 + 2 * number}: a facility's packet completed from outside", "detour",
+                lambda: completed_from_outside(source, service, 200))
+        before = counters()["fragment_flood"]
+        flood_of_fragments(gateway, carrier)
+        lost = counters()["fragment_flood"] - before
+        expect(f"v{2 + 2 * number}: of 5000 fragments from outside {lost} are refused, a burst of each share is not", 4000 < lost < 5000)
+        expect(f"v{2 + 2 * number}: after them a facility's packet in fragments passes still", arrive(300))
+    time.sleep(6.5)
+    inside("gw", "nft", "flush", "chain", "inet", "sekisho", "before_fragments")
+    for number, (source, service, gateway, carrier) in enumerate(families, 1):
+        arrive = lambda identification: arrives("matsumae", "dc", service, *in_fragments(source, service, identification))
+        expect(f"v{2 + 2 * number}: that chain gone, it is completed from outside", completed_from_outside(source, service, 400))
+        flood_of_fragments(gateway, carrier)
+        expect(f"v{2 + 2 * number}: that chain gone, the queue is full and the facility's packet is lost", not arrive(500))
+    time.sleep(6.5)
+    nft("rebuild.nft")
+
+
 def one_layer_away():
     """P4: routes alone, then nftables alone."""
     inside("gw", "nft", "delete", "table", "inet", "sekisho")
@@ -367,6 +424,7 @@ def main():
     permitted_flows()
     refused_flows()
     errors_about_live_flows()
+    fragments()
     live_flows()
     one_layer_away()
     print(f"{passes} passed, {len(failures)} failed")
