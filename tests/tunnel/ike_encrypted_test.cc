@@ -129,6 +129,7 @@ TEST_CASE("padding: any octets of any length that fits, none that does not") {
   }
 }
 
+// RFC 5282 3.1: unique for combined modes.
 TEST_CASE("IVs never repeat under one key") {
   for (const CipherSuite& suite : {kSuites[0], kSuites[3]}) {
     SendingCipher sender{cipher(suite), 0};

@@ -55,6 +55,7 @@ Opened piece(std::uint16_t number, std::uint16_t total, const Octets& octets) {
 
 }  // namespace
 
+// RFC 7383 2.5: each fragment sealed by itself, the first payload's type in the first.
 TEST_CASE("cut and joined, in order and backwards") {
   for (const CipherSuite& suite : {kGcm, kCbc}) {
     for (const std::size_t size : {500u, 1199u, 1200u, 1201u, 5000u}) {

@@ -83,6 +83,7 @@ TEST_CASE("a message cut at any octet is refused") {
   CHECK(error_of(with_length(longer)) == ParseError::kTrailingOctets);
 }
 
+// RFC 7296 3.1, RFC 7296 2.2: SPIs, version, exchange, number and flags.
 TEST_CASE("each header field that is wrong has its own error") {
   const Octets octets = small_message();
   CHECK_FALSE(error_of(octets));
@@ -183,6 +184,7 @@ TEST_CASE("SK is the last payload and stands in no other") {
   CHECK((*payloads)[0].next == PayloadType::kAuthentication);
 }
 
+// RFC 7296 2.21: who is answered. RFC 7296 3.10.1: errors and status by number.
 TEST_CASE("every error has words, a section and a place among answered or silent ones") {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(ParseError::kUnexpectedPayload); ++i) {
     CHECK(describe(ParseError(i)).section.starts_with("RFC 7"));
@@ -200,6 +202,7 @@ TEST_CASE("every error has words, a section and a place among answered or silent
   CHECK_FALSE(is_error(NotifyType::kInitialContact));
 }
 
+// RFC 7296 3.4: group, reserved octets, value.
 TEST_CASE("key exchange and nonce") {
   const Octets body = body_of([](Chain& c) { append(c, {tunnel::crypto::Group::kEcp256, Octets(64, 7)}); });
   const auto parsed = parse_key_exchange(body);
@@ -241,6 +244,7 @@ TEST_CASE("identities") {
   for (std::size_t size = 0; size < 5; ++size) CHECK(parse_identity(Octets(size, 2)).has_value() == false);
 }
 
+// RFC 7296 3.7: hashes of authorities without padding.
 TEST_CASE("certificates and authentication") {
   const Octets certificate =
       body_of([](Chain& c) { append(c, CertificatePayload{CertificateEncoding::kX509Signature, hex("3003")}); });
@@ -272,6 +276,7 @@ TEST_CASE("certificates and authentication") {
   CHECK_FALSE(parse_digital_signature({}));
 }
 
+// RFC 7296 3.10: SPI sizes; unknown types by their number.
 TEST_CASE("notify and delete") {
   const Octets rekey = body_of([](Chain& c) { append(c, NotifyType::kRekeySa, 0xcafe0001u); });
   const auto notify = parse_notify(rekey);

@@ -99,6 +99,7 @@ TEST_CASE("RFC 7296 1.2: the group of the public value is taken when it is as go
   CHECK(reason(choose(offered, kStrictProfile, Group::kEcp521)) == Reason::kInvalidKe);
 }
 
+// RFC 5282 8: integrity NONE or none at all.
 TEST_CASE("RFC 5282 8: combined modes go without integrity, others only with it") {
   CHECK(choose({ike(1, {kGcm, transform(Integrity::kNone), kPrf384, group(Group::kEcp384)})}, kStrictProfile,
                Group::kEcp384)

@@ -60,6 +60,7 @@ Octets joined(std::initializer_list<Octets> parts) {
 
 }  // namespace
 
+// RFC 7296 3.3: the SA payload.
 TEST_CASE("proposals are read as they were written") {
   const auto proposals = two_proposals();
   const auto parsed = parse_proposals(body(proposals));
@@ -111,6 +112,7 @@ TEST_CASE("every octet with every value: never more than is there, lengths are b
   }
 }
 
+// RFC 7296 3.3.1, RFC 7296 3.3.2: substructures.
 TEST_CASE("lengths, counts and markers that contradict each other") {
   const Octets octets = body(two_proposals());
   CHECK(octets.size() == 36 + 44);
@@ -199,4 +201,17 @@ TEST_CASE("32 proposals and 64 transforms are read, one more of either is not") 
   };
   CHECK(parse_proposals(long_one(64))->front().transforms.size() == 64);
   CHECK(error_of(long_one(65)) == ParseError::kTooManyTransforms);
+}
+
+// RFC 7634 2: ChaCha20-Poly1305 has one key length and goes without the attribute.
+TEST_CASE("key lengths are written where the cipher has several") {
+  CHECK(transform(Encryption::kChaCha20Poly1305, 256).key_bits == 0);
+  CHECK(transform(Encryption::kAesCbc, 128).key_bits == 128);
+  const auto all = recorded();
+  const Octets& first = all.at("chacha").messages.front().octets;
+  const auto payloads = parse_message(first, *read_header(first));
+  REQUIRE(payloads);
+  const auto proposals = parse_proposals(payloads->find(PayloadType::kSa)->body);
+  REQUIRE(proposals);
+  CHECK(proposals->front().transforms.front() == transform(Encryption::kChaCha20Poly1305, 256));
 }

@@ -52,6 +52,7 @@ struct Facility {
 
 }  // namespace
 
+// RFC 7296 3.13: the TS payload.
 TEST_CASE("selectors are read as they were written") {
   const auto parsed = parse_selectors(body(kMixed));
   REQUIRE(parsed);
@@ -128,6 +129,7 @@ TEST_CASE("common part of two selectors") {
   CHECK_FALSE(intersect(opaque, range("10.0.0.1", "10.0.0.1", 6, 0, 65534)));
 }
 
+// RFC 4301 4.4.1.1: opaque ports hold packets whose port cannot be seen.
 TEST_CASE("whether a packet is inside") {
   const Selector tcp = range("10.0.0.1", "10.0.0.9", 6, 443, 445);
   const auto at = [](const char* text) { return *IpAddress::parse(text); };
