@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/daemon/keyd_ike.h"
 #include "gateway/os/key_file.h"
 #include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/x25519.h"
@@ -15,8 +16,15 @@ using tunnel::wire::KeyReply;
 using tunnel::wire::KeyRequest;
 
 KeySource::Kind kind_for(KeyRequest::Operation operation) {
-  return operation == KeyRequest::Operation::kStaticDh ? KeySource::Kind::kWireguardPrivate
-                                                       : KeySource::Kind::kPreshared;
+  switch (operation) {
+    case KeyRequest::Operation::kStaticDh:
+      return KeySource::Kind::kWireguardPrivate;
+    case KeyRequest::Operation::kMixPsk:
+      return KeySource::Kind::kPreshared;
+    case KeyRequest::Operation::kIkePskAuth:
+      return KeySource::Kind::kIkePreshared;
+  }
+  __builtin_unreachable();  // the codec lets no other number through
 }
 
 void put(KeyReply& reply, std::size_t at, std::span<const std::uint8_t, 32> octets) {
@@ -67,6 +75,8 @@ KeyReply KeydKeys::answer(const KeyRequest& request) const {
     const auto shared = tunnel::crypto::x25519(key, request.input.expose());
     if (!shared) return reply;
     put(reply, 0, shared->expose());
+  } else if (request.operation == KeyRequest::Operation::kIkePskAuth) {
+    if (!ike_psk_authentication(key, request, reply)) return reply;
   } else {
     const auto derived = tunnel::crypto::kdf3(request.input.expose(), key);
     put(reply, 0, derived.first.expose());

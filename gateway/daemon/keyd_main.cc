@@ -2,6 +2,7 @@
 // privilege, and after the start only the system calls this loop needs.
 #include <cstdio>
 
+#include "gateway/daemon/keyd_ike.h"
 #include "gateway/daemon/keyd_keys.h"
 #include "gateway/os/privileges.h"
 #include "gateway/os/supervised_child.h"
@@ -53,6 +54,7 @@ int main(int argc, char** argv) {
   if (!child) return fail(child.error());
   const gateway::os::SystemRng rng;  // libsodium and OpenSSL open their files before the filter
   (void)tunnel::crypto::kdf3(std::array<std::uint8_t, 32>{}, std::array<std::uint8_t, 32>{});
+  gateway::daemon::prepare_ike();
   if (auto filtered = gateway::os::allow_only_key_calls(); !filtered) return fail(filtered.error());
   if (auto told = child->ready("no keys yet"); !told) return fail(told.error());
   KeydKeys keys;

@@ -15,6 +15,7 @@
 #include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/secret.h"
 #include "tunnel/crypto/x25519.h"
+#include "tunnel/ike/authentication.h"
 
 namespace gateway::daemon {
 namespace {
@@ -83,6 +84,36 @@ TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4
   REQUIRE(reply.good);
   const auto expected = tunnel::crypto::kdf3(chaining, psk);
   CHECK(std::ranges::equal(reply.output.expose().subspan<64, 32>(), expected.third.expose()));
+}
+
+// RFC 7296 2.15, with the key as the text of its file.
+TEST_CASE_METHOD(Fixture, "keyd: the authentication of IKEv2 with the named key, and with no other kind of key") {
+  const auto text = base64(psk);
+  keys.configure({{{"i", KeySource::Kind::kIkePreshared, folder.write("i", text + "\n")},
+                   {"p", KeySource::Kind::kPreshared, folder.write("p", text)}}});
+  KeyRequest request{4, KeyRequest::Operation::kIkePskAuth, "i", {}, 6, {1, 2, 3}};
+  const auto reply = keys.answer(request);
+  REQUIRE(reply.good);
+  const auto expected = tunnel::ike::psk_authentication(
+      tunnel::crypto::Prf::kHmacSha384, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
+      request.octets);
+  CHECK(std::ranges::equal(reply.output.expose().first(48), expected.expose()));
+  CHECK(std::ranges::count(reply.output.expose().subspan(48), 0) == 48);
+  SECTION("a preshared key of WireGuard") {
+    request.key = "p";
+  }
+  SECTION("a prf that is none") {
+    request.prf = 2;
+  }
+  SECTION("nothing to sign") {
+    request.octets.clear();
+  }
+  SECTION("the key of IKEv2 for WireGuard") {
+    request.operation = KeyRequest::Operation::kMixPsk;
+  }
+  const auto refused = keys.answer(request);
+  CHECK_FALSE(refused.good);
+  CHECK(std::ranges::count(refused.output.expose(), 0) == 96);
 }
 
 TEST_CASE_METHOD(Fixture, "keyd: refusals give nothing away") {

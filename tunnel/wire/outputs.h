@@ -58,11 +58,15 @@ struct KeyRequest {
   enum class Operation : std::uint8_t {
     kStaticDh,  // X25519(own private key, `input` = 32 octets of the other's public key)
     kMixPsk,    // KDF3(`input` = 32-octet chaining key, preshared key of `key`): 96 octets (WireGuard paper 5.4)
+    // prf(prf(preshared key of `key`, "Key Pad for IKEv2"), `octets`): as many octets as the prf has (RFC 7296 2.15)
+    kIkePskAuth,
   };
   std::uint64_t id = 0;
   Operation operation = Operation::kStaticDh;
   std::string key;  // name at keyd
   Secret<32> input;
+  std::uint16_t prf = 0;               // kIkePskAuth: a crypto::Prf
+  std::vector<std::uint8_t> octets{};  // kIkePskAuth: what is signed
 };
 
 struct KeyReply {
