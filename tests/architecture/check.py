@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "tunnel/wire": VALUE,
     "tunnel/crypto": VALUE | {"tunnel/wire"},
     "tunnel/wireguard": VALUE | {"tunnel/wire", "tunnel/crypto"},
-    "tunnel/ike": VALUE | {"tunnel/wire", "tunnel/crypto"},
+    "tunnel/ike": VALUE | {"tunnel/wire", "tunnel/crypto", "tunnel/esp"},
     "tunnel/esp": VALUE | {"tunnel/wire", "tunnel/crypto"},
     "gateway/core": PURE_LEFT | TUNNEL,
     "gateway/audit": PURE_LEFT,

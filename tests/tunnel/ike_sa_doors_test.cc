@@ -103,8 +103,8 @@ TEST_CASE("a flood without cookies leaves nothing behind") {
   Instant now = kStart;
   std::size_t accepted = 0;
   for (std::uint32_t i = 0; i < 200'000; ++i, now += 50us) {
-    const auto source = IpAddress::v4({static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8),
-                                       static_cast<std::uint8_t>(i >> 16), 1});
+    const auto source = IpAddress::v4(
+        {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i >> 16), 1});
     accepted += admission.judge(source, false, now) == CookieVerdict::kAccept;
   }
   CHECK(accepted <= 50);
@@ -151,7 +151,7 @@ TEST_CASE("a NAT shows on the side where it stands") {
 }
 
 // RFC 7296 2.1.
-TEST_CASE("a repeated request is known by its octets; anything else with its ID is outside") {
+TEST_CASE("a repeated request is known by its octets; anything else of old is not") {
   using Verdict = ike::PeerRequests::Verdict;
   ike::PeerRequests window;
   const Octets first{1, 2, 3}, second{4, 5, 6};
@@ -160,7 +160,7 @@ TEST_CASE("a repeated request is known by its octets; anything else with its ID 
   CHECK(window.judge(UINT32_MAX, first) == Verdict::kOutside);
   window.answered(ike::digest_of(first), {{9}});
   CHECK(window.judge(0, first) == Verdict::kRepeated);
-  CHECK(window.judge(0, second) == Verdict::kOutside);
+  CHECK(window.judge(0, second) == Verdict::kOldId);
   CHECK(window.judge(1, second) == Verdict::kNew);
   window.answered(ike::digest_of(second), {{8}});
   CHECK(window.judge(0, first) == Verdict::kOutside);

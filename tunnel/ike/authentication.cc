@@ -31,9 +31,10 @@ crypto::SecretOctets psk_authentication(crypto::Prf prf, wire::ConstBytes shared
   return crypto::prf(prf, key.expose(), {signed_octets});
 }
 
-bool same_authentication(wire::ConstBytes received, wire::ConstBytes wanted) {
-  return !wanted.empty() && received.size() == wanted.size() &&
-         sodium_memcmp(received.data(), wanted.data(), wanted.size()) == 0;
+std::optional<Authenticated> verify_psk(wire::ConstBytes received, wire::ConstBytes wanted) {
+  const bool same = !wanted.empty() && received.size() == wanted.size() &&
+                    sodium_memcmp(received.data(), wanted.data(), wanted.size()) == 0;
+  return same ? std::optional(Authenticated()) : std::nullopt;
 }
 
 }  // namespace tunnel::ike

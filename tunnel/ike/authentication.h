@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "tunnel/crypto/prf.h"
@@ -21,7 +22,13 @@ namespace tunnel::ike {
 [[nodiscard]] crypto::SecretOctets psk_authentication(crypto::Prf prf, wire::ConstBytes shared_secret,
                                                       wire::ConstBytes signed_octets);
 
-// Constant time over equal lengths.
-[[nodiscard]] bool same_authentication(wire::ConstBytes received, wire::ConstBytes wanted);
+// The proof that the peer knows its secret: made by `verify_psk` alone, asked for by whatever makes an SA usable.
+class Authenticated {
+ private:
+  Authenticated() = default;
+  friend std::optional<Authenticated> verify_psk(wire::ConstBytes received, wire::ConstBytes wanted);
+};
+// Constant time over equal lengths. `wanted`: what keyd computed; empty never fits.
+[[nodiscard]] std::optional<Authenticated> verify_psk(wire::ConstBytes received, wire::ConstBytes wanted);
 
 }  // namespace tunnel::ike

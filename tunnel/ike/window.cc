@@ -49,8 +49,8 @@ Digest digest_of(wire::ConstBytes datagram) {
 // RFC 7296 2.1: a repeated request brings the kept answer and changes nothing.
 PeerRequests::Verdict PeerRequests::judge(std::uint32_t id, wire::ConstBytes datagram) const {
   if (id == expected_id_ && expected_id_ != UINT32_MAX) return Verdict::kNew;
-  const bool last = last_ && id == expected_id_ - 1 && digest_of(datagram) == *last_;
-  return last ? Verdict::kRepeated : Verdict::kOutside;
+  if (!last_ || id != expected_id_ - 1) return Verdict::kOutside;
+  return digest_of(datagram) == *last_ ? Verdict::kRepeated : Verdict::kOldId;
 }
 
 void PeerRequests::answered(const Digest& request, Datagrams answer) {

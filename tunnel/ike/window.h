@@ -60,10 +60,15 @@ using Digest = std::array<std::uint8_t, 16>;
 
 class PeerRequests {
  public:
-  enum class Verdict : std::uint8_t { kNew, kRepeated, kOutside };
+  enum class Verdict : std::uint8_t {
+    kNew,
+    kRepeated,  // the very octets that were answered last
+    kOldId,     // the ID answered last with other octets: the peer may have cut the message anew (RFC 7383 2.5.2)
+    kOutside,
+  };
 
   [[nodiscard]] std::uint32_t expected_id() const { return expected_id_; }
-  // kRepeated only for the very octets that `answered` was told; anything else with an old ID is outside.
+  // Only an authenticated message may act on anything but kRepeated.
   [[nodiscard]] Verdict judge(std::uint32_t id, wire::ConstBytes datagram) const;
   // `request`: of the request's first datagram.
   void answered(const Digest& request, Datagrams answer);

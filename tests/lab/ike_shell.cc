@@ -1,0 +1,240 @@
+// A real socket and a TUN device around tunnel::ike::Endpoint, for the lab: one peer, one preshared key, which stands
+// in this process (the gateway's is at keyd). Prints one line an event; ends on SIGTERM or end of input.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include <sodium.h>
+
+#include "tunnel/ike/authentication.h"
+#include "tunnel/ike/endpoint.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using config::value::Instant;
+using config::value::WallTime;
+
+class SystemRng : public crypto::Rng {
+ public:
+  void fill(std::span<std::uint8_t> out) override { randombytes_buf(out.data(), out.size()); }
+};
+
+Instant now() {
+  timespec t{};
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
+}
+
+[[noreturn]] void die(const char* what) {
+  std::perror(what);
+  std::exit(2);
+}
+
+ike::IdentityValue fqdn(const std::string& name) {
+  return {ike::IdType::kFqdn, {name.begin(), name.end()}};
+}
+
+std::vector<wire::Prefix> prefixes(const std::string& text) {
+  std::vector<wire::Prefix> list;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    list.push_back(*wire::Prefix::parse(text.substr(at, end - at)));
+    at = end + 1;
+  }
+  return list;
+}
+
+int udp_socket(const wire::IpAddress& address, std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_port = htons(port);
+  std::memcpy(&own.sin_addr, address.octets().data(), 4);
+  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) die("bind");
+  return fd;
+}
+
+int tun_device(const std::string& name) {
+  const int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  ifreq request{};
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (fd < 0 || ioctl(fd, TUNSETIFF, &request) != 0) die("tun");
+  return fd;
+}
+
+class Shell {
+ public:
+  explicit Shell(std::map<std::string, std::string> options) : options_(std::move(options)) {
+    local_ = *wire::IpAddress::parse(options_["local"]);
+    ike::EndpointParams params;
+    params.doors = {{0, config::value::Family::kV4, 500, false}, {1, config::value::Family::kV4, 4500, true}};
+    params.addresses = {local_};
+    if (options_.contains("fragment")) params.fragment_size = std::stoul(options_["fragment"]);
+    if (options_.contains("cookies")) params.admission.cookies_from = 0;
+    endpoint_ = std::make_unique<ike::Endpoint>(params, rng_, now());
+    sockets_[0] = udp_socket(local_, 500);
+    sockets_[1] = udp_socket(local_, 4500);
+    tun_ = options_.contains("tun") ? tun_device(options_["tun"]) : -1;
+    endpoint_->set_peer(peer(), now(), out_);
+    flush();
+  }
+
+  void run() {
+    for (;;) {
+      pollfd waits[] = {{sockets_[0], POLLIN, 0}, {sockets_[1], POLLIN, 0}, {tun_, POLLIN, 0}, {0, POLLIN, 0}};
+      if (poll(waits, 4, patience()) < 0) die("poll");
+      for (std::uint16_t i = 0; i < 2; ++i)
+        if (waits[i].revents != 0) read_socket(i);
+      if (waits[2].revents != 0) read_tun();
+      if (waits[3].revents != 0 && !command()) return;
+      endpoint_->on_deadline(now(), out_);
+      flush();
+    }
+  }
+
+ private:
+  ike::PeerParams peer() {
+    ike::PeerParams params;
+    params.id = {1};
+    params.local_id = fqdn(options_["own-id"]);
+    params.remote_id = fqdn(options_["peer-id"]);
+    params.preshared_key = "psk";
+    if (options_.contains("remote")) params.endpoint = {*wire::IpAddress::parse(options_["remote"]), 500};
+    params.start = options_.contains("start");
+    params.local_networks = prefixes(options_["ours"]);
+    params.remote_networks = prefixes(options_["theirs"]);
+    const auto name = options_["profile"] == "strict" ? ike::ProfileName::kStrict : ike::ProfileName::kCompat;
+    params.profile = ike::profile_at(name, {}, WallTime(std::chrono::seconds(time(nullptr))));
+    params.profile.preshared_key = true;
+    if (options_.contains("liveness"))
+      params.lifetimes.liveness = std::chrono::seconds(std::stoi(options_["liveness"]));
+    if (options_.contains("ike-life")) params.lifetimes.ike = std::chrono::seconds(std::stoi(options_["ike-life"]));
+    if (options_.contains("child-life"))
+      params.lifetimes.child = std::chrono::seconds(std::stoi(options_["child-life"]));
+    return params;
+  }
+
+  int patience() const {
+    const auto next = endpoint_->next_deadline();
+    if (!next) return -1;
+    return static_cast<int>(std::max(0L, std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count()));
+  }
+
+  void read_socket(std::uint16_t number) {
+    std::array<std::uint8_t, 65536> bytes{};
+    sockaddr_in from{};
+    socklen_t length = sizeof from;
+    for (;;) {
+      const ssize_t size =
+          recvfrom(sockets_[number], bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
+      if (size < 0) return;
+      std::array<std::uint8_t, 4> octets{};
+      std::memcpy(octets.data(), &from.sin_addr, 4);
+      const wire::OuterPath path{{wire::IpAddress::v4(octets), ntohs(from.sin_port)}, local_, number};
+      endpoint_->receive({path, std::span(bytes).first(static_cast<std::size_t>(size)), 0}, now(), out_);
+      flush();
+    }
+  }
+
+  void read_tun() {
+    std::array<std::uint8_t, 65536> bytes{};
+    for (;;) {
+      const ssize_t size = read(tun_, bytes.data(), bytes.size());
+      if (size <= 0) return;
+      endpoint_->send({{1}, std::span(bytes).first(static_cast<std::size_t>(size)), {}}, now(), out_);
+      flush();
+    }
+  }
+
+  // "show": the counters; "remove": the peer is taken away.
+  bool command() {
+    std::array<char, 256> text{};
+    const ssize_t size = read(0, text.data(), text.size());
+    if (size <= 0) return false;
+    const std::string word(text.data(), static_cast<std::size_t>(size));
+    if (word.starts_with("remove")) endpoint_->remove_peer({1}, now(), out_);
+    if (word.starts_with("show")) show();
+    return true;
+  }
+
+  void show() {
+    const auto counters = endpoint_->counters({1});
+    if (!counters) return void(std::printf("none\n"));
+    std::printf("show up=%d ike=%zu child=%zu in=%lu out=%lu sas=%zu\n", counters->up, counters->ike_sas,
+                counters->child_sas, counters->received_packets, counters->sent_packets, endpoint_->ike_sas());
+  }
+
+  void flush() {
+    for (;;) {
+      for (const auto& t : out_.transmits) transmit(t);
+      for (const auto& d : out_.deliveries)
+        if (tun_ >= 0 && write(tun_, d.bytes.data(), d.bytes.size()) < 0) std::perror("tun write");
+      for (const auto& e : out_.events)
+        std::printf("event %d %s | %s\n", static_cast<int>(e.kind), e.path.remote.to_string().c_str(),
+                    e.detail.c_str());
+      for (std::size_t i = 0; i < out_.drops.count.size(); ++i)
+        if (out_.drops.count[i] > 0) std::printf("drop %zu x%lu\n", i, out_.drops.count[i]);
+      std::fflush(stdout);
+      const std::vector<wire::KeyRequest> requests = std::move(out_.key_requests);
+      out_.clear();
+      if (requests.empty()) return;
+      for (const auto& request : requests) endpoint_->on_key_reply(answer(request), now(), out_);
+    }
+  }
+
+  void transmit(const wire::Transmit& t) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(t.path.remote.port);
+    std::memcpy(&to.sin_addr, t.path.remote.address.octets().data(), 4);
+    (void)sendto(sockets_[t.path.socket], t.bytes.data(), t.bytes.size(), 0, reinterpret_cast<sockaddr*>(&to),
+                 sizeof to);
+  }
+
+  wire::KeyReply answer(const wire::KeyRequest& request) {
+    wire::KeyReply reply;
+    reply.id = request.id;
+    const std::string& psk = options_["psk"];
+    const auto mac =
+        ike::psk_authentication(static_cast<crypto::Prf>(request.prf),
+                                {reinterpret_cast<const std::uint8_t*>(psk.data()), psk.size()}, request.octets);
+    std::ranges::copy(mac.expose(), reply.output.fill().begin());
+    reply.good = true;
+    return reply;
+  }
+
+  std::map<std::string, std::string> options_;
+  SystemRng rng_;
+  wire::IpAddress local_;
+  std::unique_ptr<ike::Endpoint> endpoint_;
+  wire::Outputs out_;
+  std::array<int, 2> sockets_{};
+  int tun_ = -1;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (sodium_init() < 0) return 2;
+  std::map<std::string, std::string> options;  // key=value
+  for (int i = 1; i < argc; ++i) {
+    const std::string word(argv[i]);
+    const std::size_t equals = word.find('=');
+    options[word.substr(0, equals)] = equals == std::string::npos ? "" : word.substr(equals + 1);
+  }
+  Shell(std::move(options)).run();
+}

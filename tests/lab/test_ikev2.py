@@ -1,0 +1,191 @@
+"""IKEv2 against strongSwan (charon with kernel-libipsec, its ESP in user space): our endpoint in a small real shell (ike_shell),
+one namespace each, one veth between them. Both roles, rekeying from either side, dead peers, wrong keys and identities."""
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+from netns import Namespace, LabError, addresses, end_process, new_tag, require_privilege, veth, wait_for
+
+OURS, THEIRS = "10.77.0.1", "10.77.0.2"                  # outer
+OUR_HOST, THEIR_HOST = "10.78.0.1", "10.79.0.1"          # inner
+OUR_NET, THEIR_NET = "10.78.0.0/24", "10.79.0.0/24"
+CHARON = "/usr/lib/ipsec/charon"
+PLUGINS = ("random nonce aesni openssl hmac kdf pem pkcs1 pubkey x509 constraints kernel-libipsec kernel-netlink socket-default vici "
+           "updown")
+PSK = "c2VraXNobyBsYWIgcHJlc2hhcmVkIGtleSwgbm90IHNlY3I="
+
+
+def shell_program():
+    folder = pathlib.Path(os.environ.get("SEKISHO_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/bin"))
+    program = folder / "ike_shell"
+    if not program.exists():
+        raise LabError(f"{program} is not there: build the target ike_shell")
+    return str(program)
+
+
+class Shell:
+    """Our end: `lines()` is what it has told so far."""
+
+    def __init__(self, namespace, folder, **options):
+        self.log = folder / f"shell-{len(list(folder.glob('shell-*')))}.log"
+        words = [f"{key.replace('_', '-')}={value}" for key, value in options.items()]
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(namespace.command(shell_program(), *words), stdin=subprocess.PIPE, stdout=out, stderr=out)
+        namespace.processes.append(self.process)
+
+    def lines(self):
+        return self.log.read_text(errors="replace").splitlines()
+
+    def events(self, number):
+        return [line for line in self.lines() if line.startswith(f"event {number} ")]
+
+    def say(self, word):
+        self.process.stdin.write(f"{word}\n".encode())
+        self.process.stdin.flush()
+
+    def show(self):
+        before = len([line for line in self.lines() if line.startswith("show ")])
+        self.say("show")
+        line = wait_for("an answer to show", lambda: [x for x in self.lines() if x.startswith("show ")][before:], 5)[-1]
+        return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+UP, DOWN, DONE, FAILED, GAVE_UP, STRANGER = 0, 1, 2, 3, 4, 6
+
+
+class StrongSwan:
+    def __init__(self, namespace, folder, **settings):
+        self.namespace, self.folder = namespace, folder
+        self.socket = folder / "vici.sock"
+        self.conf = folder / "strongswan.conf"
+        self.log = folder / "charon.log"
+        charon_extra = settings.pop("charon", "")
+        self.conf.write_text(f"""charon {{
+  load_modular = no
+  load = {PLUGINS}
+  {charon_extra}
+  plugins {{ vici {{ socket = unix://{self.socket} }} }}
+  filelog {{ log {{ path = {self.log}
+      default = 1
+      ike = 2
+      flush_line = yes }} }}
+}}
+swanctl {{ socket = unix://{self.socket}
+  load = pem pkcs1 openssl random x509 pubkey }}
+""")
+        self.start()
+        self.load(**settings)
+
+    def start(self):
+        self.socket.unlink(missing_ok=True)
+        environment = dict(os.environ, STRONGSWAN_CONF=str(self.conf))
+        self.process = self.namespace.start("sh", "-c", f"mount -t tmpfs tmpfs /run && exec {CHARON}", log=self.folder / "charon.out",
+                                            env=environment)
+        wait_for("charon's socket", self.socket.exists, 15)
+
+    def swanctl(self, *words, check=True, timeout=40):
+        environment = dict(os.environ, STRONGSWAN_CONF=str(self.conf))
+        done = subprocess.run(self.namespace.command("swanctl", *words), capture_output=True, text=True, timeout=timeout, env=environment)
+        if check and done.returncode != 0:
+            raise AssertionError(f"swanctl {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done
+
+    def load(self, proposals="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16", psk=PSK, own_id="router.example", peer_id="gw.example",
+             connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET):
+        file = self.folder / "swanctl.conf"
+        file.write_text(f"""connections {{ t {{
+  version = 2
+  local_addrs = {THEIRS}
+  remote_addrs = {OURS}
+  proposals = {proposals}
+  {connection}
+  local {{ auth = psk
+    id = {own_id} }}
+  remote {{ auth = psk
+    id = {peer_id} }}
+  children {{ c {{ local_ts = {local_ts}
+      remote_ts = {remote_ts}
+      esp_proposals = {esp}
+      mode = tunnel
+      {child}
+      start_action = none }} }}
+}} }}
+secrets {{ ike-1 {{ id-1 = {own_id}
+    id-2 = {peer_id}
+    secret = "{psk}" }} }}
+""")
+        self.swanctl("--load-all", "--file", str(file))
+
+    def initiate(self, check=True):
+        return self.swanctl("--initiate", "--child", "c", "--timeout", "30", check=check)
+
+    def sas(self):
+        return self.swanctl("--list-sas").stdout
+
+
+class Ikev2(unittest.TestCase):
+    def setUp(self):
+        require_privilege()
+        if not os.path.exists(CHARON):
+            raise LabError(f"{CHARON} is missing: package strongswan-charon")
+        tag = new_tag()
+        self.gateway, self.router = Namespace(tag, "gw"), Namespace(tag, "rt")
+        self.addCleanup(self.gateway.close)
+        self.addCleanup(self.router.close)
+        veth(self.gateway, "wan", self.router, "wan")
+        addresses(self.gateway, "wan", f"{OURS}/24")
+        addresses(self.router, "wan", f"{THEIRS}/24")
+        addresses(self.router, "lo", f"{THEIR_HOST}/32")
+        temporary = tempfile.TemporaryDirectory(prefix=tag)
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+
+    def swan(self, **settings):
+        return StrongSwan(self.router, self.folder, **settings)
+
+    def shell(self, **options):
+        wanted = dict(local=OURS, own_id="gw.example", peer_id="router.example", psk=PSK, ours=OUR_NET, theirs=THEIR_NET, tun="tun0")
+        wanted.update(options)
+        shell = Shell(self.gateway, self.folder, **wanted)
+        if "tun" in wanted:
+            wait_for("the TUN device", lambda: self.gateway.ip("link", "show", "tun0", check=False).returncode == 0)
+            addresses(self.gateway, "tun0", f"{OUR_HOST}/24")
+            self.gateway.ip("link", "set", "tun0", "mtu", "1400", "up")
+            self.gateway.ip("route", "add", THEIR_NET, "dev", "tun0")
+        return shell
+
+    def carries(self):
+        """Pings both ways through the tunnel."""
+        wait_for("a ping through the tunnel", lambda: self.gateway.pings(THEIR_HOST), 15, every=0.2)
+        self.assertTrue(self.router.run("ping", "-n", "-q", "-c", "2", "-i", "0.2", "-W", "2", "-I", THEIR_HOST, OUR_HOST,
+                                        check=False).returncode == 0, "no ping from the router's side")
+
+    def explain(self, shell, swan):
+        print("\n".join(shell.lines()[-30:]))
+        print("\n".join(swan.log.read_text(errors="replace").splitlines()[-40:]))
+
+
+class Establish(Ikev2):
+    def test_ikev2_responder_psk(self):
+        shell, swan = self.shell(), self.swan()
+        try:
+            swan.initiate()
+            self.carries()
+        except AssertionError:
+            self.explain(shell, swan)
+            raise
+        self.assertEqual(len(shell.events(UP)), 1)
+        self.assertIn("AES_GCM_16-256", swan.sas())
+
+    def test_ikev2_initiator_psk(self):
+        swan = self.swan()
+        shell = self.shell(remote=THEIRS, start="")
+        try:
+            wait_for("the tunnel", lambda: shell.events(UP), 15)
+            self.carries()
+        except AssertionError:
+            self.explain(shell, swan)
+            raise

@@ -1,0 +1,106 @@
+// IKEv2 for all peers of one worker, without I/O (design 5; RFC 7296). The same calls as tunnel::wireguard::Endpoint.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tunnel/crypto/rng.h"
+#include "tunnel/ike/admission.h"
+#include "tunnel/ike/payload_auth.h"
+#include "tunnel/ike/profile.h"
+#include "tunnel/ike/window.h"
+#include "tunnel/wire/outputs.h"
+
+namespace tunnel::ike {
+
+using wire::Duration;
+using wire::Instant;
+
+// A bound UDP socket of the caller. `number` is what stands in OuterPath::socket.
+struct Door {
+  std::uint16_t number = 0;
+  config::value::Family family = config::value::Family::kV4;
+  std::uint16_t port = 500;
+  bool encapsulates = false;  // UDP 4500: four zero octets before IKE, ESP without (RFC 3948)
+};
+
+struct EndpointParams {
+  std::uint8_t worker = 0;  // stands in the top 8 bits of every SPI we choose
+  std::vector<Door> doors;
+  std::vector<wire::IpAddress> addresses;  // our outer ones, as far as known: for NAT detection when we begin
+  AdmissionLimits admission;
+  Backoff backoff;
+  std::size_t fragment_size = 1232;  // octets of an IKE message in one datagram: 1280 without IPv6 and UDP headers
+};
+
+// Type and octets of an ID payload (RFC 7296 3.5).
+struct IdentityValue {
+  IdType type = IdType::kFqdn;
+  std::vector<std::uint8_t> data;
+  [[nodiscard]] Identity view() const { return {type, data}; }
+  friend auto operator<=>(const IdentityValue&, const IdentityValue&) = default;
+};
+
+struct Lifetimes {
+  Duration ike = std::chrono::hours(8);
+  Duration child = std::chrono::hours(1);
+  Duration liveness = std::chrono::seconds(30);   // of silence, then the peer is asked (RFC 7296 2.4); zero: never
+  Duration keepalive = std::chrono::seconds(20);  // to a NAT in front of us (RFC 3948 4)
+  Duration retry = std::chrono::seconds(10);      // after a failed attempt of ours
+  friend bool operator==(const Lifetimes&, const Lifetimes&) = default;
+};
+
+struct PeerParams {
+  wire::PeerId id;
+  IdentityValue local_id, remote_id;
+  std::string preshared_key;                                  // name at keyd
+  std::optional<wire::SocketAddress> endpoint;                // where we begin; none: we only answer
+  bool start = false;                                         // begin at once and again whenever it is down
+  std::vector<wire::Prefix> outer_sources;                    // empty: any
+  std::vector<wire::Prefix> local_networks, remote_networks;  // what the CHILD SAs may carry
+  Profile profile;
+  Lifetimes lifetimes;
+  friend bool operator==(const PeerParams&, const PeerParams&) = default;
+};
+
+struct PeerCounters {
+  std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
+  std::uint64_t handshakes = 0;  // IKE and CHILD SAs made, rekeying included
+  std::optional<Instant> last_handshake;
+  std::optional<wire::OuterPath> path;
+  std::size_t ike_sas = 0, child_sas = 0;
+  bool up = false;         // a CHILD SA is there
+  std::string negotiated;  // of the newest CHILD SA and its IKE SA
+};
+
+class Endpoint {  // no clock, no socket, no log
+ public:
+  Endpoint(EndpointParams params, crypto::Rng& rng, Instant now);
+  ~Endpoint();
+  Endpoint(Endpoint&&) noexcept;
+  Endpoint& operator=(Endpoint&&) noexcept;
+
+  // A peer that was there with other parameters starts anew, its SAs are deleted with a word to the peer.
+  void set_peer(const PeerParams& peer, Instant now, wire::Outputs& out);
+  // At once: the peer is told once, our side is gone when the call ends.
+  void remove_peer(wire::PeerId id, Instant now, wire::Outputs& out);
+
+  void receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out);
+  void send(const wire::InnerPacket& packet, Instant now, wire::Outputs& out);
+  void on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out);
+  void on_deadline(Instant now, wire::Outputs& out);
+  [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  [[nodiscard]] std::optional<PeerCounters> counters(wire::PeerId id) const;
+  [[nodiscard]] std::size_t half_open() const;
+  // All IKE SAs, half-open ones included.
+  [[nodiscard]] std::size_t ike_sas() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tunnel::ike

@@ -1,0 +1,90 @@
+// The data path: SPI -> CHILD SA -> open -> selectors -> Delivery, and back. Here nothing is done for each packet that
+// a deadline could do later.
+#include "tunnel/esp/udp_framing.h"
+#include "tunnel/ike/endpoint_state.h"
+
+namespace tunnel::ike {
+namespace {
+
+bool holds(const std::vector<Selector>& selectors, const wire::IpAddress& address, std::uint8_t protocol,
+           const std::optional<std::uint16_t>& port) {
+  for (const Selector& selector : selectors)
+    if (selector.contains(address, protocol, port)) return true;
+  return false;
+}
+
+}  // namespace
+
+void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, Turn turn) {
+  const auto spi = esp::spi_of(datagram.bytes);
+  const auto owner = spi ? child_spis.find(*spi) : child_spis.end();
+  const auto found = owner == child_spis.end() ? sas.end() : sas.find(owner->second);
+  ChildSa* const child = found == sas.end() ? nullptr : found->second->child_in(*spi);
+  if (child == nullptr) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  IkeSa& sa = *found->second;
+  Peer* const peer = peer_of(sa);
+  if (peer == nullptr || !peer->source_allowed(datagram.path.remote.address))
+    return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  const auto opened = child->inbound->open(datagram.bytes);
+  if (!opened) return turn.out.drops.add(opened.error());
+  sa.heard = turn.now;
+  // RFC 7296 2.23: a peer behind a NAT is where its last authenticated packet came from.
+  if (sa.nat.peer_behind && sa.encapsulated && sa.path.remote != datagram.path.remote) sa.path = datagram.path;
+  if (!child->sends) child->sends = true;  // RFC 7296 2.8: the peer has our answer
+  if (opened->empty()) return;             // a dummy
+  const auto inner = view_of(*opened);
+  if (!inner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
+  // RFC 4301 5.2: what comes out must be what was agreed to go in.
+  const bool agreed = holds(child->peer, inner->source, inner->protocol, inner->source_port) &&
+                      holds(child->ours, inner->destination, inner->protocol, inner->destination_port);
+  if (!agreed) {
+    turn.out.drops.add(wire::Drop::kInnerSource);
+    if (first_in_a_second(peer->source_told, turn.now)) tell(wire::EventKind::kSourceRefused, *peer, {}, turn);
+    return;
+  }
+  ++peer->counters.received_packets;
+  peer->counters.received_bytes += opened->size();
+  turn.out.deliveries.push_back({sa.peer, *opened, datagram.ecn});
+}
+
+std::pair<IkeSa*, ChildSa*> Endpoint::State::newest_for(const Peer& peer, const InnerView& inner) {
+  std::pair<IkeSa*, ChildSa*> newest{};
+  for (const Spi spi : peer.sas) {
+    IkeSa& sa = *sas.at(spi);
+    if (sa.phase == IkeSa::Phase::kDead) continue;
+    for (ChildSa& child : sa.children) {
+      if (!child.may_send() || (newest.second != nullptr && child.order < newest.second->order)) continue;
+      if (holds(child.ours, inner.source, inner.protocol, inner.source_port) &&
+          holds(child.peer, inner.destination, inner.protocol, inner.destination_port))
+        newest = {&sa, &child};
+    }
+  }
+  return newest;
+}
+
+void Endpoint::State::send(const wire::InnerPacket& packet, Turn turn) {
+  const auto known = peers.find(packet.peer.number);
+  if (known == peers.end()) return turn.out.drops.add(wire::Drop::kUnknownDestination);
+  Peer& peer = *known->second;
+  const auto inner = view_of(packet.bytes);
+  if (!inner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
+  const auto [sa, child] = newest_for(peer, *inner);
+  if (child == nullptr) {
+    turn.out.drops.add(wire::Drop::kNoSession);
+    if (peer.params.endpoint && peer.sas.empty() && peer.attempt == kNever) begin(peer, turn);
+    return;
+  }
+  const wire::Bytes sealed = turn.out.arena.take(esp::sealed_size(child->suite.cipher, packet.bytes.size()));
+  if (child->outbound->seal(packet.bytes, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
+    return turn.out.drops.add(wire::Drop::kKeyExhausted);
+  // RFC 7296 2.23: UDP encapsulation is understood also when no NAT was found.
+  wire::OuterPath path = sa->path;
+  const Door* const out = sa->encapsulated ? nullptr : door(path.remote.address.family(), true);
+  if (out != nullptr) path.remote.port = kNatPort, path.socket = out->number;
+  ++peer.counters.sent_packets;
+  peer.counters.sent_bytes += packet.bytes.size();
+  if (sa->keepalive != kNever) sa->sent = turn.now;
+  turn.out.transmits.push_back({path, sealed, inner->ecn});
+}
+
+}  // namespace tunnel::ike

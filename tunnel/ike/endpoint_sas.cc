@@ -1,0 +1,232 @@
+// IKE SAs, CHILD SAs and peers come and go. Nothing is freed while a call runs: `bury` marks, `end_call` takes away
+// (S16).
+#include <algorithm>
+#include <ranges>
+
+#include "tunnel/ike/endpoint_state.h"
+#include "tunnel/ike/explain.h"
+#include "tunnel/wire/reader.h"
+
+namespace tunnel::ike {
+namespace {
+
+std::vector<Selector> selectors_of(const std::vector<wire::Prefix>& prefixes) {
+  std::vector<Selector> selectors;
+  for (const wire::Prefix& prefix : prefixes) selectors.push_back(Selector::of(prefix));
+  return selectors;
+}
+
+}  // namespace
+
+Peer::Peer(const PeerParams& wanted)
+    : params(wanted), remote(selectors_of(wanted.remote_networks)), local(selectors_of(wanted.local_networks)) {}
+
+bool Peer::source_allowed(const wire::IpAddress& source) const {
+  return params.outer_sources.empty() ||
+         std::ranges::any_of(params.outer_sources, [&](const wire::Prefix& p) { return p.contains(source); });
+}
+
+// Random, with the worker in the top 8 bits (design 7), and not in use.
+IkeSa& Endpoint::State::add_sa(bool initiator, Turn turn) {
+  Spi spi = 0;
+  do {
+    std::array<std::uint8_t, 8> octets{};
+    rng.fill(octets);
+    octets[0] = params.worker;
+    spi = wire::Reader(octets).u64_be();
+  } while (spi == 0 || sas.contains(spi));
+  IkeSa& sa = *(sas[spi] = std::make_unique<IkeSa>());
+  sa.initiator = initiator;
+  (initiator ? sa.spis.initiator : sa.spis.responder) = spi;
+  sa.phase = initiator ? IkeSa::Phase::kInitSent : IkeSa::Phase::kInitAnswered;
+  sa.handshake = std::make_unique<Handshake>();
+  sa.heard = turn.now;
+  touched.push_back(spi);
+  return sa;
+}
+
+IkeSa* Endpoint::State::sa_by_spi(Spi local) {
+  const auto found = sas.find(local);
+  if (found == sas.end() || found->second->phase == IkeSa::Phase::kDead) return nullptr;
+  touched.push_back(local);
+  return found->second.get();
+}
+
+// RFC 4303 2.1: 0 to 255 are reserved; and zero would be the non-ESP marker.
+std::uint32_t Endpoint::State::new_child_spi() {
+  for (;;) {
+    std::array<std::uint8_t, 4> octets{};
+    rng.fill(octets);
+    octets[0] = params.worker;
+    const std::uint32_t spi = wire::Reader(octets).u32_be();
+    if (spi > 255 && !child_spis.contains(spi)) return spi;
+  }
+}
+
+Peer* Endpoint::State::peer_of(const IkeSa& sa) {
+  const auto found = sa.peer_known ? peers.find(sa.peer.number) : peers.end();
+  return found == peers.end() ? nullptr : found->second.get();
+}
+
+Peer* Endpoint::State::peer_named(const IdentityValue& identity) const {
+  const auto found = names.find(identity);
+  return found == names.end() ? nullptr : peers.at(found->second).get();
+}
+
+void Endpoint::State::belongs_to(IkeSa& sa, Peer& peer) {
+  sa.peer = peer.params.id;
+  sa.peer_known = true;
+  peer.sas.push_back(sa.local());
+}
+
+Instant Endpoint::State::soon(Instant from, Duration life) {
+  return from + life / 100 * (80 + rng.below(11));  // 80 to 90 %: both ends seldom rekey at once (RFC 7296 2.8)
+}
+
+void Endpoint::State::no_longer_half_open(IkeSa& sa) {
+  if (!std::exchange(sa.counted, false)) return;
+  admission.closed(sa.first_source);
+  std::erase_if(first_messages, [&](const auto& entry) { return entry.second == sa.local(); });
+}
+
+void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*proof*/, Turn turn) {
+  const bool initial_contact = sa.handshake && sa.handshake->initial_contact;
+  no_longer_half_open(sa);
+  sa.phase = IkeSa::Phase::kEstablished;
+  sa.handshake.reset();
+  sa.authenticated.reset();
+  sa.rekey = soon(turn.now, peer.params.lifetimes.ike);
+  sa.ends = turn.now + peer.params.lifetimes.ike;
+  // RFC 3948 4: only the end behind the NAT keeps its mapping alive.
+  if (sa.nat.we_behind && sa.encapsulated) sa.keepalive = turn.now + peer.params.lifetimes.keepalive;
+  peer.path = sa.path;
+  ++peer.counters.handshakes;
+  peer.counters.last_handshake = turn.now;
+  tell(wire::EventKind::kHandshakeDone, peer, "IKE SA: " + to_string(sa.suite), turn);
+  std::vector<Spi> others;
+  for (const Spi spi : peer.sas)
+    if (spi != sa.local()) others.push_back(spi);
+  std::size_t kept = 0;
+  for (const Spi spi : std::views::reverse(others)) {
+    IkeSa* const other = sa_by_spi(spi);
+    if (other == nullptr || !other->established()) continue;
+    if (initial_contact)
+      bury(*other);  // RFC 7296 2.4: the peer knows of no other
+    else if (++kept >= kSasOfPeer)
+      other->close_wanted = true;
+  }
+}
+
+void Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn) {
+  Peer& peer = *peer_of(sa);
+  ChildSa child;
+  child.in_spi = plan.in_spi;
+  child.out_spi = plan.suite.peer_spi;
+  child.suite = plan.suite;
+  child.peer = plan.peer, child.ours = plan.ours;
+  const crypto::SecretOctets& out_key = we_began ? keys.initiator : keys.responder;
+  const crypto::SecretOctets& in_key = we_began ? keys.responder : keys.initiator;
+  child.outbound = esp::OutboundSa::make({child.out_spi, plan.suite.cipher, out_key.expose(), plan.suite.esn});
+  child.inbound = esp::InboundSa::make({child.in_spi, plan.suite.cipher, in_key.expose(), plan.suite.esn});
+  if (!child.outbound || !child.inbound) {  // a reserved SPI of the peer's: RFC 4303 2.1
+    sa.close_wanted = true;
+    return tell_failure(peer, sa.path, "the peer's CHILD SA cannot be used", turn);
+  }
+  child.order = ++last_order;
+  child.rekey = soon(turn.now, peer.params.lifetimes.child);
+  child.ends = turn.now + peer.params.lifetimes.child;
+  child_spis[child.in_spi] = sa.local();
+  sa.children.push_back(std::move(child));
+  peer.counters.negotiated = "ESP " + to_string(plan.suite) + "; IKE " + to_string(sa.suite);
+  tell(wire::EventKind::kHandshakeDone, peer,
+       "CHILD SA: " + to_string(plan.suite) + "; theirs " + to_string(plan.peer) + "; ours " + to_string(plan.ours),
+       turn);
+}
+
+// Nothing is sent on it from now on; what was under way is still opened for a moment.
+void Endpoint::State::close_child(IkeSa&, ChildSa& child, Turn turn) {
+  child.phase = ChildSa::Phase::kLingering;
+  child.ends = turn.now + kLinger;
+  child.rekey = kNever;
+  child.outbound.reset();
+}
+
+void Endpoint::State::retire(IkeSa& sa, Turn turn) {
+  for (const ChildSa& child : sa.children) child_spis.erase(child.in_spi);
+  sa.children.clear();
+  sa.phase = IkeSa::Phase::kRefused;
+  sa.rekey = sa.keepalive = kNever;
+  sa.ends = turn.now + kRepeatFor;
+  if (sa.requests.outstanding()) sa.requests.answered();
+  sa.exchanging = {};
+}
+
+void Endpoint::State::bury(IkeSa& sa) {
+  sa.phase = IkeSa::Phase::kDead;
+  touched.push_back(sa.local());
+}
+
+std::optional<NarrowedSelectors> Endpoint::State::narrow_for(Peer& peer, std::span<const Selector> theirs,
+                                                             std::span<const Selector> ours,
+                                                             const wire::OuterPath& path, Turn turn) {
+  SelectorPolicy policy{peer.remote, peer.local, {}};
+  auto narrowed = narrow(theirs, ours, policy);
+  if (narrowed) return std::move(*narrowed);
+  std::vector<wire::Prefix> foreign;  // only looked at for the record
+  for (const auto& [number, other] : peers) {
+    if (other.get() == &peer) continue;
+    foreign.insert(foreign.end(), other->params.remote_networks.begin(), other->params.remote_networks.end());
+  }
+  policy.foreign = foreign;
+  const auto refusal = narrow(theirs, ours, policy);
+  tell_failure(peer, path, explain(refusal ? narrowed.error() : refusal.error(), theirs, ours, policy), turn);
+  return std::nullopt;
+}
+
+// The strict profiles first; each once.
+void Endpoint::State::count_profile(const Profile& profile, bool added) {
+  const auto found = std::ranges::find(profiles, profile, &std::pair<Profile, std::size_t>::first);
+  if (found != profiles.end()) {
+    found->second += added ? 1 : static_cast<std::size_t>(-1);
+    if (found->second == 0) profiles.erase(found);
+    return;
+  }
+  const auto place = std::ranges::find_if(profiles, [&](const auto& entry) { return profile.name < entry.first.name; });
+  profiles.insert(place, {profile, 1});
+}
+
+void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
+  const auto found = peers.find(wanted.id.number);
+  if (found != peers.end() && found->second->params == wanted) return;
+  if (found != peers.end()) remove_peer(*found->second, turn);
+  // One identity, one peer: the configuration refuses duplicates, so an older holder is about to be changed or removed.
+  if (Peer* const holder = peer_named(wanted.remote_id)) remove_peer(*holder, turn);
+  Peer& peer = *(peers[wanted.id.number] = std::make_unique<Peer>(wanted));
+  names[wanted.remote_id] = wanted.id.number;
+  count_profile(wanted.profile, true);
+  if (wanted.start && wanted.endpoint) {
+    peer.attempt = turn.now;
+    attempts.emplace(peer.attempt, wanted.id.number);
+  }
+}
+
+// The Delete goes out once; whether it arrives is the peer's liveness check's matter.
+void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
+  for (const Spi spi : std::vector<Spi>(peer.sas)) {
+    IkeSa* const sa = sa_by_spi(spi);
+    if (sa == nullptr) continue;
+    if (sa->established()) {
+      if (sa->requests.outstanding()) sa->requests.answered();
+      send_delete_ike(*sa, turn);
+    }
+    bury(*sa);
+    sa->peer_known = false;
+  }
+  if (std::exchange(peer.counters.up, false)) tell(wire::EventKind::kTunnelDown, peer, {}, turn);
+  attempts.erase({peer.attempt, peer.params.id.number});
+  count_profile(peer.params.profile, false);
+  names.erase(peer.params.remote_id);
+  peers.erase(peer.params.id.number);
+}
+
+}  // namespace tunnel::ike

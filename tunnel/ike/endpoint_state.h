@@ -1,0 +1,201 @@
+// What stands behind Endpoint. One struct, its functions by topic: endpoint.cc (edge), endpoint_messages.cc (in and out
+// of the envelope), endpoint_sas.cc (SAs come and go), endpoint_timers.cc, and one file for each exchange.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+
+#include "tunnel/ike/authentication.h"
+#include "tunnel/ike/cookie.h"
+#include "tunnel/ike/endpoint.h"
+#include "tunnel/ike/ike_sa.h"
+#include "tunnel/ike/inner_view.h"
+#include "tunnel/ike/payload_key.h"
+#include "tunnel/ike/payload_notify.h"
+
+namespace tunnel::ike {
+
+inline constexpr std::uint16_t kNatPort = 4500;
+inline constexpr Duration kLinger = std::chrono::seconds(5);  // of an old inbound ESP SA after its end
+inline constexpr Duration kRepeatFor =
+    std::chrono::seconds(30);  // a last answer is kept for the peer's retransmissions
+inline constexpr Duration kAttemptLimit = std::chrono::minutes(5);  // of an IKE SA we begin, keyd's silence included
+inline constexpr std::size_t kSasOfPeer = 3;                        // established at once; the oldest goes
+inline constexpr std::size_t kNonceSize = 32;                       // RFC 7296 2.10: half the key of any prf here
+
+// One call into the endpoint: its time and its outputs.
+struct Turn {
+  Instant now;
+  wire::Outputs& out;
+};
+
+// At most one event a second; remembers that this one is told.
+[[nodiscard]] inline bool first_in_a_second(std::optional<Instant>& told, Instant now) {
+  if (told && now - *told < std::chrono::seconds(1)) return false;
+  told = now;
+  return true;
+}
+
+struct Peer {
+  explicit Peer(const PeerParams& wanted);
+  PeerParams params;
+  std::vector<Selector> remote, local;  // of the networks
+  std::vector<Spi> sas;                 // every IKE SA with it, newest last
+  std::optional<wire::OuterPath> path;
+  PeerCounters counters;
+  Instant attempt = kNever;  // when we begin (again)
+  std::optional<Instant> failure_told, source_told;
+  [[nodiscard]] bool source_allowed(const wire::IpAddress& source) const;
+};
+
+// A received message that is worth judging: IKE_SA_INIT in clear, everything else authenticated.
+struct Incoming {
+  wire::OuterPath path;
+  const Door& door;
+  Header header;
+  wire::ConstBytes datagram;  // IKE_SA_INIT: as it came
+  Payloads payloads;
+  std::vector<Notify> notifies;
+  [[nodiscard]] const Notify* notify(NotifyType type) const { return find(notifies, type); }
+  [[nodiscard]] const Notify* error() const;  // the first error notify
+};
+
+// RFC 7296 2.5 and 1.2: a payload that must be there once, or may be there once.
+[[nodiscard]] Result<const Payload*, ParseFailure> only(const Payloads& payloads, PayloadType type);
+[[nodiscard]] Result<const Payload*, ParseFailure> at_most_one(const Payloads& payloads, PayloadType type);
+
+// The payloads of a message of ours.
+class Draft {
+ public:
+  static constexpr std::size_t kSize = 24 * 1024;
+  Draft() : octets_(kSize), writer_(octets_), chain_(writer_) {}
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  [[nodiscard]] Chain& chain() { return chain_; }
+  [[nodiscard]] Content content() {
+    chain_.end();
+    return {chain_.first(), writer_.written()};
+  }
+
+ private:
+  Octets octets_;
+  wire::Writer writer_;
+  Chain chain_;
+};
+
+struct Endpoint::State {
+  State(EndpointParams wanted, crypto::Rng& random, Instant now);
+
+  // endpoint_messages.cc
+  void receive(wire::OuterDatagram datagram, Turn turn);
+  void receive_ike(const wire::OuterDatagram& datagram, const Door& in, Turn turn);
+  void receive_init(const wire::OuterDatagram& datagram, const Door& in, const Header& header, Turn turn);
+  void receive_protected(IkeSa& sa, const wire::OuterDatagram& datagram, const Door& in, const Header& header,
+                         Turn turn);
+  void receive_opened(IkeSa& sa, Incoming& message, const Content& content, Turn turn);
+  void handle_request(IkeSa& sa, const Incoming& message, Turn turn);
+  void handle_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void answer_plain(const Incoming& request, NotifyType type, wire::ConstBytes data, Turn turn);
+  void answer_major_version(const wire::OuterDatagram& datagram, const Door& in, const Header& header, Turn turn);
+  void request(IkeSa& sa, Exchange exchange, Exchanging::Kind kind, Draft& draft, Turn turn);
+  void respond(IkeSa& sa, Exchange exchange, Draft& draft, Turn turn);
+  void respond_error(IkeSa& sa, Exchange exchange, NotifyType type, wire::ConstBytes data, Turn turn);
+  void transmit(const wire::OuterPath& path, bool encapsulated, const Datagrams& datagrams, Turn turn);
+  [[nodiscard]] const Door* door(std::uint16_t number) const;
+  [[nodiscard]] const Door* door(config::value::Family family, bool encapsulates) const;
+
+  // exchange_init.cc
+  void begin(Peer& peer, Turn turn);
+  void send_init(IkeSa& sa, Turn turn);
+  void receive_init_request(const Incoming& message, Turn turn);
+  void answer_init(const Incoming& message, const IkeChoice& choice, Turn turn);
+  void receive_init_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void receive_init_error(IkeSa& sa, const Incoming& message, const Notify& error, Turn turn);
+  void accept_init(IkeSa& sa, const Incoming& message, Turn turn);
+  [[nodiscard]] Result<IkeChoice, NegotiationFailure> choose(std::span<const Proposal> proposals, crypto::Group group);
+
+  // exchange_auth.cc
+  void send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
+  void receive_auth_request(IkeSa& sa, const Incoming& message, Turn turn);
+  // As responder, with a record of what was refused.
+  [[nodiscard]] std::optional<NarrowedSelectors> narrow_for(Peer& peer, std::span<const Selector> theirs,
+                                                            std::span<const Selector> ours, const wire::OuterPath& path,
+                                                            Turn turn);
+  void agree_first_child(IkeSa& sa, Peer& peer, Turn turn);
+  void answer_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
+  void refuse_auth(IkeSa& sa, NotifyType type, std::string_view why, Turn turn);
+  void receive_auth_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void finish_auth(IkeSa& sa, const Authenticated& authenticated, Turn turn);
+  void accept_first_child(IkeSa& sa, Peer& peer, const Handshake& handshake, Turn turn);
+  void abandon_auth(IkeSa& sa, std::string_view why, Turn turn);
+  void ask_authentication(IkeSa& sa, Asked whose, Turn turn);
+  void judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
+
+  // exchange_informational.cc
+  void receive_informational(IkeSa& sa, const Incoming& message, Turn turn);
+  void receive_informational_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void send_liveness(IkeSa& sa, Turn turn);
+  void send_delete_ike(IkeSa& sa, Turn turn);
+  void send_delete_children(IkeSa& sa, Turn turn);
+
+  // endpoint_esp.cc
+  void receive_esp(const wire::OuterDatagram& datagram, Turn turn);
+  void send(const wire::InnerPacket& packet, Turn turn);
+  [[nodiscard]] std::pair<IkeSa*, ChildSa*> newest_for(const Peer& peer, const InnerView& inner);
+
+  // endpoint_sas.cc
+  IkeSa& add_sa(bool initiator, Turn turn);
+  [[nodiscard]] IkeSa* sa_by_spi(Spi local);
+  [[nodiscard]] Peer* peer_of(const IkeSa& sa);
+  [[nodiscard]] Peer* peer_named(const IdentityValue& identity) const;
+  void belongs_to(IkeSa& sa, Peer& peer);
+  void establish(IkeSa& sa, Peer& peer, const Authenticated& authenticated, Turn turn);
+  void add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn);
+  void close_child(IkeSa& sa, ChildSa& child, Turn turn);
+  void no_longer_half_open(IkeSa& sa);
+  void retire(IkeSa& sa, Turn turn);  // closed by the peer or refused: only its last answer is repeated
+  void bury(IkeSa& sa);
+  [[nodiscard]] std::uint32_t new_child_spi();
+  void set_peer(const PeerParams& wanted, Turn turn);
+  void remove_peer(Peer& peer, Turn turn);
+  void count_profile(const Profile& profile, bool added);
+  [[nodiscard]] Instant soon(Instant from, Duration life);  // soft end of a life, not the same for all
+
+  // endpoint_timers.cc
+  void on_deadline(Turn turn);
+  void wake(IkeSa& sa, Turn turn);
+  void pursue(IkeSa& sa, Turn turn);  // begins the exchange that is due, when none is outstanding
+  void give_up(IkeSa& sa, Turn turn);
+  void send_keepalive(IkeSa& sa, Turn turn);
+  void end_call(Turn turn);  // buries the dead, sets deadlines and what peers are told
+  void arm(IkeSa& sa);
+  void settle(Peer& peer, Turn turn);
+
+  // endpoint.cc
+  void on_key_reply(const wire::KeyReply& reply, Turn turn);
+  void tell(wire::EventKind kind, const Peer& peer, std::string_view detail, Turn turn);
+  void tell_failure(Peer& peer, const wire::OuterPath& path, std::string_view detail, Turn turn);
+  void tell_stranger(const wire::OuterPath& path, std::string_view detail, Turn turn);
+
+  EndpointParams params;
+  crypto::Rng& rng;
+  CookieMint cookies;
+  Admission admission;
+  std::unordered_map<Spi, std::unique_ptr<IkeSa>> sas;    // by the SPI we chose
+  std::map<Digest, Spi> first_messages;                   // of half-open ones, to know a repeated request
+  std::unordered_map<std::uint32_t, Spi> child_spis;      // ours -> the IKE SA that made or offered it
+  std::map<std::uint32_t, std::unique_ptr<Peer>> peers;   // by number
+  std::map<IdentityValue, std::uint32_t> names;           // remote_id -> number
+  std::vector<std::pair<Profile, std::size_t>> profiles;  // those in use, the strict ones first
+  std::map<std::uint64_t, Spi> key_requests;
+  std::uint64_t last_key_request = 0;
+  std::uint64_t last_order = 0;
+  std::vector<Spi> touched;  // in this call
+  std::set<std::pair<Instant, Spi>> deadlines;
+  std::set<std::pair<Instant, std::uint32_t>> attempts;  // of peers
+  std::optional<Instant> stranger_told, version_told;
+};
+
+}  // namespace tunnel::ike

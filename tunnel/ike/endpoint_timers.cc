@@ -1,0 +1,130 @@
+// What is done when a deadline has come, and what is done at the end of every call.
+#include <algorithm>
+
+#include "tunnel/ike/endpoint_state.h"
+
+namespace tunnel::ike {
+
+void Endpoint::State::on_deadline(Turn turn) {
+  while (!attempts.empty() && attempts.begin()->first <= turn.now) {
+    Peer& peer = *peers.at(attempts.begin()->second);
+    attempts.erase(attempts.begin());
+    peer.attempt = kNever;
+    if (peer.sas.empty()) begin(peer, turn);
+  }
+  // Each is woken once a call: its new deadline is set at the end.
+  std::vector<Spi> due;
+  for (auto it = deadlines.begin(); it != deadlines.end() && it->first <= turn.now; ++it) due.push_back(it->second);
+  for (const Spi spi : due)
+    if (IkeSa* const sa = sa_by_spi(spi)) wake(*sa, turn);
+}
+
+void Endpoint::State::wake(IkeSa& sa, Turn turn) {
+  switch (sa.requests.on_deadline(turn.now, params.backoff)) {
+    case OurRequests::Due::kResend:
+      transmit(sa.path, sa.encapsulated, sa.requests.kept(), turn);
+      break;
+    case OurRequests::Due::kGiveUp:
+      return give_up(sa, turn);
+    case OurRequests::Due::kNothing:
+      break;
+  }
+  for (const ChildSa& child : sa.children)
+    if (child.closed() && child.ends <= turn.now) child_spis.erase(child.in_spi);
+  std::erase_if(sa.children, [&](const ChildSa& child) { return child.closed() && child.ends <= turn.now; });
+  if (sa.keepalive <= turn.now) send_keepalive(sa, turn);
+  if (sa.ends <= turn.now) {
+    if (!sa.established()) return bury(sa);
+    sa.close_wanted = true;
+  }
+  pursue(sa, turn);
+}
+
+// RFC 3948 2.3, 4: only when nothing else was sent for as long.
+void Endpoint::State::send_keepalive(IkeSa& sa, Turn turn) {
+  const Duration pause = peer_of(sa)->params.lifetimes.keepalive;
+  if (turn.now - sa.sent >= pause) {
+    const wire::Bytes octet = turn.out.arena.take(1);
+    octet[0] = 0xff;
+    turn.out.transmits.push_back({sa.path, octet, 0});
+    sa.sent = turn.now;
+  }
+  sa.keepalive = sa.sent + pause;
+}
+
+// RFC 7296 2.4: nobody answers.
+void Endpoint::State::give_up(IkeSa& sa, Turn turn) {
+  if (Peer* const peer = peer_of(sa)) tell(wire::EventKind::kHandshakeGaveUp, *peer, "no answer from the peer", turn);
+  bury(sa);
+}
+
+// One request at a time (window size 1); the most urgent first.
+void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
+  if (!sa.established() || sa.requests.outstanding() || sa.asked != Asked::kNothing) return;
+  if (sa.close_wanted || sa.requests.exhausted()) return send_delete_ike(sa, turn);
+  const auto doomed = [](const ChildSa& child) { return child.phase == ChildSa::Phase::kDeleting; };
+  if (std::ranges::any_of(sa.children, doomed)) return send_delete_children(sa, turn);
+  const Duration patience = peer_of(sa)->params.lifetimes.liveness;
+  if (patience > Duration::zero() && turn.now - sa.heard >= patience) return send_liveness(sa, turn);
+}
+
+void Endpoint::State::arm(IkeSa& sa) {
+  Instant next = std::min({sa.requests.deadline(), sa.ends, sa.keepalive});
+  for (const ChildSa& child : sa.children)
+    if (child.closed()) next = std::min(next, child.ends);
+  if (sa.established() && !sa.requests.outstanding()) {
+    const Duration patience = peer_of(sa)->params.lifetimes.liveness;
+    if (patience > Duration::zero()) next = std::min(next, sa.heard + patience);
+  }
+  if (sa.close_wanted) next = sa.requests.deadline();  // the outstanding request must end first
+  if (next == sa.wakes) return;
+  deadlines.erase({sa.wakes, sa.local()});
+  sa.wakes = next;
+  if (next != kNever) deadlines.emplace(next, sa.local());
+}
+
+void Endpoint::State::end_call(Turn turn) {
+  std::vector<std::uint32_t> changed;
+  while (!touched.empty()) {
+    const std::vector<Spi> round = std::exchange(touched, {});
+    for (const Spi spi : round) {
+      const auto found = sas.find(spi);
+      if (found == sas.end()) continue;
+      IkeSa& sa = *found->second;
+      if (sa.peer_known) changed.push_back(sa.peer.number);
+      pursue(sa, turn);
+      arm(sa);
+      if (sa.phase != IkeSa::Phase::kDead) continue;
+      no_longer_half_open(sa);
+      key_requests.erase(sa.key_request);
+      deadlines.erase({sa.wakes, spi});
+      std::erase_if(child_spis, [&](const auto& entry) { return entry.second == spi; });
+      if (Peer* const peer = peer_of(sa)) std::erase(peer->sas, spi);
+      sas.erase(found);
+    }
+  }
+  std::ranges::sort(changed);
+  changed.erase(std::ranges::unique(changed).begin(), changed.end());
+  for (const std::uint32_t number : changed)
+    if (const auto peer = peers.find(number); peer != peers.end()) settle(*peer->second, turn);
+}
+
+// A peer is up while it has a CHILD SA to send on; one that should be up and has no SA is called again.
+void Endpoint::State::settle(Peer& peer, Turn turn) {
+  peer.counters.ike_sas = peer.counters.child_sas = 0;
+  for (const Spi spi : peer.sas) {
+    const IkeSa& sa = *sas.at(spi);
+    if (!sa.established()) continue;
+    ++peer.counters.ike_sas;
+    peer.counters.child_sas += static_cast<std::size_t>(std::ranges::count_if(sa.children, &ChildSa::may_send));
+  }
+  const bool up = peer.counters.child_sas > 0;
+  if (up != std::exchange(peer.counters.up, up))
+    tell(up ? wire::EventKind::kTunnelUp : wire::EventKind::kTunnelDown, peer, {}, turn);
+  const bool call = peer.params.start && peer.params.endpoint && peer.sas.empty() && peer.attempt == kNever;
+  if (!call) return;
+  peer.attempt = turn.now + peer.params.lifetimes.retry;
+  attempts.emplace(peer.attempt, peer.params.id.number);
+}
+
+}  // namespace tunnel::ike

@@ -1,0 +1,275 @@
+// IKE_AUTH (RFC 7296 1.2, 2.15, 2.16, 2.21.2), both roles. keyd computes both AUTH values; until the peer's is verified
+// nothing it said has any effect but the refusal.
+#include <algorithm>
+
+#include "tunnel/ike/endpoint_state.h"
+#include "tunnel/ike/explain.h"
+
+namespace tunnel::ike {
+namespace {
+
+struct AuthPayloads {
+  wire::ConstBytes identity;                // whole body
+  std::optional<Identity> wanted_identity;  // responder: IDr, who the initiator wants to talk to
+  std::optional<Authentication> authentication;
+  bool child = false;
+  std::vector<Proposal> proposals;
+  std::vector<Selector> initiator, responder;
+};
+
+// `own_id`: whose ID payload must be there.
+Result<AuthPayloads, ParseFailure> parse_auth(const Payloads& payloads, PayloadType own_id) {
+  AuthPayloads parsed;
+  parsed.identity = TRY(only(payloads, own_id))->body;
+  (void)TRY(parse_identity(parsed.identity));
+  if (own_id == PayloadType::kIdInitiator) {
+    if (const Payload* const wanted = TRY(at_most_one(payloads, PayloadType::kIdResponder)))
+      parsed.wanted_identity = TRY(parse_identity(wanted->body));
+  }
+  if (const Payload* const auth = TRY(at_most_one(payloads, PayloadType::kAuthentication)))
+    parsed.authentication = TRY(parse_authentication(auth->body));
+  const Payload* const sa = TRY(at_most_one(payloads, PayloadType::kSa));
+  parsed.child = sa != nullptr;
+  if (!parsed.child) return parsed;  // RFC 6023, or the responder refused the CHILD SA
+  parsed.proposals = TRY(parse_proposals(sa->body));
+  const Payload* const initiator = TRY(only(payloads, PayloadType::kSelectorsInitiator));
+  const Payload* const responder = TRY(only(payloads, PayloadType::kSelectorsResponder));
+  parsed.initiator = TRY(parse_selectors(initiator->body));
+  parsed.responder = TRY(parse_selectors(responder->body));
+  return parsed;
+}
+
+bool within(const Profile& profile, const IkeChoice& choice) {
+  const auto holds = [](const auto& list, const auto& value) { return std::ranges::find(list, value) != list.end(); };
+  return holds(profile.ike, choice.cipher) && holds(profile.prfs, choice.prf) && holds(profile.groups, choice.group);
+}
+
+IdentityValue value_of(const Identity& identity) {
+  return {identity.type, {identity.data.begin(), identity.data.end()}};
+}
+
+// Body of an ID payload.
+Octets body_of(const IdentityValue& identity) {
+  Octets body{static_cast<std::uint8_t>(identity.type), 0, 0, 0};
+  body.insert(body.end(), identity.data.begin(), identity.data.end());
+  return body;
+}
+
+std::string words_of(const IdentityValue& identity) {
+  return to_string(identity.view());
+}
+
+}  // namespace
+
+// RFC 7296 2.15: what each end signs is its own first message, the other's nonce and its own identity.
+void Endpoint::State::ask_authentication(IkeSa& sa, Asked whose, Turn turn) {
+  const Handshake& handshake = *sa.handshake;
+  const bool own = whose == Asked::kOwnAuthentication;
+  const Peer& peer = *peer_of(sa);
+  wire::KeyRequest request;
+  request.operation = wire::KeyRequest::Operation::kIkePskAuth;
+  request.key = peer.params.preshared_key;
+  request.prf = static_cast<std::uint16_t>(sa.suite.prf);
+  request.octets =
+      own ? signed_octets(sa.suite.prf, handshake.our_first, handshake.peer_nonce, sa.own_sk_p(),
+                          body_of(peer.params.local_id))
+          : signed_octets(sa.suite.prf, handshake.peer_first, handshake.our_nonce, sa.peer_sk_p(), handshake.identity);
+  request.id = ++last_key_request;
+  key_requests[request.id] = sa.local();
+  sa.asked = whose;
+  sa.key_request = request.id;
+  turn.out.key_requests.push_back(std::move(request));
+}
+
+void Endpoint::State::judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
+  const std::size_t size = crypto::prf_size(sa.suite.prf);
+  const auto wanted = reply.good ? wire::ConstBytes(reply.output.expose()).first(size) : wire::ConstBytes();
+  const auto authenticated = verify_psk(sa.handshake->authentication, wanted);
+  const std::string_view why =
+      reply.good ? "the preshared key is not the same at both ends" : "our preshared key cannot be used";
+  if (sa.initiator) return authenticated ? finish_auth(sa, *authenticated, turn) : abandon_auth(sa, why, turn);
+  if (!authenticated) return refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn);
+  sa.authenticated = authenticated;
+  agree_first_child(sa, *peer_of(sa), turn);
+  ask_authentication(sa, Asked::kOwnAuthentication, turn);
+}
+
+// As initiator, keyd having answered.
+void Endpoint::State::send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
+  if (!reply.good) return abandon_auth(sa, "our preshared key cannot be used", turn);
+  Handshake& handshake = *sa.handshake;
+  const Peer& peer = *peer_of(sa);
+  handshake.offered_spi = new_child_spi();
+  child_spis[handshake.offered_spi] = sa.local();
+  handshake.offered = offer_esp(peer.params.profile, sa.suite.group, handshake.offered_spi, true);
+  Draft draft;
+  Chain& chain = draft.chain();
+  append(chain, PayloadType::kIdInitiator, peer.params.local_id.view());
+  append(chain, PayloadType::kIdResponder, peer.params.remote_id.view());
+  append(chain, Authentication{AuthMethod::kSharedKey,
+                               wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf))});
+  // RFC 7296 2.4: this is the only SA with this identity.
+  if (peer.sas.size() == 1) append(chain, NotifyType::kInitialContact);
+  append(chain, NotifyType::kEspTfcPaddingNotSupported);
+  append(chain, handshake.offered);
+  append(chain, PayloadType::kSelectorsInitiator, peer.local);
+  append(chain, PayloadType::kSelectorsResponder, peer.remote);
+  sa.phase = IkeSa::Phase::kAuthSent;
+  request(sa, Exchange::kAuth, Exchanging::Kind::kAuth, draft, turn);
+}
+
+void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, Turn turn) {
+  const auto parsed = parse_auth(message.payloads, PayloadType::kIdInitiator);
+  if (!parsed) {
+    tell_stranger(message.path, describe(parsed.error().error).words, turn);
+    return refuse_auth(sa, answer_to(parsed.error().error).value_or(NotifyType::kInvalidSyntax), {}, turn);
+  }
+  const IdentityValue claimed = value_of(*parse_identity(parsed->identity));
+  Peer* const peer = peer_named(claimed);
+  if (peer == nullptr || !peer->source_allowed(message.path.remote.address)) {
+    tell_stranger(message.path,
+                  "the peer calls itself " + words_of(claimed) + ": no facility of this name may come from here", turn);
+    return refuse_auth(sa, NotifyType::kAuthenticationFailed, {}, turn);
+  }
+  belongs_to(sa, *peer);
+  const auto refused = [&](std::string_view why) { refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn); };
+  if (parsed->wanted_identity && value_of(*parsed->wanted_identity) != peer->params.local_id)
+    return refused("the peer wants to talk to " + to_string(*parsed->wanted_identity) + ", we are " +
+                   words_of(peer->params.local_id));
+  if (!parsed->authentication) return refused("the peer wants EAP, which is not offered here");
+  if (parsed->authentication->method != AuthMethod::kSharedKey)
+    return refused("the peer authenticates without its preshared key");
+  if (!peer->params.profile.preshared_key) return refused("preshared keys are not within the facility's profile");
+  if (!within(peer->params.profile, sa.suite))
+    return refused("agreed on " + to_string(sa.suite) + ", which the facility's profile does not allow");
+  Handshake& handshake = *sa.handshake;
+  handshake.identity = {parsed->identity.begin(), parsed->identity.end()};
+  handshake.authentication = {parsed->authentication->data.begin(), parsed->authentication->data.end()};
+  handshake.initial_contact = message.notify(NotifyType::kInitialContact) != nullptr;
+  handshake.wants_child = parsed->child;
+  handshake.proposals = parsed->proposals;
+  handshake.peer_selectors = parsed->initiator;
+  handshake.our_selectors = parsed->responder;
+  ask_authentication(sa, Asked::kPeerAuthentication, turn);
+}
+
+// RFC 7296 2.9, 2.7: the IKE SA stands also when its first CHILD SA does not.
+void Endpoint::State::agree_first_child(IkeSa& sa, Peer& peer, Turn turn) {
+  Handshake& handshake = *sa.handshake;
+  if (!handshake.wants_child) return;
+  const auto choice = choose_esp(handshake.proposals, peer.params.profile, std::nullopt, true);
+  if (!choice) {
+    handshake.child_error = NotifyType::kNoProposalChosen;
+    return tell_failure(peer, sa.path, explain(choice.error()), turn);
+  }
+  const auto narrowed = narrow_for(peer, handshake.peer_selectors, handshake.our_selectors, sa.path, turn);
+  if (!narrowed) {
+    handshake.child_error = NotifyType::kTsUnacceptable;
+    return;
+  }
+  handshake.child = ChildPlan{*choice, new_child_spi(), narrowed->peer, narrowed->ours};
+  child_spis[handshake.child->in_spi] = sa.local();
+}
+
+// As responder: the peer is authenticated, keyd has computed our own AUTH.
+void Endpoint::State::answer_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
+  if (!reply.good) return refuse_auth(sa, NotifyType::kAuthenticationFailed, "our preshared key cannot be used", turn);
+  Handshake& handshake = *sa.handshake;
+  Peer& peer = *peer_of(sa);
+  Draft draft;
+  Chain& chain = draft.chain();
+  append(chain, PayloadType::kIdResponder, peer.params.local_id.view());
+  append(chain, Authentication{AuthMethod::kSharedKey,
+                               wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf))});
+  if (handshake.child) {
+    append(chain, NotifyType::kEspTfcPaddingNotSupported);
+    append(chain, std::array{answer(handshake.child->suite, handshake.child->in_spi)});
+    append(chain, PayloadType::kSelectorsInitiator, handshake.child->peer);
+    append(chain, PayloadType::kSelectorsResponder, handshake.child->ours);
+  } else if (handshake.wants_child) {
+    append(chain, handshake.child_error);
+  }
+  respond(sa, Exchange::kAuth, draft, turn);
+  const Nonces nonces{handshake.peer_nonce, handshake.our_nonce};
+  const auto plan = std::move(handshake.child);
+  std::optional<ChildKeys> keys;
+  if (plan) keys = derive_child_keys(sa.suite.prf, plan->suite.cipher, sa.keys.d, {}, nonces);
+  establish(sa, peer, *sa.authenticated, turn);
+  if (plan) add_child(sa, *plan, *keys, false, turn);
+}
+
+// RFC 7296 2.21.2: told inside SK, and the SA is gone; its answer is kept a while for retransmissions.
+void Endpoint::State::refuse_auth(IkeSa& sa, NotifyType type, std::string_view why, Turn turn) {
+  respond_error(sa, Exchange::kAuth, type, {}, turn);
+  if (Peer* const peer = peer_of(sa); peer != nullptr && !why.empty()) tell_failure(*peer, sa.path, why, turn);
+  turn.out.drops.add(wire::Drop::kForged);
+  retire(sa, turn);
+}
+
+void Endpoint::State::receive_auth_response(IkeSa& sa, const Incoming& message, Turn turn) {
+  sa.requests.answered();
+  sa.exchanging = {};
+  const Notify* const error = message.error();
+  const bool has_auth = message.payloads.find(PayloadType::kAuthentication) != nullptr;
+  if (error != nullptr && !has_auth)
+    return abandon_auth(sa, "the peer answers IKE_AUTH with " + std::string(name(error->type)), turn);
+  const auto parsed = parse_auth(message.payloads, PayloadType::kIdResponder);
+  if (!parsed) return abandon_auth(sa, describe(parsed.error().error).words, turn);
+  const Peer& peer = *peer_of(sa);
+  const IdentityValue claimed = value_of(*parse_identity(parsed->identity));
+  if (claimed != peer.params.remote_id)
+    return abandon_auth(
+        sa, "the peer calls itself " + words_of(claimed) + ", we expect " + words_of(peer.params.remote_id), turn);
+  if (!parsed->authentication || parsed->authentication->method != AuthMethod::kSharedKey)
+    return abandon_auth(sa, "the peer authenticates without its preshared key", turn);
+  Handshake& handshake = *sa.handshake;
+  handshake.identity = {parsed->identity.begin(), parsed->identity.end()};
+  handshake.authentication = {parsed->authentication->data.begin(), parsed->authentication->data.end()};
+  handshake.wants_child = parsed->child;
+  handshake.proposals = parsed->proposals;
+  handshake.our_selectors = parsed->initiator;
+  handshake.peer_selectors = parsed->responder;
+  handshake.child_refused = error != nullptr ? std::string(name(error->type)) : std::string("nothing");
+  ask_authentication(sa, Asked::kPeerAuthentication, turn);
+}
+
+void Endpoint::State::finish_auth(IkeSa& sa, const Authenticated& authenticated, Turn turn) {
+  Peer& peer = *peer_of(sa);
+  const auto handshake = std::move(sa.handshake);
+  establish(sa, peer, authenticated, turn);
+  accept_first_child(sa, peer, *handshake, turn);
+}
+
+// RFC 7296 2.9: the answer may only be less than what we proposed.
+void Endpoint::State::accept_first_child(IkeSa& sa, Peer& peer, const Handshake& handshake, Turn turn) {
+  const auto refused = [&](const std::string& why) {
+    child_spis.erase(handshake.offered_spi);
+    tell_failure(peer, sa.path, why, turn);
+  };
+  if (!handshake.wants_child)
+    return refused("the peer refuses the CHILD SA: it answers with " + handshake.child_refused);
+  const auto choice = accept_esp(handshake.proposals, handshake.offered, std::nullopt);
+  const bool narrowed =
+      is_within(handshake.our_selectors, peer.local) && is_within(handshake.peer_selectors, peer.remote);
+  if (!choice || !narrowed) {
+    sa.close_wanted = true;  // the peer believes in a CHILD SA that we do not have
+    return refused("the peer's CHILD SA is not what we proposed");
+  }
+  const ChildPlan plan{*choice, handshake.offered_spi, handshake.peer_selectors, handshake.our_selectors};
+  const Nonces nonces{handshake.our_nonce, handshake.peer_nonce};
+  add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, {}, nonces), true, turn);
+}
+
+// As initiator. RFC 7296 2.21.2: the peer may believe the SA stands, so it is told, once.
+void Endpoint::State::abandon_auth(IkeSa& sa, std::string_view why, Turn turn) {
+  Peer& peer = *peer_of(sa);
+  tell_failure(peer, sa.path, why, turn);
+  if (!sa.requests.outstanding() && sa.requests.next_id() > 1) {
+    Draft draft;
+    append(draft.chain(), NotifyType::kAuthenticationFailed);
+    request(sa, Exchange::kInformational, Exchanging::Kind::kDeleteIke, draft, turn);
+  }
+  bury(sa);
+}
+
+}  // namespace tunnel::ike

@@ -1,0 +1,83 @@
+// INFORMATIONAL (RFC 7296 1.4, 2.4, 2.25): Delete of CHILD SAs and of the IKE SA, liveness checks. Everything here is
+// authenticated.
+#include <algorithm>
+
+#include "tunnel/ike/endpoint_state.h"
+
+namespace tunnel::ike {
+namespace {
+
+Result<std::vector<DeletePayload>, ParseFailure> parse_deletes(const Payloads& payloads) {
+  std::vector<DeletePayload> deletes;
+  for (const Payload& payload : payloads)
+    if (payload.type == PayloadType::kDelete) deletes.push_back(TRY(parse_delete(payload.body)));
+  return deletes;
+}
+
+bool deletes_ike(const std::vector<DeletePayload>& deletes) {
+  return std::ranges::any_of(deletes, [](const DeletePayload& d) { return d.protocol == Protocol::kIke; });
+}
+
+}  // namespace
+
+void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, Turn turn) {
+  const auto deletes = parse_deletes(message.payloads);
+  if (!deletes) {  // RFC 7296 2.21.3: fatal for both
+    respond_error(sa, Exchange::kInformational, NotifyType::kInvalidSyntax, {}, turn);
+    return retire(sa, turn);
+  }
+  Draft draft;
+  const bool ended = deletes_ike(*deletes) || message.notify(NotifyType::kAuthenticationFailed) != nullptr;
+  if (ended) {
+    respond(sa, Exchange::kInformational, draft, turn);
+    return retire(sa, turn);
+  }
+  DeletePayload ours{Protocol::kEsp, {}};
+  for (const DeletePayload& payload : *deletes) {
+    if (payload.protocol != Protocol::kEsp) continue;
+    for (const std::uint32_t spi : payload.spis) {
+      ChildSa* const child = sa.child_out(spi);
+      if (child == nullptr) continue;
+      // RFC 7296 1.4.1: when both delete it at once, neither names it in the answer.
+      if (child->phase != ChildSa::Phase::kDeleting) ours.spis.push_back(child->in_spi);
+      close_child(sa, *child, turn);
+    }
+  }
+  if (!ours.spis.empty()) append(draft.chain(), ours);
+  if (const Notify* const cookie = message.notify(NotifyType::kCookie2))
+    append(draft.chain(), NotifyType::kCookie2, cookie->data);
+  respond(sa, Exchange::kInformational, draft, turn);
+}
+
+void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming&, Turn turn) {
+  const Exchanging done = std::exchange(sa.exchanging, {});
+  sa.requests.answered();
+  if (done.kind == Exchanging::Kind::kDeleteIke) return bury(sa);
+  for (const std::uint32_t spi : done.deleted)
+    if (ChildSa* const child = sa.child_in(spi); child != nullptr && !child->closed()) close_child(sa, *child, turn);
+}
+
+// RFC 7296 2.4: an empty request; any answer shows that the peer lives.
+void Endpoint::State::send_liveness(IkeSa& sa, Turn turn) {
+  Draft draft;
+  request(sa, Exchange::kInformational, Exchanging::Kind::kLiveness, draft, turn);
+}
+
+void Endpoint::State::send_delete_ike(IkeSa& sa, Turn turn) {
+  Draft draft;
+  append(draft.chain(), DeletePayload{});
+  sa.phase = IkeSa::Phase::kClosing;
+  request(sa, Exchange::kInformational, Exchanging::Kind::kDeleteIke, draft, turn);
+}
+
+void Endpoint::State::send_delete_children(IkeSa& sa, Turn turn) {
+  Draft draft;
+  DeletePayload payload{Protocol::kEsp, {}};
+  for (const ChildSa& child : sa.children)
+    if (child.phase == ChildSa::Phase::kDeleting) payload.spis.push_back(child.in_spi);
+  append(draft.chain(), payload);
+  request(sa, Exchange::kInformational, Exchanging::Kind::kDeleteChildren, draft, turn);
+  sa.exchanging.deleted = payload.spis;
+}
+
+}  // namespace tunnel::ike

@@ -1,0 +1,19 @@
+// RFC 7296 2.14: who sends with which key.
+#include "tunnel/ike/ike_sa.h"
+
+#include "tunnel/wire/require.h"
+
+namespace tunnel::ike {
+
+void IkeSa::install_keys(const crypto::SecretOctets& seed, const Nonces& nonces) {
+  keys = derive_ike_keys(suite.prf, suite.cipher, seed, nonces, spis);
+  auto sealing = crypto::PacketCipher::make(suite.cipher, (initiator ? keys.initiator : keys.responder).expose());
+  auto opening = crypto::PacketCipher::make(suite.cipher, (initiator ? keys.responder : keys.initiator).expose());
+  wire::require(sealing && opening);  // negotiated, so supported; the length is key_sizes'
+  seals.emplace(SendingCipher{std::move(*sealing)});
+  opens.emplace(std::move(*opening));
+  keys.initiator.wipe();
+  keys.responder.wipe();
+}
+
+}  // namespace tunnel::ike
