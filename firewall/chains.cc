@@ -40,9 +40,19 @@ Rules back(const Words& w, const std::string& stem, const std::string& source, c
           permit("ct direction reply " + w.reply, ends, stem + "_echo" + w.digit, pass)};
 }
 
-Rules exchange_rules(const Words& w) {
+// A flow that a facility opens and may open: it passes while the kernel tracks no more than kFlowsPerFacility of that
+// facility, in both families together. Counted only here: what is refused elsewhere is never tracked.
+Chain admit(const Words& w, const std::string& name, const std::string& pass) {
+  return {name + w.digit,
+          "",
+          {"ct state new meta mark set " + w.protocol + " saddr map @site" + w.digit +
+               " add @flows { meta mark ct count over " + std::to_string(kFlowsPerFacility) + " } goto drop_flow_limit",
+           pass}};
+}
+
+Rules exchange_rules(const Words& w, const std::string& pass_new) {
   Rules rules{"meta mark set 0", classify(w, "saddr")};
-  append(rules, along(w, "exchange", "meta mark", kPassAcross));
+  append(rules, along(w, "exchange", "meta mark", pass_new));
   append(rules, {"meta mark set 0", classify(w, "daddr")});
   append(rules, back(w, "exchange", "meta mark", kPassAcross));
   rules.push_back(errors_to(w, "jump error_across"));
@@ -52,7 +62,7 @@ Rules exchange_rules(const Words& w) {
 // sekisho0 -> inside: flows to services, answers to what inside opened.
 Chain to_inside(const Words& w) {
   Rules rules{"meta mark set 0", classify(w, "saddr")};
-  append(rules, along(w, "service", "meta mark", kPass));
+  append(rules, along(w, "service", "meta mark", std::string("goto admit") + w.digit));
   append(rules, back(w, "inside", w.protocol + " daddr", kPass));
   rules.push_back(errors_to(w, "goto error_inward"));
   rules.push_back("goto drop_not_permitted");
@@ -74,7 +84,7 @@ Chain to_tunnel(const Words& w) {
 Chain across(const Words& w) {
   Rules rules{"meta mark != 0x80000000 goto drop_detour",
               w.protocol + " daddr != @facility" + w.digit + " goto drop_foreign_destination"};
-  append(rules, exchange_rules(w));
+  append(rules, exchange_rules(w, std::string("goto admit_across") + w.digit));
   rules.push_back("goto drop_detour");
   return {std::string("across") + w.digit, "", rules};
 }
@@ -83,7 +93,7 @@ Chain across(const Words& w) {
 // be for a host that some row names; refused here rather than by an unreachable route, it is counted and on record
 // (P7).
 Chain mark_exchange(const Words& w) {
-  Rules rules = exchange_rules(w);
+  Rules rules = exchange_rules(w, kPassAcross);
   append(rules, {"meta mark set 0", "fib daddr type local accept",
                  w.protocol + " daddr != @reach" + w.digit + " goto drop_detour"});
   return {std::string("mark_exchange") + w.digit, "", rules};
@@ -183,6 +193,8 @@ std::vector<Chain> chains_of(const policy::Plan& plan) {
   std::vector<Chain> out = drop_chains();
   for (const Words& words : {words_v4(), words_v6()}) {
     for (Chain& chain : error_chains(words)) out.push_back(std::move(chain));
+    out.push_back(admit(words, "admit", kPass));
+    out.push_back(admit(words, "admit_across", kPassAcross));
     out.push_back(mark_exchange(words));
     out.push_back(to_inside(words));
     out.push_back(to_tunnel(words));

@@ -114,6 +114,7 @@ class SetBuilder {
 
   void declare() {
     for (const char* name : kPartySets) declare(name, "set", "mark . mark", "");
+    declare("flows", "set", "mark", "dynamic", "size 65535;");
     for (const char version : {'4', '6'}) {
       const std::string address = std::string("ipv") + version + "_addr";
       declare(std::string("facility") + version, "set", address, "interval");

@@ -15,6 +15,7 @@ namespace firewall {
 //   reach      hosts inside that some row names: the only ones a tunnel's packet may be for
 //   source     outer addresses that facilities are known to come from
 //   fragments  filled by the kernel: outer sources of fragments, each with its rate
+//   flows      filled by the kernel: facility number, with the flows it has open
 //   class      seen network -> class mark, unique for each network
 //   service, exchange     class . destination . protocol . port -> rule number
 //   inside                source . destination . protocol . port -> rule number

@@ -18,14 +18,19 @@ Chain from_tunnel() {
        "icmpv6 type nd-redirect goto drop_icmp_redirect", "ct zone set " + std::to_string(kConntrackZone)}};
 }
 
+// The tunnels' own packets, and echo: whoever asks us from outside must not fill the kernel's table of flows.
+Rules untracked(const std::string& outside, const std::string& port, const char* echo) {
+  return {outside + port + " notrack", outside + "icmp type echo-" + echo + " notrack",
+          outside + "icmpv6 type echo-" + echo + " notrack"};
+}
+
 Chain raw_prerouting(const policy::Plan& plan) {
   const std::string inside = "iifname " + quoted(plan.inside_interface);
   const std::string zone = " ct zone set " + std::to_string(kConntrackZone);
-  return {"raw_prerouting",
-          "type filter hook prerouting priority -310; policy accept;",
-          {"iifname " + quoted(plan.outside_interface) + " " + outer(plan, "dport") + " notrack",
-           "iifname " + kTunnel + " goto from_tunnel", inside + " ip daddr @facility4" + zone,
-           inside + " ip6 daddr @facility6" + zone}};
+  Rules rules = untracked("iifname " + quoted(plan.outside_interface) + " ", outer(plan, "dport"), "request");
+  append(rules, {"iifname " + kTunnel + " goto from_tunnel", inside + " ip daddr @facility4" + zone,
+                 inside + " ip6 daddr @facility6" + zone});
+  return {"raw_prerouting", "type filter hook prerouting priority -310; policy accept;", rules};
 }
 
 const std::string kDropFlood = " goto drop_fragment_flood";
@@ -69,10 +74,9 @@ Chain before_fragments(const policy::Plan& plan) {
 }
 
 Chain raw_output(const policy::Plan& plan) {
-  return {"raw_output",
-          "type filter hook output priority -310; policy accept;",
-          {"oifname " + quoted(plan.outside_interface) + " " + outer(plan, "sport") + " notrack",
-           "oifname " + kTunnel + " ct zone set " + std::to_string(kConntrackZone)}};
+  Rules rules = untracked("oifname " + quoted(plan.outside_interface) + " ", outer(plan, "sport"), "reply");
+  rules.push_back("oifname " + kTunnel + " ct zone set " + std::to_string(kConntrackZone));
+  return {"raw_output", "type filter hook output priority -310; policy accept;", rules};
 }
 
 }  // namespace

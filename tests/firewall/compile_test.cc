@@ -69,6 +69,19 @@ TEST_CASE("compile: outer sources of facilities become intervals that do not ove
   CHECK(elements(rules, "source6") == std::vector<std::string>{"2001:db8:1::/48"});
 }
 
+TEST_CASE("compile: every way in which a facility opens a flow counts it") {
+  const RuleSet rules = compiled(sample_config());
+  for (const std::string version : {"4", "6"}) {
+    for (const std::string name : {"admit", "admit_across"})
+      CHECK(chain(rules, name + version)
+                .rules.front()
+                .find("add @flows { meta mark ct count over 16384 } goto drop_flow_limit") != std::string::npos);
+    for (const std::string name : {"to_inside", "across"})
+      for (const auto& rule : chain(rules, name + version).rules)
+        if (rule.starts_with("ct direction original")) CHECK(rule.find(" goto admit") != std::string::npos);
+  }
+}
+
 TEST_CASE("compile: fragments from outside have limits of their own before they are joined") {
   const RuleSet rules = compiled(sample_config());
   const auto& early = chain(rules, "before_fragments");

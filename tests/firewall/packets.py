@@ -67,6 +67,17 @@ for number, line in enumerate(sys.stdin):
     except TimeoutError: print("silence", flush=True)
 """
 
+MANY = """
+import socket, sys
+source, target, port, count = sys.argv[1:5]
+streams = []
+for _ in range(int(count)):
+    s = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET); s.settimeout(0.7); s.bind((source, 0))
+    try: s.connect((target, int(port))); streams.append(s)
+    except TimeoutError: s.close()
+print("up", flush=True); print(len(streams), flush=True)
+sys.stdin.readline()
+"""
 RAW = """
 import socket, sys
 for number, word in enumerate(sys.argv[2:]):
@@ -192,8 +203,21 @@ def install_plan():
                     inside("gw", "ip", version, "rule", "add", "pref", words[1], "iif", words[3], *mark, *action)
 
 
-def nft(name):
-    inside("gw", "nft", "-f", os.path.join(GOLDEN, name))
+def nft(name, *changed):
+    """The golden text; `changed` are pairs of what to write instead."""
+    if not changed:
+        return inside("gw", "nft", "-f", os.path.join(GOLDEN, name))
+    with open(os.path.join(GOLDEN, name), encoding="utf-8") as file:
+        text = file.read()
+    for old, new in changed:
+        if old not in text:
+            raise SystemExit(f"{name} has no {old!r}")
+        text = text.replace(old, new)
+    return inside("gw", "nft", "-f", "-", input=text)
+
+
+def tracked():
+    return int(inside("gw", "sysctl", "-n", "net.netfilter.nf_conntrack_count").stdout)
 
 
 def counters():
@@ -292,6 +316,34 @@ def live_flows():
     expect("a table made anew does not cut the flow", say(service, 1) == "echo" and say(exchange, 1) == "echo")
     nft("close.nft")
     expect("the closed table cuts all", say(service, 1) == "silence" and say(exchange, 1) == "silence")
+
+
+def flows_of_one_facility():
+    """The cap at 8 instead of 16384: what is beyond is refused, to that facility only, and only while the others last."""
+    nft("rebuild.nft", ("ct count over 16384", "ct count over 8"))
+    opened = start("matsumae", MANY, A4, "10.80.0.10", "443", "10")
+    connected = int(opened.stdout.readline())
+    expect(f"of 10 flows {connected} open, the cap is 8", connected == 8)
+    refused("one more", "flow_limit", lambda: reaches("matsumae", A4, "10.80.0.10", 443))
+    refused("one more, over the other family", "flow_limit", lambda: reaches("matsumae", A6, "2001:db8:80::10", 443))
+    refused("one more, in an exchange", "flow_limit", lambda: reaches("matsumae", A4, B4, 104))
+    expect("another facility opens as before", reaches("esashi", C4, "10.80.0.10", 443))
+    expect("inside opens to it as before", reaches("dc", "10.80.0.10", B4, 104))
+    listed = json.loads(inside("gw", "nft", "-j", "list", "table", "inet", "sekisho").stdout)["nftables"]
+    flows = next(each["set"] for each in listed if each.get("set", {}).get("name") == "flows")
+    expect("the listing that netd reads back shows who is counted", len(flows["elem"]) >= 1)
+    before = tracked()
+    refused("three more", "flow_limit", lambda: int(start("matsumae", MANY, A4, "10.80.0.10", "443", "3").stdout.readline()) > 0)
+    expect("none of them is tracked", tracked() <= before)
+    opened.stdin.write("\n")
+    opened.stdin.flush()
+    opened.wait(5)
+    expect("the old ones ended, new ones open", reaches("matsumae", A4, "10.80.0.10", 443) and reaches("matsumae", A6, "2001:db8:80::10", 443))
+    before = tracked()
+    expect("echo from outside is answered", pings("out", "203.0.113.99", "203.0.113.10") and pings("out", "2001:db8::99", "2001:db8::10"))
+    expect("and not tracked", tracked() <= before)
+    expect("the gateway's own echo outside is answered", pings("gw", "203.0.113.10", "203.0.113.99"))
+    nft("rebuild.nft")
 
 
 def arrives(space, where, destination, token, *raw):
@@ -424,6 +476,7 @@ def main():
     permitted_flows()
     refused_flows()
     errors_about_live_flows()
+    flows_of_one_facility()
     fragments()
     live_flows()
     one_layer_away()
