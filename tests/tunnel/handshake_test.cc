@@ -54,6 +54,21 @@ TEST_CASE("handshake with preshared key") {
   CHECK(pair.b.keyd.asked == 3);
 }
 
+// The paper mixes an all-zero key where there is none: "none" here and such a key there are the same thing.
+TEST_CASE("WireGuard 5.2: no preshared key is an all-zero one") {
+  Pair pair;
+  pair.b.keyd.keys["zero"] = key_of(0);
+  pair.a_at_b.preshared_key = "zero";
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.connect();
+  CHECK(pair.b.received.size() == 1);
+  pair.b.keyd.keys["zero"] = key_of(1);
+  pair.now += 121s;
+  pair.a_sends();  // and its handshake with any other fails
+  pair.exchange();
+  CHECK(pair.a.dropped(Drop::kForged) == 1);
+}
+
 TEST_CASE("the receiver indices carry the worker") {
   EndpointParams params;
   params.worker = 7;

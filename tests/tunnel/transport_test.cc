@@ -38,7 +38,7 @@ TEST_CASE("the fault switch opens exactly the inner-source check") {
 }
 #endif
 
-TEST_CASE("malformed inner packets are dropped, padding is cut to the IP length") {
+TEST_CASE("RFC 791 3.1: malformed inner packets are dropped, padding is cut to the IP length") {
   Pair pair;
   pair.connect();
   const std::size_t before = pair.b.received.size();
@@ -142,7 +142,7 @@ TEST_CASE("WireGuard 5.1: a replayed or stale initiation from elsewhere does not
   CHECK(pair.b.endpoint->counters({1})->path->remote == pair.a.address);
 }
 
-TEST_CASE("a responder sends nothing under a session the initiator has not confirmed") {
+TEST_CASE("WireGuard 5.4.5: a responder sends nothing under a session the initiator has not confirmed") {
   Pair pair;
   pair.a_sends();
   pair.b.receive(pair.a.take_sent()[0].bytes, pair.a.address, pair.now);
@@ -218,7 +218,7 @@ TEST_CASE("WireGuard 6.2: a responder does not renew by age") {
   for (const Sent& s : pair.b.take_sent()) CHECK(s.bytes.size() != 148);
 }
 
-TEST_CASE("the tunnel goes down at 180 s and its keys are gone after 540 s") {
+TEST_CASE("WireGuard 6.3: the tunnel goes down at 180 s and its keys are gone after 540 s") {
   Pair pair;
   pair.connect();
   pair.a.run(pair.now + 179s);

@@ -98,6 +98,7 @@ class Endpoint {  // no clock, no socket, no log
 #endif
 
  private:
+  friend struct Inspection;  // of tests: counters that no test lives long enough to reach
   struct State;
   std::unique_ptr<State> state_;
 };

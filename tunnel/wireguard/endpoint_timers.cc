@@ -61,7 +61,7 @@ void Endpoint::State::session_ends_due(Peer& peer, Turn turn) {
     timers.session_end = renewed ? peer.current->created + kRejectAfterTime : kNever;
     if (!renewed) tunnel_down(peer, turn);
   }
-  if (timers.zero_keys <= turn.now) {  // WireGuard 6.3
+  if (timers.zero_keys <= turn.now) {  // WireGuard 6.3: three times REJECT-AFTER-TIME
     timers.zero_keys = kNever;
     directory.drop_all(peer);
     aead.forget();

@@ -110,7 +110,7 @@ void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet
   wire::Writer writer(turn.out.arena.take(kTransportHeader + size + crypto::kTagSize));
   write(writer, TransportHeader{session.remote_index, counter});
   const wire::Bytes body = writer.reserve(size + crypto::kTagSize);
-  std::ranges::copy(packet, body.begin());
+  std::copy(packet.begin(), packet.end(), body.begin());  // no octet loop (wire/writer.h)
   std::ranges::fill(body.subspan(packet.size(), size - packet.size()), std::uint8_t{0});
   aead.seal(session.sending.expose(), counter, {}, body);
   transmit(*peer.path, writer.written(), wire::inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
@@ -126,9 +126,8 @@ void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet
 // After every packet it sends, a keepalive included: who only receives data answers with keepalives, and renews by
 // them.
 void Endpoint::State::keep_fresh(Peer& peer, const Session& session, Turn turn) {
-  const bool worn = session.next_counter > kRekeyAfterMessages;
   const bool aged = session.initiator && session.age(turn.now) >= kRekeyAfterTime;
-  if (worn || aged) start_handshake(peer, Attempt::kFresh, turn);
+  if (session.worn() || aged) start_handshake(peer, Attempt::kFresh, turn);
 }
 
 }  // namespace tunnel::wireguard

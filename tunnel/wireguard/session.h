@@ -20,6 +20,8 @@ struct Session {
   [[nodiscard]] Duration age(Instant now) const { return now - created; }
   // WireGuard 6.2: neither side uses a key beyond REJECT-AFTER-TIME or REJECT-AFTER-MESSAGES.
   [[nodiscard]] bool usable(Instant now) const { return age(now) < kRejectAfterTime; }
+  // Either side renews by count.
+  [[nodiscard]] bool worn() const { return next_counter > kRekeyAfterMessages; }
   [[nodiscard]] bool may_send(Instant now) const { return usable(now) && next_counter < kRejectAfterMessages; }
 };
 
