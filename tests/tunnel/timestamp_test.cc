@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/sim/nodes.h"
+#include "tunnel/wireguard/failure.h"
 #include "tunnel/wireguard/timestamp.h"
 
 using namespace sim;
@@ -122,6 +123,27 @@ TEST_CASE("an initiation waits for its durable timestamp and goes the moment it 
   CHECK(pair.a.sent.size() == 1);
   pair.exchange();
   CHECK(pair.b.received.empty() == false);
+}
+
+TEST_CASE("a call that nobody lets go says so, and one that went is not blamed for it") {
+  EndpointParams params;
+  params.timestamp_limit = kTai - 1;
+  Pair pair("", params);
+  pair.a_sends();
+  const auto problem = [&] { return pair.a.endpoint->counters({1})->problem; };
+  CHECK(problem() == sentence(Failure::kNotDurable));
+  SECTION("never") {
+    pair.a.run(pair.now + 100s);
+    REQUIRE(pair.a.events_of(EventKind::kHandshakeGaveUp) == 1);
+    CHECK(pair.a.events.back().detail == sentence(Failure::kNotDurable));
+  }
+  SECTION("soon, and nobody answers") {
+    pair.a.allow_timestamps(UINT64_MAX, pair.now);
+    CHECK(problem().empty());
+    pair.a.run(pair.now + 100s);
+    REQUIRE(pair.a.events_of(EventKind::kHandshakeGaveUp) == 1);
+    CHECK(problem() == sentence(Failure::kNoAnswer));
+  }
 }
 
 TEST_CASE("a peer removed while its initiation waits is not called, nor who took its number") {

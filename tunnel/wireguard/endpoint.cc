@@ -34,6 +34,7 @@ void Endpoint::State::tell(wire::EventKind kind, const Peer& peer, std::string_v
 void Endpoint::State::note_failure(Peer& peer, Failure failure, Turn turn) {
   if (peer.counters.problem != sentence(failure)) peer.counters.problem_since = turn.now;
   peer.counters.problem = sentence(failure);
+  peer.problem_seen = turn.now;
 }
 
 void Endpoint::State::tell_failure(Peer& peer, const wire::OuterPath& path, Failure failure, Turn turn) {

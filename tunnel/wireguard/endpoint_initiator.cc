@@ -44,7 +44,7 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
     return tell_failure(*peer, *peer->path, Failure::kOwnKey, turn);
   }
   const auto timestamp = timestamps.next(turn.now, params.timestamp_limit);
-  if (!timestamp && timestamp.error() == NoTimestamp::kNotDurable) return withhold(*peer);
+  if (!timestamp && timestamp.error() == NoTimestamp::kNotDurable) return withhold(*peer, turn);
   if (!timestamp) return tell_failure(*peer, *peer->path, Failure::kClock, turn);
   const std::uint32_t index = directory.new_index(*peer);
   auto created =
@@ -53,6 +53,7 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
     directory.release(index);
     return tell_failure(*peer, *peer->path, Failure::kLowOrder, turn);
   }
+  if (peer->counters.problem == sentence(Failure::kNotDurable)) peer->counters.problem = {};
   directory.drop_initiation(*peer);
   peer->initiation = std::move(created->state);
   wire::Writer writer(turn.out.arena.take(kInitiationSize));
@@ -65,7 +66,8 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
   arm(*peer);
 }
 
-void Endpoint::State::withhold(Peer& peer) {
+void Endpoint::State::withhold(Peer& peer, Turn turn) {
+  note_failure(peer, Failure::kNotDurable, turn);
   ++withheld_count;
   if (!std::exchange(peer.withheld, true)) withheld.push_back(peer.params.id);
 }

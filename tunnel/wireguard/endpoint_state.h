@@ -61,7 +61,7 @@ struct Endpoint::State {
   void proceed(step::FinishStatic& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
   void proceed(step::FinishPsk& step, const PendingStep& pending, const wire::KeyReply& reply, Turn turn);
   void finish_handshake(Peer& peer, step::FinishPsk& step, const wire::OuterPath& path, Turn turn);
-  void withhold(Peer& peer);
+  void withhold(Peer& peer, Turn turn);
   void allow_timestamps(std::uint64_t tai_seconds, Turn turn);
 
   // endpoint_responder.cc

@@ -29,7 +29,8 @@ void Endpoint::State::give_up(Peer& peer, Turn turn) {
   peer.timers.keepalive = peer.timers.attempt_until = kNever;
   peer.queued = peer.withheld = false;
   directory.drop_initiation(peer);
-  if (peer.counters.problem.empty()) note_failure(peer, Failure::kNoAnswer, turn);
+  const bool explained = peer.problem_seen && turn.now - *peer.problem_seen <= kRekeyAttemptTime;
+  if (peer.counters.problem.empty() || !explained) note_failure(peer, Failure::kNoAnswer, turn);
   tell(wire::EventKind::kHandshakeGaveUp, peer, peer.counters.problem, turn);
 }
 

@@ -11,6 +11,7 @@ namespace tunnel::wireguard {
 enum class Failure : std::uint8_t {
   kOwnKey,
   kClock,
+  kNotDurable,
   kLowOrder,
   kPresharedKeyRefused,
   kResponseForged,
@@ -29,6 +30,8 @@ inline constexpr Duration kFailureInterval = 60s;        // each reason, each pe
       return "keyd refused our own key, or does not answer";
     case Failure::kClock:
       return "the clock is not sane and no timestamp was kept: no initiation is sent";
+    case Failure::kNotDurable:
+      return "the timestamps of our calls cannot be stored (accessd or its disk): no initiation is sent";
     case Failure::kLowOrder:
       return "the peer's public key is of low order";
     case Failure::kPresharedKeyRefused:

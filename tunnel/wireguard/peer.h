@@ -49,7 +49,8 @@ struct Peer {
   bool withheld = false;  // in the endpoint's list of initiations that wait for a durable timestamp
   std::optional<Instant> moved_told, source_refused_told;  // events a peer could make at will
   std::array<std::optional<Instant>, static_cast<std::size_t>(Failure::kCount)> failure_told;
-  std::uint32_t unconfirmed = 0;  // responses of ours since the last that was taken up
+  std::optional<Instant> problem_seen;  // counters.problem, the last time
+  std::uint32_t unconfirmed = 0;        // responses of ours since the last that was taken up
   std::deque<std::vector<std::uint8_t>> staged;
   PeerCounters counters;
   std::size_t heap_position = SIZE_MAX;  // owned by DeadlineHeap
