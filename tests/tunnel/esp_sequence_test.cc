@@ -74,6 +74,14 @@ TEST_CASE("a forged copy does not use up its number") {
   CHECK(pair.receive(7) == kFine);
 }
 
+TEST_CASE("RFC 4303 3.4.3: a replay is refused before its ICV is looked at") {
+  SaPair pair;
+  CHECK(pair.receive(7) == kFine);
+  Octets forged = pair.numbered(7);
+  forged.back() ^= 1;
+  CHECK(pair.open(forged) == Drop::kReplay);
+}
+
 TEST_CASE("RFC 4303 3.3.3: after the last number nothing leaves, ever; it never starts again") {
   for (const bool extended : {false, true}) {
     SaPair pair(kSuites[1], extended);

@@ -105,7 +105,8 @@ bool belongs_together(EVP_PKEY* key) {
 }
 
 // RFC 6989 2.1: 1 < y < p-1 (these groups are safe primes). 2.3: both coordinates below p, the point on the curve.
-// OpenSSL's quick check is exactly this; its full one would add an exponentiation.
+// OpenSSL's quick check is exactly this; its full one would add an exponentiation. Its derivation refuses the same
+// values by their result, today: asked for here so that nothing hangs on that.
 openssl::Key peer_key(const Properties& properties, EVP_PKEY* own, Octets public_value) {
   if (public_value.size() != properties.public_size) return nullptr;
   openssl::Key peer(EVP_PKEY_new());

@@ -67,7 +67,7 @@ config::value::Result<wire::Bytes, Drop> InboundSa::open(wire::Bytes packet) {
   wire::Reader reader(packet);
   wire::require(reader.u32_be() == spi_);
   const auto sequence = sequence_of(reader.u32_be());
-  // RFC 4303 3.3.3: the first number is 1. 3.4.3: the check before the ICV saves work, the one after it decides.
+  // RFC 4303 3.3.3: the first number is 1. 3.4.3: judged before the ICV, the window moves after it.
   if (!sequence || *sequence == 0 || !window_.is_fresh(*sequence)) return std::unexpected(Drop::kReplay);
 
   const auto high = extended_ ? std::optional(static_cast<std::uint32_t>(*sequence >> 32)) : std::nullopt;
@@ -76,7 +76,7 @@ config::value::Result<wire::Bytes, Drop> InboundSa::open(wire::Bytes packet) {
   if (!cipher_.open(packet.subspan(kHeaderSize, iv_size), {associated.before(), associated.after()}, text_and_tag)) {
     return std::unexpected(Drop::kForged);
   }
-  if (!window_.accept(*sequence)) return std::unexpected(Drop::kReplay);
+  wire::require(window_.accept(*sequence));
   const wire::Bytes text = text_and_tag.first(text_and_tag.size() - crypto::tag_size(suite()));
   ++use_.packets;
   use_.bytes += text.size();
