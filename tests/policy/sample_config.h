@@ -60,8 +60,8 @@ inline config::GatewayConfig sample_config() {
   config::GatewayConfig out;
   out.files = {"sekisho.json"};
   out.gateway.name = "dc1";
-  out.gateway.outside = {"wan0", {address("203.0.113.10"), address("2001:db8::10")}};
-  out.gateway.inside = {"dc0", {address("10.90.0.1")}};
+  out.gateway.outside = {"wan0", {address("203.0.113.10"), address("2001:db8::10")}, {}, {}};
+  out.gateway.inside = {"dc0", {address("10.90.0.1")}, {}};
   out.services = {service("karte", {"10.80.0.10", "2001:db8:80::10"}, {"tcp/443", "icmp"}),
                   service("yoyaku", {"10.80.0.20"}, {"udp/5000-5010", "tcp/80"})};
   out.facilities = {
