@@ -89,7 +89,7 @@ TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4
 // RFC 7296 2.15, with the key as the text of its file.
 TEST_CASE_METHOD(Fixture, "keyd: the authentication of IKEv2 with the named key, and with no other kind of key") {
   const auto text = base64(psk);
-  keys.configure({{{"i", KeySource::Kind::kIkePreshared, folder.write("i", text + "\n")},
+  (void)keys.configure({{{"i", KeySource::Kind::kIkePreshared, folder.write("i", text + "\n")},
                    {"p", KeySource::Kind::kPreshared, folder.write("p", text)}}});
   KeyRequest request{4, KeyRequest::Operation::kIkePskAuth, "i", {}, 6, {1, 2, 3}};
   const auto reply = keys.answer(request);

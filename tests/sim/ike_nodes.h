@@ -57,10 +57,10 @@ struct Sent {
 class Node {
  public:
   Node(std::uint64_t seed, const std::string& own, ike::EndpointParams params = {})
-      : rng(seed), address(*tunnel::wire::IpAddress::parse(own)) {
+      : rng(std::make_unique<SeededRng>(seed)), address(*tunnel::wire::IpAddress::parse(own)) {
     params.doors = {{0, address.family(), 500, false}, {1, address.family(), 4500, true}};
     params.addresses = {address};
-    endpoint = std::make_unique<ike::Endpoint>(params, rng, kStart);
+    endpoint = std::make_unique<ike::Endpoint>(params, *rng, kStart);
   }
   void set_peer(const ike::PeerParams& peer, Instant now) {
     endpoint->set_peer(peer, now, out);
@@ -96,7 +96,7 @@ class Node {
   [[nodiscard]] ike::PeerCounters counters(std::uint32_t id = 1) const { return *endpoint->counters({id}); }
   std::vector<Sent> take_sent() { return std::exchange(sent, {}); }
 
-  SeededRng rng;
+  std::unique_ptr<SeededRng> rng;
   tunnel::wire::IpAddress address;
   KeyDaemon keyd;
   bool hold_keys = false;

@@ -13,6 +13,8 @@ bool holds(const std::vector<Selector>& selectors, const wire::IpAddress& addres
   return false;
 }
 
+constexpr std::uint64_t kLastNumbers = 1 << 26;  // sequence numbers left: a minute at a million packets a second
+
 }  // namespace
 
 void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, Turn turn) {
@@ -77,6 +79,12 @@ void Endpoint::State::send(const wire::InnerPacket& packet, Turn turn) {
   const wire::Bytes sealed = turn.out.arena.take(esp::sealed_size(child->suite.cipher, packet.bytes.size()));
   if (child->outbound->seal(packet.bytes, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
     return turn.out.drops.add(wire::Drop::kKeyExhausted);
+  const bool used_up =
+      child->outbound->left() < kLastNumbers || child->outbound->use().bytes >= peer.params.lifetimes.child_bytes;
+  if (used_up && child->phase == ChildSa::Phase::kUsed && child->rekey > turn.now) {
+    child->rekey = turn.now;
+    touched.push_back(sa->local());
+  }
   // RFC 7296 2.23: UDP encapsulation is understood also when no NAT was found.
   wire::OuterPath path = sa->path;
   const Door* const out = sa->encapsulated ? nullptr : door(path.remote.address.family(), true);

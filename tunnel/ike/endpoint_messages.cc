@@ -152,6 +152,7 @@ void Endpoint::State::handle_request(IkeSa& sa, const Incoming& message, Turn tu
     sa.path = message.path, sa.encapsulated = message.door.encapsulates;
   if (sa.phase == IkeSa::Phase::kInitAnswered && exchange == Exchange::kAuth)
     return receive_auth_request(sa, message, turn);
+  if (sa.established() && exchange == Exchange::kCreateChildSa) return receive_create_child(sa, message, turn);
   const bool running = sa.established() || sa.phase == IkeSa::Phase::kClosing;
   if (running && exchange == Exchange::kInformational) return receive_informational(sa, message, turn);
   turn.out.drops.add(wire::Drop::kMalformed);
@@ -162,6 +163,10 @@ void Endpoint::State::handle_response(IkeSa& sa, const Incoming& message, Turn t
   const Kind kind = sa.exchanging.kind;
   const Exchange exchange = message.header.exchange;
   if (kind == Kind::kAuth && exchange == Exchange::kAuth) return receive_auth_response(sa, message, turn);
+  if (exchange == Exchange::kCreateChildSa && (kind == Kind::kNewChild || kind == Kind::kRekeyChild))
+    return receive_child_response(sa, message, turn);
+  if (exchange == Exchange::kCreateChildSa && kind == Kind::kRekeyIke)
+    return receive_rekey_ike_response(sa, message, turn);
   const bool informational = kind == Kind::kLiveness || kind == Kind::kDeleteIke || kind == Kind::kDeleteChildren;
   if (informational && exchange == Exchange::kInformational) return receive_informational_response(sa, message, turn);
   turn.out.drops.add(wire::Drop::kMalformed);

@@ -27,21 +27,24 @@ bool Peer::source_allowed(const wire::IpAddress& source) const {
 }
 
 // Random, with the worker in the top 8 bits (design 7), and not in use.
-IkeSa& Endpoint::State::add_sa(bool initiator, Turn turn) {
-  Spi spi = 0;
-  do {
+Spi Endpoint::State::new_ike_spi() {
+  for (;;) {
     std::array<std::uint8_t, 8> octets{};
     rng.fill(octets);
     octets[0] = params.worker;
-    spi = wire::Reader(octets).u64_be();
-  } while (spi == 0 || sas.contains(spi));
-  IkeSa& sa = *(sas[spi] = std::make_unique<IkeSa>());
+    const Spi spi = wire::Reader(octets).u64_be();
+    if (spi != 0 && !sas.contains(spi)) return spi;
+  }
+}
+
+IkeSa& Endpoint::State::add_sa_with(Spi own, bool initiator, Turn turn) {
+  IkeSa& sa = *(sas[own] = std::make_unique<IkeSa>());
   sa.initiator = initiator;
-  (initiator ? sa.spis.initiator : sa.spis.responder) = spi;
+  (initiator ? sa.spis.initiator : sa.spis.responder) = own;
   sa.phase = initiator ? IkeSa::Phase::kInitSent : IkeSa::Phase::kInitAnswered;
   sa.handshake = std::make_unique<Handshake>();
   sa.heard = turn.now;
-  touched.push_back(spi);
+  touched.push_back(own);
   return sa;
 }
 
@@ -83,6 +86,12 @@ Instant Endpoint::State::soon(Instant from, Duration life) {
   return from + life / 100 * (80 + rng.below(11));  // 80 to 90 %: both ends seldom rekey at once (RFC 7296 2.8)
 }
 
+// RFC 7296 2.25: not at once again, and well before the end.
+Instant Endpoint::State::after_a_pause(Instant now, Instant end) {
+  const Duration pause = std::chrono::milliseconds(1000 + rng.below(2000));
+  return now + std::max(std::min(pause, (end - now) / 5), Duration(std::chrono::milliseconds(10)));
+}
+
 void Endpoint::State::no_longer_half_open(IkeSa& sa) {
   if (!std::exchange(sa.counted, false)) return;
   admission.closed(sa.first_source);
@@ -117,7 +126,7 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
   }
 }
 
-void Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn) {
+ChildSa* Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn) {
   Peer& peer = *peer_of(sa);
   ChildSa child;
   child.in_spi = plan.in_spi;
@@ -130,21 +139,27 @@ void Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const ChildKey
   child.inbound = esp::InboundSa::make({child.in_spi, plan.suite.cipher, in_key.expose(), plan.suite.esn});
   if (!child.outbound || !child.inbound) {  // a reserved SPI of the peer's: RFC 4303 2.1
     sa.close_wanted = true;
-    return tell_failure(peer, sa.path, "the peer's CHILD SA cannot be used", turn);
+    tell_failure(peer, sa.path, "the peer's CHILD SA cannot be used", turn);
+    return nullptr;
   }
   child.order = ++last_order;
   child.rekey = soon(turn.now, peer.params.lifetimes.child);
   child.ends = turn.now + peer.params.lifetimes.child;
   child_spis[child.in_spi] = sa.local();
   sa.children.push_back(std::move(child));
+  ++peer.counters.handshakes;
+  peer.counters.last_handshake = turn.now;
   peer.counters.negotiated = "ESP " + to_string(plan.suite) + "; IKE " + to_string(sa.suite);
   tell(wire::EventKind::kHandshakeDone, peer,
        "CHILD SA: " + to_string(plan.suite) + "; theirs " + to_string(plan.peer) + "; ours " + to_string(plan.ours),
        turn);
+  return &sa.children.back();
 }
 
 // Nothing is sent on it from now on; what was under way is still opened for a moment.
-void Endpoint::State::close_child(IkeSa&, ChildSa& child, Turn turn) {
+void Endpoint::State::close_child(IkeSa& sa, ChildSa& child, Turn turn) {
+  for (ChildSa& heir : sa.children)
+    if (heir.replaces == child.in_spi && heir.phase == ChildSa::Phase::kUsed) heir.sends = true;  // RFC 7296 2.8
   child.phase = ChildSa::Phase::kLingering;
   child.ends = turn.now + kLinger;
   child.rekey = kNever;
@@ -152,6 +167,10 @@ void Endpoint::State::close_child(IkeSa&, ChildSa& child, Turn turn) {
 }
 
 void Endpoint::State::retire(IkeSa& sa, Turn turn) {
+  // RFC 7296 2.25.2: closed while we were rekeying it; what the peer made of its own rekeying has the CHILD SAs now.
+  IkeSa* const rival = sa.exchanging.kind == Exchanging::Kind::kRekeyIke ? sa_by_spi(sa.exchanging.rival) : nullptr;
+  if (rival != nullptr) inherit(sa, *rival);
+  child_spis.erase(sa.exchanging.offered_spi);
   for (const ChildSa& child : sa.children) child_spis.erase(child.in_spi);
   sa.children.clear();
   sa.phase = IkeSa::Phase::kRefused;

@@ -9,6 +9,7 @@
 
 #include "tunnel/ike/authentication.h"
 #include "tunnel/ike/cookie.h"
+#include "tunnel/ike/create_child_payloads.h"
 #include "tunnel/ike/endpoint.h"
 #include "tunnel/ike/ike_sa.h"
 #include "tunnel/ike/inner_view.h"
@@ -85,6 +86,24 @@ class Draft {
   Chain chain_;
 };
 
+// A new IKE SA made by rekeying.
+struct Succession {
+  bool initiator = false;  // we began the exchange
+  Spi own_spi = 0;         // what we offered; 0: to be drawn
+  const IkeChoice& suite;
+  const crypto::SecretOctets& secret;
+  Nonces nonces;
+};
+
+[[nodiscard]] inline Octets octets_of(wire::ConstBytes bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+// As INVALID_KE_PAYLOAD carries it.
+[[nodiscard]] inline Octets octets_of(crypto::Group group) {
+  const auto number = static_cast<std::uint16_t>(group);
+  return {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
+}
+
 struct Endpoint::State {
   State(EndpointParams wanted, crypto::Rng& random, Instant now);
 
@@ -133,12 +152,30 @@ struct Endpoint::State {
   void ask_authentication(IkeSa& sa, Asked whose, Turn turn);
   void judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
 
+  // exchange_create_child.cc
+  void receive_create_child(IkeSa& sa, const Incoming& message, Turn turn);
+  void answer_child(IkeSa& sa, const CreateChildPayloads& asked, ChildSa* old, Turn turn);
+  void send_create_child(IkeSa& sa, ChildSa* old, crypto::Group group, Turn turn);
+  void receive_child_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void settle_child_rekey(IkeSa& sa, const Exchanging& done, wire::ConstBytes own_lowest, Turn turn);
+  void child_refused(IkeSa& sa, const Exchanging& done, const Notify& error, Turn turn);
+
+  // exchange_rekey_ike.cc
+  IkeSa& succeed(IkeSa& old, const Succession& what, Turn turn);
+  void inherit(IkeSa& from, IkeSa& to);
+  void replaced(IkeSa& sa, Turn turn);
+  void answer_rekey_ike(IkeSa& sa, const CreateChildPayloads& asked, Turn turn);
+  void send_rekey_ike(IkeSa& sa, crypto::Group group, Turn turn);
+  void receive_rekey_ike_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void rekey_ike_refused(IkeSa& sa, IkeSa* rival, const Exchanging& done, const Notify& error, Turn turn);
+
   // exchange_informational.cc
   void receive_informational(IkeSa& sa, const Incoming& message, Turn turn);
   void receive_informational_response(IkeSa& sa, const Incoming& message, Turn turn);
   void send_liveness(IkeSa& sa, Turn turn);
   void send_delete_ike(IkeSa& sa, Turn turn);
   void send_delete_children(IkeSa& sa, Turn turn);
+  void want_child(IkeSa& sa, Turn turn);
 
   // endpoint_esp.cc
   void receive_esp(const wire::OuterDatagram& datagram, Turn turn);
@@ -146,13 +183,16 @@ struct Endpoint::State {
   [[nodiscard]] std::pair<IkeSa*, ChildSa*> newest_for(const Peer& peer, const InnerView& inner);
 
   // endpoint_sas.cc
-  IkeSa& add_sa(bool initiator, Turn turn);
+  [[nodiscard]] Spi new_ike_spi();
+  IkeSa& add_sa(bool initiator, Turn turn) { return add_sa_with(new_ike_spi(), initiator, turn); }
+  IkeSa& add_sa_with(Spi own, bool initiator, Turn turn);
   [[nodiscard]] IkeSa* sa_by_spi(Spi local);
   [[nodiscard]] Peer* peer_of(const IkeSa& sa);
   [[nodiscard]] Peer* peer_named(const IdentityValue& identity) const;
   void belongs_to(IkeSa& sa, Peer& peer);
   void establish(IkeSa& sa, Peer& peer, const Authenticated& authenticated, Turn turn);
-  void add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn);
+  // Null: the peer's SPI is a reserved one.
+  ChildSa* add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn);
   void close_child(IkeSa& sa, ChildSa& child, Turn turn);
   void no_longer_half_open(IkeSa& sa);
   void retire(IkeSa& sa, Turn turn);  // closed by the peer or refused: only its last answer is repeated
@@ -161,6 +201,7 @@ struct Endpoint::State {
   void set_peer(const PeerParams& wanted, Turn turn);
   void remove_peer(Peer& peer, Turn turn);
   void count_profile(const Profile& profile, bool added);
+  [[nodiscard]] Instant after_a_pause(Instant now, Instant end);
   [[nodiscard]] Instant soon(Instant from, Duration life);  // soft end of a life, not the same for all
 
   // endpoint_timers.cc

@@ -29,8 +29,11 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
     case OurRequests::Due::kNothing:
       break;
   }
-  for (const ChildSa& child : sa.children)
-    if (child.closed() && child.ends <= turn.now) child_spis.erase(child.in_spi);
+  for (ChildSa& child : sa.children) {
+    if (child.ends > turn.now) continue;
+    if (child.closed()) child_spis.erase(child.in_spi);
+    if (!child.closed()) child.phase = ChildSa::Phase::kDeleting, child.sends = false;  // could not be rekeyed in time
+  }
   std::erase_if(sa.children, [&](const ChildSa& child) { return child.closed() && child.ends <= turn.now; });
   if (sa.keepalive <= turn.now) send_keepalive(sa, turn);
   if (sa.ends <= turn.now) {
@@ -54,7 +57,9 @@ void Endpoint::State::send_keepalive(IkeSa& sa, Turn turn) {
 
 // RFC 7296 2.4: nobody answers.
 void Endpoint::State::give_up(IkeSa& sa, Turn turn) {
-  if (Peer* const peer = peer_of(sa)) tell(wire::EventKind::kHandshakeGaveUp, *peer, "no answer from the peer", turn);
+  Peer* const peer = peer_of(sa);
+  if (peer != nullptr && sa.phase != IkeSa::Phase::kClosing)
+    tell(wire::EventKind::kHandshakeGaveUp, *peer, "no answer from the peer", turn);
   bury(sa);
 }
 
@@ -64,15 +69,30 @@ void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
   if (sa.close_wanted || sa.requests.exhausted()) return send_delete_ike(sa, turn);
   const auto doomed = [](const ChildSa& child) { return child.phase == ChildSa::Phase::kDeleting; };
   if (std::ranges::any_of(sa.children, doomed)) return send_delete_children(sa, turn);
-  const Duration patience = peer_of(sa)->params.lifetimes.liveness;
+  if (sa.phase == IkeSa::Phase::kReplaced) return;
+  const Peer& peer = *peer_of(sa);
+  const crypto::Group group = peer.params.profile.groups.front();
+  if (sa.rekey <= turn.now) return send_rekey_ike(sa, sa.suite.group, turn);
+  const auto old = std::ranges::find_if(sa.children, [&](const ChildSa& child) {
+    return child.phase == ChildSa::Phase::kUsed && child.rekey <= turn.now;
+  });
+  if (old != sa.children.end()) return send_create_child(sa, &*old, group, turn);
+  if (sa.child_wanted <= turn.now) {
+    sa.child_wanted = kNever;
+    if (std::ranges::none_of(sa.children, &ChildSa::may_send)) return send_create_child(sa, nullptr, group, turn);
+  }
+  const Duration patience = peer.params.lifetimes.liveness;
   if (patience > Duration::zero() && turn.now - sa.heard >= patience) return send_liveness(sa, turn);
 }
 
 void Endpoint::State::arm(IkeSa& sa) {
   Instant next = std::min({sa.requests.deadline(), sa.ends, sa.keepalive});
   for (const ChildSa& child : sa.children)
-    if (child.closed()) next = std::min(next, child.ends);
-  if (sa.established() && !sa.requests.outstanding()) {
+    if (child.phase != ChildSa::Phase::kDeleting) next = std::min(next, child.ends);
+  if (sa.phase == IkeSa::Phase::kEstablished && !sa.requests.outstanding()) {
+    next = std::min({next, sa.rekey, sa.child_wanted});
+    for (const ChildSa& child : sa.children)
+      if (child.phase == ChildSa::Phase::kUsed) next = std::min(next, child.rekey);
     const Duration patience = peer_of(sa)->params.lifetimes.liveness;
     if (patience > Duration::zero()) next = std::min(next, sa.heard + patience);
   }

@@ -244,6 +244,7 @@ void Endpoint::State::finish_auth(IkeSa& sa, const Authenticated& authenticated,
 void Endpoint::State::accept_first_child(IkeSa& sa, Peer& peer, const Handshake& handshake, Turn turn) {
   const auto refused = [&](const std::string& why) {
     child_spis.erase(handshake.offered_spi);
+    if (peer.params.start) sa.child_wanted = turn.now + peer.params.lifetimes.retry;
     tell_failure(peer, sa.path, why, turn);
   };
   if (!handshake.wants_child)

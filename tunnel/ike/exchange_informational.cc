@@ -47,6 +47,14 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
   if (const Notify* const cookie = message.notify(NotifyType::kCookie2))
     append(draft.chain(), NotifyType::kCookie2, cookie->data);
   respond(sa, Exchange::kInformational, draft, turn);
+  want_child(sa, turn);
+}
+
+// A peer that is to be up all the time, and has an IKE SA with nothing in it.
+void Endpoint::State::want_child(IkeSa& sa, Turn turn) {
+  const bool empty = std::ranges::none_of(sa.children, &ChildSa::may_send);
+  if (empty && peer_of(sa)->params.start && sa.child_wanted == kNever)
+    sa.child_wanted = turn.now + std::chrono::seconds(1);
 }
 
 void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming&, Turn turn) {
@@ -55,6 +63,7 @@ void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming&,
   if (done.kind == Exchanging::Kind::kDeleteIke) return bury(sa);
   for (const std::uint32_t spi : done.deleted)
     if (ChildSa* const child = sa.child_in(spi); child != nullptr && !child->closed()) close_child(sa, *child, turn);
+  want_child(sa, turn);
 }
 
 // RFC 7296 2.4: an empty request; any answer shows that the peer lives.
@@ -67,6 +76,7 @@ void Endpoint::State::send_delete_ike(IkeSa& sa, Turn turn) {
   Draft draft;
   append(draft.chain(), DeletePayload{});
   sa.phase = IkeSa::Phase::kClosing;
+  sa.ends = turn.now + kRepeatFor;  // then it is gone also without an answer
   request(sa, Exchange::kInformational, Exchanging::Kind::kDeleteIke, draft, turn);
 }
 

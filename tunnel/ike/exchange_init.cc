@@ -38,15 +38,6 @@ NatFindings nat_of(const Incoming& message) {
                    message.path.remote, {message.path.local, message.door.port});
 }
 
-Octets octets_of(wire::ConstBytes bytes) {
-  return {bytes.begin(), bytes.end()};
-}
-
-Octets group_octets(crypto::Group group) {
-  const auto number = static_cast<std::uint16_t>(group);
-  return {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
-}
-
 }  // namespace
 
 void Endpoint::State::begin(Peer& peer, Turn turn) {
@@ -135,7 +126,7 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   admission.closed(source);
   if (choice) return turn.out.drops.add(wire::Drop::kMalformed);  // RFC 7296 2.10: the nonce is too short for this prf
   if (choice.error().reason == NegotiationFailure::Reason::kInvalidKe)  // RFC 7296 1.2
-    return answer_plain(message, NotifyType::kInvalidKePayload, group_octets(choice.error().group), turn);
+    return answer_plain(message, NotifyType::kInvalidKePayload, octets_of(choice.error().group), turn);
   if (choice.error().reason != NegotiationFailure::Reason::kNoProposal)
     return turn.out.drops.add(wire::Drop::kMalformed);
   tell_stranger(message.path, explain(choice.error()), turn);

@@ -67,6 +67,9 @@ struct Exchanging {
   Kind kind = Kind::kNone;
   Octets nonce;                             // ours in CREATE_CHILD_SA
   std::optional<crypto::KeyExchange> pair;  // ours in CREATE_CHILD_SA
+  std::vector<Proposal> offered;            // in CREATE_CHILD_SA
+  std::vector<Selector> ours, peer;         // offered
+  std::uint32_t retries = 0;                // after INVALID_KE_PAYLOAD
   std::uint32_t child = 0;                  // in_spi of the CHILD SA that is rekeyed
   std::uint32_t offered_spi = 0;            // ESP SPI in our proposal
   Spi offered_ike = 0;                      // IKE SPI in our proposal
@@ -99,6 +102,7 @@ struct IkeSa {
   NatFindings nat;
   bool fragments = false;  // both ends speak RFC 7383
   bool childless = false;  // the peer speaks RFC 6023
+  bool mobike = false;     // both ends speak RFC 4555
   bool counted = false;    // among the half-open of Admission, under `first_source`
   wire::IpAddress first_source;
   bool close_wanted = false;  // a Delete goes as soon as no other request is outstanding
@@ -121,11 +125,11 @@ struct IkeSa {
   std::optional<Authenticated> authenticated;  // responder: until our own AUTH is there
   std::vector<ChildSa> children;
 
-  wire::Instant sent{};          // the last ESP packet, while a NAT is in front of us
-  wire::Instant heard{};         // the last authenticated message or packet
-  wire::Instant rekey = kNever;  // soft end of life
-  wire::Instant ends = kNever;   // hard end; of a half-open or refused one, when it is given up
-  wire::Instant not_before{};    // TEMPORARY_FAILURE: no new exchange earlier (RFC 7296 2.25)
+  wire::Instant sent{};                 // the last ESP packet, while a NAT is in front of us
+  wire::Instant heard{};                // the last authenticated message or packet
+  wire::Instant rekey = kNever;         // soft end of life
+  wire::Instant ends = kNever;          // hard end; of a half-open or refused one, when it is given up
+  wire::Instant child_wanted = kNever;  // when a new CHILD SA is asked for
   wire::Instant keepalive = kNever;
   wire::Instant wakes = kNever;  // as it stands in the endpoint's list of deadlines
 

@@ -1,0 +1,204 @@
+// CREATE_CHILD_SA and INFORMATIONAL between two of our endpoints: rekeying from either side and from both at once,
+// Delete, liveness. Packets run all the while; none may be lost or come twice on a network that loses nothing.
+#include <catch2/catch.hpp>
+
+#include "tests/sim/ike_nodes.h"
+
+using namespace ike_sim;
+
+namespace {
+
+ike::Lifetimes lives(tunnel::wire::Duration ike_life, tunnel::wire::Duration child_life) {
+  ike::Lifetimes lifetimes;
+  lifetimes.ike = ike_life;
+  lifetimes.child = child_life;
+  return lifetimes;
+}
+
+// Sends numbered packets both ways every `gap` for `span`; true when each arrived once and in order.
+void run_with_packets(Pair& pair, tunnel::wire::Duration span, tunnel::wire::Duration gap) {
+  pair.a.received.clear(), pair.b.received.clear();
+  const Instant end = pair.now + span;
+  std::size_t number = 0;
+  std::vector<Datagram> to_a, to_b;
+  while (pair.now < end) {
+    Datagram there = sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), back = sim::ipv4_packet("10.2.0.5", "10.1.0.5", 60);
+    for (std::size_t i = 0; i < 4; ++i) there[56 + i] = back[56 + i] = static_cast<std::uint8_t>(number >> (8 * i));
+    ++number;
+    to_b.push_back(there), to_a.push_back(back);
+    pair.a.send(there, pair.now);
+    pair.b.send(back, pair.now);
+    pair.run(pair.now + gap);
+  }
+  pair.run(pair.now + 1s);
+  CHECK((pair.a.received == to_a));
+  CHECK((pair.b.received == to_b));
+}
+
+void check_settled(Pair& pair) {
+  for (const Node* node : {&pair.a, &pair.b}) {
+    CHECK(node->counters().up);
+    CHECK(node->counters().ike_sas == 1);
+    CHECK(node->counters().child_sas == 1);
+    CHECK(node->events_of(EventKind::kTunnelDown) == 0);
+    CHECK(node->events_of(EventKind::kHandshakeFailed) == 0);
+    CHECK(node->events_of(EventKind::kHandshakeGaveUp) == 0);
+  }
+}
+
+std::size_t rekeyed(const Node& node) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(node.events, [](const auto& e) { return e.detail.starts_with("IKE SA rekeyed"); }));
+}
+
+}  // namespace
+
+TEST_CASE("ike: either side rekeys the CHILD SA and no packet is lost") {
+  for (const bool a_rekeys : {true, false}) {
+    Pair pair;
+    (a_rekeys ? pair.b_at_a : pair.a_at_b).lifetimes = lives(8h, 10s);
+    pair.connect(1s);
+    run_with_packets(pair, 100s, 50ms);
+    CHECK(pair.a.counters().handshakes >= 9);
+    check_settled(pair);
+  }
+}
+
+TEST_CASE("ike: either side rekeys the IKE SA and no packet is lost") {
+  for (const bool a_rekeys : {true, false}) {
+    Pair pair;
+    (a_rekeys ? pair.b_at_a : pair.a_at_b).lifetimes = lives(10s, 1h);
+    pair.connect(1s);
+    run_with_packets(pair, 100s, 50ms);
+    CHECK(rekeyed(pair.a) >= 8);
+    CHECK(rekeyed(pair.a) == rekeyed(pair.b));
+    pair.run(pair.now + 5s);
+    check_settled(pair);
+  }
+}
+
+// RFC 7296 2.8.1, 2.25: with equal lives below a second both ends meet all the time, in every order of messages.
+TEST_CASE("ike: both ends rekey both SAs all the time; they settle on one of each and lose nothing") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    Pair pair({.seed = seed, .delay = 5ms});
+    pair.b_at_a.lifetimes = pair.a_at_b.lifetimes = lives(1250ms, 1250ms);
+    pair.connect(1s);
+    run_with_packets(pair, 60s, 20ms);
+    CHECK(rekeyed(pair.a) >= 30);
+    pair.b_at_a.lifetimes = pair.a_at_b.lifetimes = {};
+    for (const Node* node : {&pair.a, &pair.b}) {
+      CHECK(node->counters().up);
+      CHECK(node->events_of(EventKind::kTunnelDown) == 0);
+      CHECK(node->events_of(EventKind::kHandshakeFailed) == 0);
+      CHECK(node->counters().ike_sas <= 3);
+      CHECK(node->endpoint->ike_sas() <= 40);  // old ones that repeat their last answer for 30 s
+    }
+  }
+}
+
+TEST_CASE("ike: rekeying goes on over a network that loses and repeats") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Pair pair({.seed = seed, .loss_per_mille = 100, .repeat_per_mille = 100, .spread = 100ms});
+    pair.b_at_a.lifetimes = pair.a_at_b.lifetimes = lives(200s, 100s);
+    pair.connect(10s);
+    REQUIRE(pair.up());
+    pair.run(pair.now + 2000s);
+    CHECK(pair.up());
+    CHECK(pair.a.events_of(EventKind::kTunnelDown) == 0);
+    CHECK(pair.b.events_of(EventKind::kTunnelDown) == 0);
+    CHECK(rekeyed(pair.a) >= 9);
+  }
+}
+
+TEST_CASE("ike: the byte limit rekeys the CHILD SA") {
+  Pair pair;
+  pair.b_at_a.lifetimes.child_bytes = 100'000;
+  pair.connect(1s);
+  for (int i = 0; i < 200; ++i) pair.a_sends(1000), pair.run(pair.now + 10ms);
+  pair.run(pair.now + 1s);
+  CHECK(pair.a.counters().handshakes >= 3);
+  CHECK(pair.b.received.size() == 200);
+  check_settled(pair);
+}
+
+// RFC 7296 2.4.
+TEST_CASE("ike: a silent peer is asked, and a dead one is found and the tunnel taken down") {
+  Pair pair;
+  pair.a_at_b.lifetimes.liveness = 10s;
+  pair.connect(1s);
+  const std::size_t before = pair.carried;
+  pair.run(pair.now + 60s);
+  CHECK(pair.carried >= before + 8);  // asked and answered
+  CHECK(pair.up());
+  pair.middle = [](Sent&) { return false; };
+  pair.run(pair.now + 400s);
+  CHECK_FALSE(pair.b.counters().up);
+  CHECK(pair.b.events_of(EventKind::kTunnelDown) == 1);
+  CHECK(pair.b.endpoint->ike_sas() == 0);
+  pair.middle = [](Sent&) { return true; };
+  pair.run(pair.now + 400s);  // a finds the same, and calls again
+  CHECK(pair.up());
+}
+
+TEST_CASE("ike: packets that come in are proof enough of life") {
+  Pair pair;
+  pair.b_at_a.lifetimes.liveness = pair.a_at_b.lifetimes.liveness = 10s;
+  pair.connect(1s);
+  pair.keep_seen = true;
+  for (int i = 0; i < 100; ++i) pair.a_sends(), pair.b_sends(), pair.run(pair.now + 1s);
+  CHECK(std::ranges::none_of(pair.seen, [](const Sent& s) { return s.to.port == 500; }));
+}
+
+TEST_CASE("ike: a removed peer is told, and both sides forget at once") {
+  Pair pair;
+  pair.connect(1s);
+  pair.b.remove_peer(1, pair.now);
+  CHECK(pair.b.endpoint->ike_sas() == 0);
+  CHECK(pair.b.events_of(EventKind::kTunnelDown) == 1);
+  pair.run(pair.now + 1s);
+  CHECK_FALSE(pair.a.counters().up);
+  CHECK(pair.a.events_of(EventKind::kTunnelDown) == 1);
+}
+
+// RFC 7296 2.4: INITIAL_CONTACT.
+TEST_CASE("ike: a peer that restarted replaces its old SA at once") {
+  Pair pair;
+  pair.connect(1s);
+  pair.a = Node(33, "192.0.2.1");
+  pair.a.keyd.keys["psk"] = Datagram(32, 7);
+  pair.a.set_peer(pair.b_at_a, pair.now);
+  pair.run(pair.now + 1s);
+  CHECK(pair.up());
+  CHECK(pair.b.counters().ike_sas == 1);
+  CHECK(pair.b.counters().child_sas == 1);
+}
+
+// Both call at the same moment: two IKE SAs are allowed to stand, packets go through, and neither end loops.
+TEST_CASE("ike: both ends call at once") {
+  Pair pair;
+  pair.a_at_b.endpoint = SocketAddress{pair.a.address, 500};
+  pair.a_at_b.start = true;
+  pair.connect(2s);
+  run_with_packets(pair, 5s, 50ms);
+  CHECK(pair.up());
+  CHECK(pair.a.counters().ike_sas <= 2);
+  CHECK(pair.carried < 250);
+}
+
+TEST_CASE("ike: an old message again, of every exchange, changes nothing") {
+  Pair pair;
+  pair.keep_seen = true;
+  pair.b_at_a.lifetimes = lives(20s, 7s);
+  pair.connect(1s);
+  pair.run(pair.now + 60s);
+  const std::vector<Sent> seen = std::exchange(pair.seen, {});
+  const auto handshakes = pair.a.counters().handshakes;
+  for (const Sent& sent : seen) {
+    Node& to = sent.to.address == pair.a.address ? pair.a : pair.b;
+    to.receive(sent.bytes, sent.from, sent.to.port, pair.now);
+  }
+  pair.run(pair.now + 100ms);
+  CHECK(pair.up());
+  CHECK(pair.a.counters().handshakes <= handshakes + 2);
+  CHECK(pair.a.events_of(EventKind::kTunnelDown) + pair.b.events_of(EventKind::kTunnelDown) == 0);
+}
