@@ -3,6 +3,7 @@ one namespace each, one veth between them. Both roles, rekeying from either side
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -126,6 +127,27 @@ secrets {{ ike-1 {{ id-1 = {own_id}
         return self.swanctl("--list-sas").stdout
 
 
+class Pings:
+    """Ten a second from the router's host to ours while the block runs."""
+
+    def __init__(self, namespace):
+        self.process = subprocess.Popen(namespace.command("ping", "-n", "-q", "-i", "0.1", "-I", THEIR_HOST, OUR_HOST),
+                                        stdout=subprocess.PIPE, text=True)
+        namespace.processes.append(self.process)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.text = self.process.communicate(timeout=10)[0]
+
+    def lost(self):
+        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", self.text).groups())
+        assert sent > 5, self.text
+        return sent - received
+
+
 class Ikev2(unittest.TestCase):
     def setUp(self):
         require_privilege()
@@ -163,6 +185,14 @@ class Ikev2(unittest.TestCase):
         self.assertTrue(self.router.run("ping", "-n", "-q", "-c", "2", "-i", "0.2", "-W", "2", "-I", THEIR_HOST, OUR_HOST,
                                         check=False).returncode == 0, "no ping from the router's side")
 
+    def pinging(self):
+        return Pings(self.router)
+
+    @staticmethod
+    def settled(shell, swan):
+        state, theirs = shell.show(), swan.sas()
+        return state["ike"] == 1 and state["child"] == 1 and theirs.count("ESTABLISHED") == 1 and theirs.count("INSTALLED") == 1
+
     def explain(self, shell, swan):
         print("\n".join(shell.lines()[-30:]))
         print("\n".join(swan.log.read_text(errors="replace").splitlines()[-40:]))
@@ -189,3 +219,152 @@ class Establish(Ikev2):
         except AssertionError:
             self.explain(shell, swan)
             raise
+
+    def test_ikev2_cookie_and_fragments(self):
+        """Cookies asked for, messages cut at 500 octets: still up."""
+        shell, swan = self.shell(cookies="", fragment="500"), self.swan(connection="fragmentation = yes")
+        swan.initiate()
+        self.carries()
+        self.assertIn("drop 3 x1", shell.lines())  # the first message, answered with a cookie
+
+
+class Rekey(Ikev2):
+    def test_ikev2_router_rekeys(self):
+        shell, swan = self.shell(), self.swan(esp="aes256gcm16-ecp384")
+        swan.initiate()
+        self.carries()
+        with self.pinging() as pings:
+            for _ in range(5):
+                swan.swanctl("--rekey", "--child", "c")
+                swan.swanctl("--rekey", "--ike", "t")
+                wait_for("one IKE SA and one CHILD SA", lambda: self.settled(shell, swan), 20, every=0.2)
+        self.assertEqual(pings.lost(), 0)
+        self.assertEqual(shell.events(DOWN) + shell.events(FAILED), [])
+        self.assertGreaterEqual(len(shell.events(DONE)), 12)
+
+    def test_ikev2_gateway_rekeys(self):
+        swan = self.swan(esp="aes256gcm16-ecp384")
+        shell = self.shell(remote=THEIRS, start="", child_life="3", ike_life="7")
+        wait_for("the tunnel", lambda: shell.events(UP), 15)
+        self.carries()
+        with self.pinging() as pings:
+            wait_for("20 rekeyings", lambda: len(shell.events(DONE)) >= 20, 60, every=0.5)
+        self.assertEqual(pings.lost(), 0)
+        self.assertEqual(shell.events(DOWN) + shell.events(FAILED), [])
+
+    def test_ikev2_both_rekey_at_once(self):
+        """charon rekeys by its own clock and ours by its own, every second or two."""
+        swan = self.swan(esp="aes256gcm16-ecp384", connection="rekey_time = 3s\n  over_time = 3s\n  rand_time = 0s",
+                         child="rekey_time = 2s\n      life_time = 5s\n      rand_time = 0s")
+        shell = self.shell(remote=THEIRS, start="", child_life="2", ike_life="4")
+        wait_for("the tunnel", lambda: shell.events(UP), 15)
+        self.carries()
+        with self.pinging() as pings:
+            wait_for("40 SAs", lambda: len(shell.events(DONE)) >= 40, 90, every=0.5)
+        self.assertEqual(pings.lost(), 0)
+        self.assertEqual(shell.events(DOWN) + shell.events(FAILED), [])
+
+
+class Ends(Ikev2):
+    def test_ikev2_router_deletes(self):
+        shell, swan = self.shell(), self.swan()
+        swan.initiate()
+        self.carries()
+        swan.swanctl("--terminate", "--child", "c")
+        wait_for("the tunnel down", lambda: shell.events(DOWN), 5)
+        self.assertEqual(shell.show()["ike"], 1)
+        swan.swanctl("--terminate", "--ike", "t")
+        wait_for("no IKE SA", lambda: shell.show()["ike"] == 0, 5)
+        swan.initiate()
+        self.carries()
+
+    def test_ikev2_gateway_deletes(self):
+        shell, swan = self.shell(), self.swan()
+        swan.initiate()
+        self.carries()
+        shell.say("remove")
+        wait_for("charon's SA gone", lambda: "ESTABLISHED" not in swan.sas(), 5)
+        self.assertEqual(len(shell.events(DOWN)), 1)
+        self.assertFalse(self.gateway.pings(THEIR_HOST))
+
+    def test_ikev2_dead_router_is_found_and_its_return_replaces_the_old_sa(self):
+        shell, swan = self.shell(liveness="1"), self.swan()
+        swan.initiate()
+        self.carries()
+        swan.process.kill()
+        swan.process.wait()
+        swan.start()
+        swan.load()
+        swan.initiate()
+        self.carries()
+        wait_for("only the new SA", lambda: shell.show()["ike"] == 1, 5)
+
+    def test_ikev2_router_checks_for_life(self):
+        shell, swan = self.shell(), self.swan(connection="dpd_delay = 1s")
+        swan.initiate()
+        self.carries()
+        wait_for("three answered checks", lambda: swan.log.read_text(errors="replace").count("parsed INFORMATIONAL response") >= 3, 20)
+        self.assertIn("ESTABLISHED", swan.sas())
+        self.assertEqual(shell.events(DOWN), [])
+
+
+class Refused(Ikev2):
+    def refused(self, shell_words, **settings):
+        shell, swan = self.shell(), self.swan(**settings)
+        self.assertNotEqual(swan.initiate(check=False).returncode, 0)
+        self.assertTrue(any(shell_words in line for line in shell.lines()), "\n".join(shell.lines()))
+        self.assertEqual(shell.events(UP), [])
+        self.assertFalse(self.gateway.pings(THEIR_HOST))
+        return swan.log.read_text(errors="replace")
+
+    def test_ikev2_wrong_key(self):
+        self.assertIn("AUTHENTICATION_FAILED", self.refused("the preshared key is not the same at both ends", psk="another"))
+
+    def test_ikev2_wrong_identity(self):
+        self.assertIn("AUTHENTICATION_FAILED", self.refused("fqdn:stranger.example", own_id="stranger.example"))
+
+    def test_ikev2_wrong_gateway_identity(self):
+        self.assertIn("AUTHENTICATION_FAILED", self.refused("the peer wants to talk to fqdn:other.example", peer_id="other.example"))
+
+    def test_ikev2_weak_group(self):
+        self.assertIn("NO_PROPOSAL_CHOSEN", self.refused("MODP-1024", proposals="aes256-sha256-modp1024"))
+
+    def test_ikev2_foreign_network(self):
+        self.assertIn("TS_UNACCEPTABLE", self.refused("10.99.0.0/24", local_ts="10.99.0.0/24"))
+
+    def test_ikev2_everything_is_narrowed(self):
+        shell, swan = self.shell(), self.swan(local_ts="0.0.0.0/0", remote_ts="0.0.0.0/0")
+        swan.initiate()
+        self.carries()
+        self.assertIn(f"{OUR_NET}", swan.sas())
+        self.assertNotIn("0.0.0.0/0", swan.sas())
+        self.assertEqual(len(shell.events(UP)), 1)
+
+
+class Algorithms(Ikev2):
+    IKE = [f"{cipher}-{rest}" for cipher, rest in
+           [("aes256gcm16", "prfsha384-ecp384"), ("aes128gcm16", "prfsha256-ecp256"), ("aes256gcm16", "prfsha512-ecp521"),
+            ("chacha20poly1305", "prfsha256-ecp256"), ("aes256", "sha256-modp2048"), ("aes128", "sha384-modp3072"),
+            ("aes256", "sha512-modp4096")]]
+    ESP = ["aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes256-sha256", "aes128-sha384", "aes256-sha512"]
+
+    def test_ikev2_every_algorithm_both_roles(self):
+        """Each IKE suite and each ESP cipher at least once in both roles, a rekeying with PFS in each."""
+        for number, ike in enumerate(self.IKE):
+            esp = self.ESP[number % len(self.ESP)]
+            group = ike.rsplit("-", 1)[1]
+            with self.subTest(ike=ike, esp=esp):
+                swan = self.swan(proposals=ike, esp=f"{esp}-{group}")
+                for initiator in (False, True):
+                    shell = self.shell(**(dict(remote=THEIRS, start="") if initiator else {}))
+                    if not initiator:
+                        swan.initiate()
+                    wait_for("the tunnel", lambda: shell.events(UP), 15)
+                    self.carries()
+                    swan.swanctl("--rekey", "--child", "c")
+                    wait_for("the rekeying", lambda: len(shell.events(DONE)) >= 3, 10)
+                    self.carries()
+                    shell.say("remove")
+                    wait_for("charon's SA gone", lambda: "ESTABLISHED" not in swan.sas(), 10)
+                    end_process(shell.process)
+                end_process(swan.process)
