@@ -69,12 +69,10 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(TunnelsConfigured{{5}, true, ""});
   check_form(TunnelEvents{{{tunnel::wire::EventKind::kPeerMoved, "hakodate", bound.address, "x"}}, 3});
   check_form(StatusQuery{1});
-  check_form(StatusReport{1,
-                          {{.facility = "hakodate",
-                            .up = true,
-                            .remote = bound.address,
-                            .last_handshake = config::value::Instant(std::chrono::seconds(3))}},
-                          {{"replay", 3}}});
+  TunnelStatus status;
+  status.facility = "hakodate", status.up = true, status.remote = bound.address, status.problem = "no answer";
+  status.last_handshake = status.problem_since = config::value::Instant(std::chrono::seconds(3));
+  check_form(StatusReport{1, {status}, {{"replay", 3}}});
   check_form(TimestampFloor{8});
   RefusedPacket packet;
   packet.facility = "a", packet.other_facility = "b", packet.direction = Direction::kIntoTunnel;
