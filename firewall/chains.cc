@@ -128,6 +128,12 @@ Chain forward(const policy::Plan& plan) {
   return {"forward", "type filter hook forward priority 0; policy drop;", rules};
 }
 
+// RFC 4861 7.1: a neighbour's word counts only with hop limit 255. RFC 2710: without an answer to the querier, a switch
+// forgets where the solicited-node groups are.
+const Rules kLinkNeeds{
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } ip6 hoplimit 255 accept",
+    "icmpv6 type mld-listener-query accept"};
+
 // The carrier's side of the gateway: the tunnels, what keeps IP working, and answers to what the gateway itself asked.
 Chain input_outside(const policy::Plan& plan) {
   Rules rules;
@@ -137,10 +143,9 @@ Chain input_outside(const policy::Plan& plan) {
   append(rules, {"ct state established accept",
                  "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
                  "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, "
-                 "parameter-problem, mld-listener-query } accept",
-                 // RFC 4861 7.1: a neighbour's word counts only with hop limit 255.
-                 "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } ip6 hoplimit 255 accept",
-                 "goto drop_outside_input"});
+                 "parameter-problem } accept"});
+  append(rules, kLinkNeeds);
+  rules.push_back("goto drop_outside_input");
   return {"input_outside", "", rules};
 }
 
@@ -186,6 +191,26 @@ std::vector<Chain> drop_chains() {
          "",
          {"counter name " + quoted(name),
           "limit rate 20/second log prefix " + quoted(name) + " group " + std::to_string(kLogGroup), "drop"}});
+  return out;
+}
+
+std::vector<Chain> closed_chains(const std::string& outside_interface) {
+  std::vector<Chain> out = drop_chains();
+  Rules input{"iifname " + kTunnel + " goto drop_to_gateway"};
+  if (!outside_interface.empty()) {
+    Rules outside{"icmp type redirect goto drop_icmp_redirect", "icmpv6 type nd-redirect goto drop_icmp_redirect",
+                  "ct state established accept", "ct state related " + words_v4().errors + " accept",
+                  "ct state related " + words_v6().errors + " accept"};
+    append(outside, kLinkNeeds);
+    outside.push_back("goto drop_outside_input");
+    out.push_back({"closed_outside", "", outside});
+    input.push_back("iifname " + quoted(outside_interface) + " goto closed_outside");
+  }
+  out.push_back({"forward", "type filter hook forward priority 0; policy drop;", {"goto drop_not_permitted"}});
+  out.push_back({"input", "type filter hook input priority 0; policy accept;", input});
+  out.push_back({"output",
+                 "type filter hook output priority 0; policy accept;",
+                 {"oifname " + kTunnel + " goto drop_not_permitted"}});
   return out;
 }
 

@@ -10,7 +10,9 @@ namespace firewall {
 
 [[nodiscard]] RuleSet compile(const policy::Plan& plan);
 
-// What stands before the daemon and after it: nothing is forwarded, nothing comes out of or goes into sekisho0.
-[[nodiscard]] RuleSet closed_rule_set();
+// What stands before the daemon and after it: nothing is forwarded, nothing comes out of or goes into sekisho0, and
+// from outside nothing reaches the gateway but what keeps IP working and answers to its own questions. An empty name:
+// the outside interface is not known (no plan ever ran on this host), then input is as open as the host was without us.
+[[nodiscard]] RuleSet closed_rule_set(const std::string& outside_interface);
 
 }  // namespace firewall

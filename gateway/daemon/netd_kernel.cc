@@ -59,7 +59,7 @@ OsResult<void> NetdKernel::switch_forwarding(bool on) {
 
 OsResult<void> NetdKernel::close_all() {
   auto first = switch_forwarding(false);
-  if (auto closed = rules_.install(firewall::closed_rule_set()); !closed && first) first = closed;
+  if (auto closed = rules_.install(firewall::closed_rule_set(plan_ ? plan_->outside_interface : "")); !closed && first) first = closed;
   closed_ = true;
   if (!plan_) return first;
   if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first)

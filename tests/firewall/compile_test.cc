@@ -39,12 +39,13 @@ bool mentions(const std::vector<std::string>& lines, const std::string& text) {
 }  // namespace
 
 TEST_CASE("compile: forward drops by policy and ends in a counted drop; no established accept for inner flows") {
-  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()}) {
+  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set("wan0")}) {
     const auto& forward = chain(rules, "forward");
     CHECK(forward.hook.find("policy drop") != std::string::npos);
     CHECK(forward.rules.back().starts_with("goto drop_"));
     for (const auto& each : rules.chains)
-      if (each.name != "input_outside") CHECK_FALSE(mentions(each.rules, "established"));
+      if (each.name != "input_outside" && each.name != "closed_outside")
+        CHECK_FALSE(mentions(each.rules, "established"));
   }
 }
 
@@ -93,14 +94,27 @@ TEST_CASE("compile: fragments from outside have limits of their own before they 
 }
 
 TEST_CASE("compile: sekisho0 is closed towards the gateway before anything else is asked") {
-  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()})
+  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set("wan0")})
     CHECK(chain(rules, "input").rules.front() == "iifname \"sekisho0\" goto drop_to_gateway");
 }
 
 TEST_CASE("compile: the closed table lets nothing through") {
-  const RuleSet closed = firewall::closed_rule_set();
-  CHECK(closed.sets.empty());
-  for (const auto& each : closed.chains) CHECK_FALSE(mentions(each.rules, "accept"));
+  for (const RuleSet& closed : {firewall::closed_rule_set("wan0"), firewall::closed_rule_set("")}) {
+    CHECK(closed.sets.empty());
+    for (const auto& each : closed.chains)
+      if (each.name != "closed_outside") CHECK_FALSE(mentions(each.rules, "accept"));
+  }
+}
+
+TEST_CASE("compile: the closed table lets from outside only what keeps IP working and answers") {
+  const RuleSet closed = firewall::closed_rule_set("wan0");
+  CHECK(chain(closed, "input").rules.back() == "iifname \"wan0\" goto closed_outside");
+  const auto& outside = chain(closed, "closed_outside").rules;
+  CHECK(outside.back() == "goto drop_outside_input");
+  for (const auto& rule : outside)
+    if (rule.ends_with("accept")) CHECK((rule.starts_with("ct state ") || rule.starts_with("icmpv6 type ")));
+  CHECK_FALSE(mentions(outside, "echo"));
+  CHECK_FALSE(mentions(outside, "udp"));
 }
 
 TEST_CASE("compile: every reason has its counter and chain, every drop its reason") {
@@ -116,7 +130,7 @@ TEST_CASE("compile: every reason has its counter and chain, every drop its reaso
 }
 
 TEST_CASE("compile: a chain's targets stand before it") {
-  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set()}) {
+  for (const RuleSet& rules : {compiled(sample_config()), firewall::closed_rule_set("wan0")}) {
     std::vector<std::string> seen;
     for (const auto& each : rules.chains) {
       for (const auto& rule : each.rules)

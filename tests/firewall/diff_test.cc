@@ -37,7 +37,7 @@ config::GatewayConfig random_config(std::mt19937& random) {
 }
 
 RuleSet random_rule_set(std::mt19937& random) {
-  if (random() % 8 == 0) return firewall::closed_rule_set();
+  if (random() % 8 == 0) return firewall::closed_rule_set("wan0");
   return firewall::compile(policy::compile(random_config(random), at_second(1)).plan);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("model: any rule set becomes any other, and back") {
 }
 
 TEST_CASE("replace: whatever is listed goes, what is wanted comes") {
-  const RuleSet old = firewall::closed_rule_set();
+  const RuleSet old = firewall::closed_rule_set("wan0");
   FakeTable table;
   REQUIRE(table.apply(firewall::diff({}, old)) == std::nullopt);
   firewall::Listing listing;

@@ -29,7 +29,9 @@ step "the kernel holds the sample again" holds_sample
 step "everything anew, in one transaction" nft_in -f "$golden/rebuild.nft"
 step "the kernel holds the sample still" holds_sample
 step "open -> closed" nft_in -f "$golden/close.nft"
-step "whole file over the closed table" nft_in -f "$golden/sample.nft"
+step "closed, before any plan" nft_in -f "$golden/closed_without_a_plan.nft"
+nft_in delete table inet sekisho
+step "whole file" nft_in -f "$golden/sample.nft"
 step "the kernel holds the sample" holds_sample
 
 nft_in delete table inet sekisho

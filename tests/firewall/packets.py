@@ -253,8 +253,20 @@ B4, B6 = FACILITIES["hakodate"]
 C4 = FACILITIES["esashi"][0]
 
 
-def permitted_flows():
+def closed_table():
+    """Before the daemon and after it; the gateway's own services listen, on all its addresses."""
     expect("closed table: nothing passes", not reaches("matsumae", A4, "10.80.0.10", 443))
+    for source, target in (("203.0.113.99", "203.0.113.10"), ("2001:db8::99", "2001:db8::10")):
+        for port, kind in ((22, "tcp"), (443, "tcp"), (5005, "udp"), (51820, "udp")):
+            refused(f"closed table: outside -> {target} {kind}/{port}", "outside_input", lambda: reaches("out", source, target, port, kind))
+        refused(f"closed table: outside -> {target} echo", "outside_input", lambda: pings("out", source, target))
+        inside("gw", "ip", "neigh", "flush", "dev", "wan0")
+        expect(f"closed table: the gateway asks {source} and is answered", reaches("gw", target, source, 443))
+    expect("closed table: inside -> the gateway's own ports, as without us", reaches("dc", "10.90.0.1", "10.90.0.2", 22))
+
+
+def permitted_flows():
+    closed_table()
     nft("open.nft")
     for space, source in (("matsumae", A4), ("hakodate", B4), ("esashi", C4)):
         expect(f"{space} -> karte", reaches(space, source, "10.80.0.10", 443))

@@ -10,7 +10,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto read = firewall::read_listing({reinterpret_cast<const char*>(data), size});
   if (!read) return 0;
-  static const firewall::RuleSet kClosed = firewall::closed_rule_set();
+  static const firewall::RuleSet kClosed = firewall::closed_rule_set("wan0");
   (void)firewall::differences(kClosed, *read);
   (void)firewall::render(firewall::replace(*read, kClosed));
   return 0;

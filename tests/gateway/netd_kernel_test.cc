@@ -100,7 +100,7 @@ TEST_CASE("netd: a fresh kernel is closed, a plan opens it", "[osn]") {
   auto kernel = NetdKernel::open();
   REQUIRE(kernel.has_value());
   CHECK(forwarding() == "00");
-  CHECK(holds(firewall::closed_rule_set()));
+  CHECK(holds(firewall::closed_rule_set("")));
   const auto plan = two_facilities();
   const auto applied = kernel->apply(plan);
   INFO((applied ? std::string() : applied.error().to_string()));
@@ -206,7 +206,7 @@ TEST_CASE("netd: closing ends forwarding and makes every route unreachable", "[o
   auto kernel = opened(plan);
   REQUIRE(kernel.close_all().has_value());
   CHECK(forwarding() == "00");
-  CHECK(holds(firewall::closed_rule_set()));
+  CHECK(holds(firewall::closed_rule_set("wan0")));
   CHECK(routing() == os::closed_routing(plan));
   CHECK(kernel.check_parameters().drifts.empty());  // closed is what is wanted now
   REQUIRE(kernel.apply(plan).has_value());

@@ -51,10 +51,11 @@ TEST_CASE("golden: the sample configuration, its end of an exchange, and the clo
   const auto plan = policy::compile(sample_config(), at_second(1)).plan;
   const auto later = policy::compile(sample_config(), at_second(kExchangeEnds)).plan;
   const auto rules = firewall::compile(plan);
-  const auto closed = firewall::closed_rule_set();
+  const auto closed = firewall::closed_rule_set(plan.outside_interface);
   check_golden("sample.plan", text(plan));
   check_golden("sample.nft", firewall::render_file(rules));
   check_golden("closed.nft", firewall::render_file(closed));
+  check_golden("closed_without_a_plan.nft", firewall::render_file(firewall::closed_rule_set("")));
   check_golden("exchange_ends.nft", firewall::render(firewall::diff(rules, firewall::compile(later))));
   check_golden("exchange_begins.nft", firewall::render(firewall::diff(firewall::compile(later), rules)));
   check_golden("open.nft", firewall::render(firewall::diff(closed, rules)));
