@@ -17,6 +17,11 @@ core::KernelDrift failed_repair(const OsError& error) {
 
 }  // namespace
 
+firewall::RuleSet NetdKernel::rules_wanted_now() const {
+  if (plan_ && !closed_) return firewall::compile(*plan_);
+  return firewall::closed_rule_set(plan_ ? plan_->outside_interface : "");
+}
+
 OsResult<NetdKernel> NetdKernel::open() {
   auto watch = TRY(os::KernelWatch::open());
   auto rules = TRY(NetdRules::open());
@@ -58,8 +63,9 @@ OsResult<void> NetdKernel::switch_forwarding(bool on) {
 }
 
 OsResult<void> NetdKernel::close_all() {
+  closed_ = true;
   auto first = switch_forwarding(false);
-  if (auto closed = rules_.install(firewall::closed_rule_set(plan_ ? plan_->outside_interface : "")); !closed && first) first = closed;
+  if (auto closed = rules_.install(rules_wanted_now()); !closed && first) first = closed;
   closed_ = true;
   if (!plan_) return first;
   if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first)
@@ -103,8 +109,19 @@ core::KernelRefusals NetdKernel::refusals() {
   return out;
 }
 
+void NetdKernel::retry_rules(Repairs& repairs) {
+  rules_.confirm();
+  if (!rules_.uncertain()) return;
+  const auto done = rules_.install(rules_wanted_now());
+  const std::string error = done ? "" : done.error().to_string();
+  if (done) repairs.drifts.push_back({"table inet sekisho was not as installed, and is again", true, 0, {}});
+  if (!done && error != retry_error_) repairs.drifts.push_back(failed_repair(done.error()));
+  retry_error_ = error;
+}
+
 NetdKernel::Repairs NetdKernel::check_parameters() {
   Repairs repairs;
+  retry_rules(repairs);
   if (!plan_) return repairs;
   const auto wrong = wrong_sysctls(*plan_, !closed_);
   if (wrong.empty()) return repairs;

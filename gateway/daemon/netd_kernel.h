@@ -38,7 +38,8 @@ class NetdKernel {
   };
   // After an event of the watch.
   [[nodiscard]] Repairs repair();
-  // Parameters have no event: to be called once a second.
+  // What has no event: parameters; rules that could not be read back when they were installed, which are tried again as
+  // they must be now. To be called once a second.
   [[nodiscard]] Repairs check_parameters();
 
  private:
@@ -48,6 +49,8 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
   void repair_rules(const os::KernelChanges& changes, Repairs& repairs);
   void repair_routing(Repairs& repairs);
+  void retry_rules(Repairs& repairs);
+  [[nodiscard]] firewall::RuleSet rules_wanted_now() const;
 
   NetdRules rules_;
   os::Routing routing_;
@@ -55,6 +58,7 @@ class NetdKernel {
   NetdDescriptors descriptors_;
   std::optional<policy::Plan> plan_;  // in force
   bool closed_ = false;
+  std::string retry_error_;                // told already
 };
 
 }  // namespace gateway::daemon

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "firewall/diff.h"
 #include "firewall/render.h"
@@ -61,10 +62,23 @@ OsResult<void> NetdRules::install(const firewall::RuleSet& wanted) {
   // A difference to something that is no longer there: start from what is.
   if (!done && installed_) done = replace_with(wanted);
   if (!done) return done;
-  const auto wrong = firewall::differences(wanted, TRY(listing()));
-  if (wrong.empty()) return installed_ = wanted, OsResult<void>{};
+  return read_back(wanted);
+}
+
+OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
   installed_.reset();
-  return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
+  uncertain_ = true;
+  const auto wrong = firewall::differences(wanted, TRY(listing()));
+  if (!wrong.empty()) return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
+  installed_ = wanted;
+  uncertain_ = false;
+  return {};
+}
+
+void NetdRules::confirm() {
+  if (!std::exchange(unconfirmed_, false) || !installed_) return;
+  const auto wanted = *installed_;
+  (void)read_back(wanted);  // what is wrong makes it uncertain
 }
 
 OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
@@ -73,7 +87,10 @@ OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
   wrong = firewall::differences(*installed_, TRY(listing()));
   if (wrong.empty() && !surely) return wrong;
   if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
+  uncertain_ = true;
   if (auto replaced = replace_with(*installed_); !replaced) return std::unexpected(replaced.error());
+  uncertain_ = false;
+  unconfirmed_ = true;  // reading back takes as long again; the repair must be quick
   return wrong;
 }
 

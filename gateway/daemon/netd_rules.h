@@ -25,6 +25,10 @@ class NetdRules {
   // table, so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet:
   // none.
   [[nodiscard]] os::OsResult<std::vector<std::string>> repair(bool surely);
+  // Reads back what repair() put there, once.
+  void confirm();
+  // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
+  [[nodiscard]] bool uncertain() const { return uncertain_; }
   // Packets refused so far, by reason.
   [[nodiscard]] os::OsResult<std::vector<firewall::ListedCounter>> refusals();
   [[nodiscard]] os::NftablesTable::Protection protection() const { return table_.protection(); }
@@ -34,8 +38,12 @@ class NetdRules {
   [[nodiscard]] os::OsResult<firewall::Listing> listing();
   [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
 
+  [[nodiscard]] os::OsResult<void> read_back(const firewall::RuleSet& wanted);
+
   os::NftablesTable table_;
   std::optional<firewall::RuleSet> installed_;  // none: the content is not known to be ours
+  bool uncertain_ = false;
+  bool unconfirmed_ = false;
 };
 
 }  // namespace gateway::daemon

@@ -1,0 +1,110 @@
+// netd against the real kernel, when something went wrong: rules that could not be read back. A gateway without a mistake: netd_kernel_test.cc.
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "firewall/compile.h"
+#include "gateway/daemon/netd_kernel.h"
+#include "gateway/os/sysctl.h"
+#include "policy/compile.h"
+#include "tests/gateway/network_namespace.h"
+#include "tests/policy/sample_config.h"
+
+namespace gateway::tests {
+namespace {
+
+using daemon::NetdKernel;
+
+policy::Plan sample_plan() {
+  return policy::compile(::tests::sample_config(), ::tests::at_second(1)).plan;
+}
+
+// nft lists this source otherwise ("::1.2.3.0/120"): installed, but never read back as it was meant.
+policy::Plan plan_not_read_back() {
+  auto plan = sample_plan();
+  plan.permissions.clear();
+  plan.facilities[0].sources = {*config::value::Prefix::parse("::102:300/120")};
+  return plan;
+}
+
+NetdKernel opened(const policy::Plan& plan) {
+  auto kernel = NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  const auto applied = kernel->apply(plan);
+  INFO((applied ? std::string() : applied.error().to_string()));
+  REQUIRE(applied.has_value());
+  (void)kernel->repair();
+  return *std::move(kernel);
+}
+
+bool holds(const firewall::RuleSet& wanted) {
+  auto table = os::NftablesTable::open();
+  const auto json = table->list_json();
+  const auto listing = json ? firewall::read_listing(*json) : std::unexpected(std::string());
+  return listing && firewall::differences(wanted, *listing).empty();
+}
+
+// What one event of the watch led to; waits for it.
+NetdKernel::Repairs repaired(NetdKernel& kernel) {
+  pollfd events[] = {{kernel.watch().nftables_descriptor(), POLLIN, 0},
+                     {kernel.watch().routing_descriptor(), POLLIN, 0}};
+  REQUIRE(poll(events, 2, 2000) > 0);
+  return kernel.repair();
+}
+
+}  // namespace
+
+TEST_CASE("netd: rules that cannot be read back give way to the old plan's", "[fw]") {
+  const NetworkNamespace space;
+  const auto plan = sample_plan();
+  auto kernel = opened(plan);
+  const auto failed = kernel.apply(plan_not_read_back());
+  REQUIRE_FALSE(failed.has_value());
+  CHECK(failed.error().to_string().find("does not hold what was installed") != std::string::npos);
+  CHECK_FALSE(holds(firewall::compile(plan)));
+  const auto told = kernel.check_parameters();  // once a second
+  REQUIRE(told.drifts.size() == 1);
+  CHECK(told.drifts[0].repaired);
+  CHECK(holds(firewall::compile(plan)));
+  CHECK(kernel.check_parameters().drifts.empty());
+}
+
+TEST_CASE("netd: rules that cannot be read back give way to the closed ones when no plan ran yet", "[fw]") {
+  const NetworkNamespace space;
+  auto kernel = NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  REQUIRE_FALSE(kernel->apply(plan_not_read_back()).has_value());
+  const auto told = kernel->check_parameters();
+  REQUIRE_FALSE(told.drifts.empty());
+  CHECK(holds(firewall::closed_rule_set("")));
+}
+
+TEST_CASE("netd: after rules that could not be read back, a stranger's change is still put back", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // a plain table, that strangers can change
+  const auto plan = sample_plan();
+  auto kernel = opened(plan);
+  REQUIRE_FALSE(kernel.apply(plan_not_read_back()).has_value());
+  (void)kernel.check_parameters();
+  (void)kernel.repair();
+  REQUIRE(stranger("nft flush ruleset") == 0);
+  const auto repairs = repaired(kernel);
+  REQUIRE_FALSE(repairs.drifts.empty());
+  CHECK(repairs.drifts[0].program == "nft");
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: the queues of fragments are widened and their time cut; wider ones stay", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(os::write_sysctl("net/ipv4/ipfrag_time", "5").has_value());
+  REQUIRE(os::write_sysctl("net/ipv6/ip6frag_high_thresh", "67108864").has_value());
+  auto kernel = opened(sample_plan());
+  CHECK(*os::read_sysctl("net/ipv4/ipfrag_high_thresh") == "33554432");
+  CHECK(*os::read_sysctl("net/netfilter/nf_conntrack_frag6_high_thresh") == "33554432");
+  CHECK(*os::read_sysctl("net/netfilter/nf_conntrack_frag6_timeout") == "10");
+  CHECK(*os::read_sysctl("net/ipv4/ipfrag_time") == "5");
+  CHECK(*os::read_sysctl("net/ipv6/ip6frag_high_thresh") == "67108864");
+}
+
+}  // namespace gateway::tests
