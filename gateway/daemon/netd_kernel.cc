@@ -1,9 +1,12 @@
 // Order of the start: closed table, device, parameters, routes, rules, forwarding. Order of the stop: the reverse.
 #include "gateway/daemon/netd_kernel.h"
 
+#include <utility>
+
 #include "firewall/compile.h"
 #include "gateway/daemon/netd_sysctls.h"
 #include "gateway/os/record_sockets.h"
+#include "gateway/os/routing_foreign.h"
 
 namespace gateway::daemon {
 namespace {
@@ -39,7 +42,14 @@ OsResult<void> NetdKernel::prepare(const policy::Plan& plan) {
   if (auto set = prepare_interfaces(plan); !set) return set;
   if (auto up = os::set_link(policy::kTunnelInterface, plan.tunnel_mtu, true); !up) return up;
   if (auto routed = routing_.apply(os::wanted_routing(plan)); !routed) return std::unexpected(routed.error());
+  remove_foreign_rules(untold_, plan);
   return {};
+}
+
+void NetdKernel::remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan) {
+  const auto foreign = os::remove_diverting_rules(os::wanted_routing(plan));
+  if (!foreign) return drifts.push_back(failed_repair(foreign.error()));
+  for (const auto& rule : *foreign) drifts.push_back({rule.text, rule.removed, 0, {}});
 }
 
 OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
@@ -100,6 +110,7 @@ void NetdKernel::repair_routing(Repairs& repairs) {
   const auto change = routing_.apply(closed_ ? os::closed_routing(*plan_) : os::wanted_routing(*plan_));
   if (!change) return repairs.drifts.push_back(failed_repair(change.error()));
   for (const auto& what : change->repaired) repairs.drifts.push_back({what, true, 0, {}});
+  remove_foreign_rules(repairs.drifts, *plan_);
 }
 
 core::KernelRefusals NetdKernel::refusals() {
@@ -121,6 +132,7 @@ void NetdKernel::retry_rules(Repairs& repairs) {
 
 NetdKernel::Repairs NetdKernel::check_parameters() {
   Repairs repairs;
+  repairs.drifts = std::exchange(untold_, {});
   retry_rules(repairs);
   if (!plan_) return repairs;
   const auto wrong = wrong_sysctls(*plan_, !closed_);

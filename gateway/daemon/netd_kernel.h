@@ -39,7 +39,7 @@ class NetdKernel {
   // After an event of the watch.
   [[nodiscard]] Repairs repair();
   // What has no event: parameters; rules that could not be read back when they were installed, which are tried again as
-  // they must be now. To be called once a second.
+  // they must be now; and what the last apply() found. To be called once a second.
   [[nodiscard]] Repairs check_parameters();
 
  private:
@@ -50,6 +50,7 @@ class NetdKernel {
   void repair_rules(const os::KernelChanges& changes, Repairs& repairs);
   void repair_routing(Repairs& repairs);
   void retry_rules(Repairs& repairs);
+  void remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan);
   [[nodiscard]] firewall::RuleSet rules_wanted_now() const;
 
   NetdRules rules_;
@@ -58,6 +59,7 @@ class NetdKernel {
   NetdDescriptors descriptors_;
   std::optional<policy::Plan> plan_;  // in force
   bool closed_ = false;
+  std::vector<core::KernelDrift> untold_;  // found while a plan was applied
   std::string retry_error_;                // told already
 };
 

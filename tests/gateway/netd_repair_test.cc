@@ -1,4 +1,5 @@
-// netd against the real kernel, when something went wrong: rules that could not be read back. A gateway without a mistake: netd_kernel_test.cc.
+// netd against the real kernel, when something went wrong: rules that could not be read back, and strangers' rules that
+// take packets before ours. A gateway without a mistake: netd_kernel_test.cc.
 #include <poll.h>
 
 #include <algorithm>
@@ -53,6 +54,11 @@ NetdKernel::Repairs repaired(NetdKernel& kernel) {
   return kernel.repair();
 }
 
+bool has_rule(const std::string& family, const std::string& pref) {
+  // asks by taking it away: the last question of a test
+  return stranger("ip " + family + " rule del pref " + pref) == 0;
+}
+
 }  // namespace
 
 TEST_CASE("netd: rules that cannot be read back give way to the old plan's", "[fw]") {
@@ -93,6 +99,57 @@ TEST_CASE("netd: after rules that could not be read back, a stranger's change is
   REQUIRE_FALSE(repairs.drifts.empty());
   CHECK(repairs.drifts[0].program == "nft");
   CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: a stranger's rule that takes our packets before ours goes, and is told", "[fw]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  const std::string family = GENERATE("-4", "-6");
+  const std::string what = GENERATE("lookup main", "iif sekisho0 lookup main", "iif dc0 lookup 99",
+                                    "iif wan0 lookup 99", "fwmark 0x80000000/0x80000000 lookup main", "prohibit",
+                                    "tos 0x10 lookup 99", "pref 7109 iif sekisho0 lookup 99");
+  const std::string pref = what.starts_with("pref") ? "" : "pref 100 ";
+  INFO(family << " " << what);
+  REQUIRE(stranger("ip " + family + " rule add " + pref + what) == 0);
+  const auto repairs = repaired(kernel);
+  REQUIRE(repairs.drifts.size() == 1);
+  CHECK(repairs.drifts[0].repaired);
+  CHECK(repairs.drifts[0].what.find("of others diverts our packets") != std::string::npos);
+  CHECK_FALSE(has_rule(family, pref.empty() ? "7109" : "100"));
+}
+
+TEST_CASE("netd: a stranger's rule from a source of ours goes, from another source it stays", "[fw]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  const auto [source, stays] = GENERATE(Catch::Generators::table<std::string, bool>(
+      {{"10.2.0.0/24", false}, {"10.2.0.7", false}, {"10.0.0.0/8", false}, {"192.0.2.10", true}}));
+  INFO(source);
+  REQUIRE(stranger("ip rule add pref 100 from " + source + " lookup 99") == 0);
+  CHECK(repaired(kernel).drifts.empty() == stays);
+  CHECK(has_rule("-4", "100") == stays);
+}
+
+TEST_CASE("netd: a stranger's rule that cannot take our packets stays", "[fw]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  const std::string what =
+      GENERATE("pref 100 iif lo lookup 99", "pref 100 iif eth9 lookup 99", "pref 100 oif wan0 lookup 99",
+               "pref 100 fwmark 0x80000/0xff0000 lookup main", "pref 7141 lookup 99", "pref 100 l3mdev");
+  INFO(what);
+  REQUIRE(stranger("ip rule add " + what) == 0);
+  CHECK(repaired(kernel).drifts.empty());
+  CHECK(has_rule("-4", what.starts_with("pref 7141") ? "7141" : "100"));
+}
+
+TEST_CASE("netd: a stranger's rule from before the start goes with the plan, and is told at the next check", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("ip rule add pref 100 lookup main") == 0);
+  auto kernel = opened(sample_plan());
+  const auto told = kernel.check_parameters();
+  REQUIRE(told.drifts.size() == 1);
+  CHECK(told.drifts[0].what.find("rule IPv4 100 from all lookup 254") != std::string::npos);
+  CHECK_FALSE(has_rule("-4", "100"));
+  CHECK(kernel.check_parameters().drifts.empty());
 }
 
 TEST_CASE("netd: the queues of fragments are widened and their time cut; wider ones stay", "[fw]") {
