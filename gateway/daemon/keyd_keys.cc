@@ -23,6 +23,8 @@ KeySource::Kind kind_for(KeyRequest::Operation operation) {
       return KeySource::Kind::kPreshared;
     case KeyRequest::Operation::kIkePskAuth:
       return KeySource::Kind::kIkePreshared;
+    case KeyRequest::Operation::kSign:
+      return KeySource::Kind::kIkeSigning;
   }
   __builtin_unreachable();  // the codec lets no other number through
 }
@@ -77,6 +79,8 @@ KeyReply KeydKeys::answer(const KeyRequest& request) const {
     put(reply, 0, shared->expose());
   } else if (request.operation == KeyRequest::Operation::kIkePskAuth) {
     if (!ike_psk_authentication(key, request, reply)) return reply;
+  } else if (request.operation == KeyRequest::Operation::kSign) {
+    return reply;  // no key of this kind is read yet
   } else {
     const auto derived = tunnel::crypto::kdf3(request.input.expose(), key);
     put(reply, 0, derived.first.expose());

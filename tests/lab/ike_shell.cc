@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -83,6 +84,7 @@ class Shell {
     ike::EndpointParams params;
     params.doors = {{0, config::value::Family::kV4, 500, false}, {1, config::value::Family::kV4, 4500, true}};
     params.addresses = {local_};
+    params.wall_now = WallTime(std::chrono::seconds(time(nullptr)));
     if (options_.contains("fragment")) params.fragment_size = std::stoul(options_["fragment"]);
     if (options_.contains("cookies")) params.admission.cookies_from = 0;
     endpoint_ = std::make_unique<ike::Endpoint>(params, rng_, now());
@@ -113,6 +115,7 @@ class Shell {
     params.local_id = fqdn(options_["own-id"]);
     params.remote_id = fqdn(options_["peer-id"]);
     params.preshared_key = "psk";
+    if (options_.contains("cert")) params.certificate = certificate();
     if (options_.contains("remote")) params.endpoint = {*wire::IpAddress::parse(options_["remote"]), 500};
     params.start = options_.contains("start");
     params.local_networks = prefixes(options_["ours"]);
@@ -126,6 +129,28 @@ class Shell {
     if (options_.contains("child-life"))
       params.lifetimes.child = std::chrono::seconds(std::stoi(options_["child-life"]));
     return params;
+  }
+
+  ike::CertificateAuthentication certificate() {
+    ike::CertificateAuthentication own;
+    own.key = "own";
+    signing_ = crypto::SigningKey::parse_pem(file(options_["key"]));
+    const auto chain = crypto::Certificate::parse_pem(file(options_["cert"]));
+    const auto authorities = crypto::Certificate::parse_pem(file(options_["ca"]));
+    if (!signing_ || !chain || !authorities) die("certificates");
+    own.schemes = signing_->schemes();
+    for (const auto& one : *chain) own.chain.push_back(one.der());
+    auto trust = std::make_shared<crypto::CertificateTrust>();
+    for (const auto& one : *authorities) trust->add_authority(one), own.authorities.push_back(one.authority_hash());
+    own.revocation = options_.contains("crl") ? crypto::Revocation::kRequired : crypto::Revocation::kNotChecked;
+    if (options_.contains("crl") && !trust->add_revocation_list(file(options_["crl"]))) die("crl");
+    own.trust = trust;
+    return own;
+  }
+
+  static std::vector<std::uint8_t> file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
   }
 
   int patience() const {
@@ -208,6 +233,12 @@ class Shell {
   wire::KeyReply answer(const wire::KeyRequest& request) {
     wire::KeyReply reply;
     reply.id = request.id;
+    if (request.operation == wire::KeyRequest::Operation::kSign) {
+      const auto signature = signing_->sign(static_cast<crypto::SignatureScheme>(request.scheme), request.octets);
+      reply.good = signature.has_value();
+      reply.octets = signature.value_or(std::vector<std::uint8_t>{});
+      return reply;
+    }
     const std::string& psk = options_["psk"];
     const auto mac =
         ike::psk_authentication(static_cast<crypto::Prf>(request.prf),
@@ -224,6 +255,7 @@ class Shell {
   wire::Outputs out_;
   std::array<int, 2> sockets_{};
   int tun_ = -1;
+  std::optional<crypto::SigningKey> signing_;
 };
 
 }  // namespace

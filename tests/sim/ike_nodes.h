@@ -33,11 +33,21 @@ inline ike::IdentityValue fqdn(const std::string& name) {
 // What gateway keyd does, without its process.
 struct KeyDaemon {
   std::map<std::string, std::vector<std::uint8_t>> keys;
+  std::map<std::string, tunnel::crypto::SigningKey> signing;
   std::size_t asked = 0;
   KeyReply answer(const KeyRequest& request) {
     ++asked;
     KeyReply reply;
     reply.id = request.id;
+    if (request.operation == KeyRequest::Operation::kSign) {
+      const auto key = signing.find(request.key);
+      if (key == signing.end()) return reply;
+      const auto scheme = static_cast<tunnel::crypto::SignatureScheme>(request.scheme);
+      const auto signature = key->second.sign(scheme, request.octets);
+      reply.good = signature.has_value();
+      reply.octets = signature.value_or(std::vector<std::uint8_t>{});
+      return reply;
+    }
     const auto found = keys.find(request.key);
     if (found == keys.end() || request.operation != KeyRequest::Operation::kIkePskAuth) return reply;
     const auto mac =
@@ -60,6 +70,7 @@ class Node {
       : rng(std::make_unique<SeededRng>(seed)), address(*tunnel::wire::IpAddress::parse(own)) {
     params.doors = {{0, address.family(), 500, false}, {1, address.family(), 4500, true}};
     params.addresses = {address};
+    params.wall_now = kWall;
     endpoint = std::make_unique<ike::Endpoint>(params, *rng, kStart);
   }
   void set_peer(const ike::PeerParams& peer, Instant now) {

@@ -7,6 +7,8 @@
 
 #include <sodium.h>
 
+#include "tunnel/ike/payload_auth.h"
+
 namespace tunnel::ike {
 namespace {
 
@@ -35,6 +37,14 @@ std::optional<Authenticated> verify_psk(wire::ConstBytes received, wire::ConstBy
   const bool same = !wanted.empty() && received.size() == wanted.size() &&
                     sodium_memcmp(received.data(), wanted.data(), wanted.size()) == 0;
   return same ? std::optional(Authenticated()) : std::nullopt;
+}
+
+std::optional<Authenticated> verify_signature(const crypto::VerifiedCertificate& certificate,
+                                              wire::ConstBytes authentication, wire::ConstBytes signed_octets) {
+  const auto parsed = parse_digital_signature(authentication);
+  const auto scheme = parsed ? crypto::scheme_of(parsed->algorithm) : std::nullopt;
+  if (!scheme || !certificate.key.verify(*scheme, signed_octets, parsed->signature)) return std::nullopt;
+  return Authenticated();
 }
 
 }  // namespace tunnel::ike

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "tunnel/crypto/certificate.h"
 #include "tunnel/crypto/prf.h"
 #include "tunnel/crypto/secret_octets.h"
 #include "tunnel/wire/packet.h"
@@ -22,13 +23,21 @@ namespace tunnel::ike {
 [[nodiscard]] crypto::SecretOctets psk_authentication(crypto::Prf prf, wire::ConstBytes shared_secret,
                                                       wire::ConstBytes signed_octets);
 
-// The proof that the peer knows its secret: made by `verify_psk` alone, asked for by whatever makes an SA usable.
+// The proof that the peer knows its secret: made by the two functions below alone, asked for by whatever makes an SA
+// usable.
 class Authenticated {
  private:
   Authenticated() = default;
   friend std::optional<Authenticated> verify_psk(wire::ConstBytes received, wire::ConstBytes wanted);
+  friend std::optional<Authenticated> verify_signature(const crypto::VerifiedCertificate& certificate,
+                                                       wire::ConstBytes authentication, wire::ConstBytes signed_octets);
 };
 // Constant time over equal lengths. `wanted`: what keyd computed; empty never fits.
 [[nodiscard]] std::optional<Authenticated> verify_psk(wire::ConstBytes received, wire::ConstBytes wanted);
+
+// RFC 7427 3: `authentication` is the data of an AUTH payload with method 14; the key is the certificate's.
+[[nodiscard]] std::optional<Authenticated> verify_signature(const crypto::VerifiedCertificate& certificate,
+                                                            wire::ConstBytes authentication,
+                                                            wire::ConstBytes signed_octets);
 
 }  // namespace tunnel::ike

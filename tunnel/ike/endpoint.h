@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tunnel/crypto/certificate.h"
 #include "tunnel/crypto/rng.h"
 #include "tunnel/ike/admission.h"
 #include "tunnel/ike/payload_auth.h"
@@ -30,6 +31,7 @@ struct EndpointParams {
   std::uint8_t worker = 0;  // stands in the top 8 bits of every SPI we choose
   std::vector<Door> doors;
   std::vector<wire::IpAddress> addresses;  // our outer ones, as far as known: for NAT detection when we begin
+  wire::WallTime wall_now{};               // for certificates; the endpoint advances it with Instant
   AdmissionLimits admission;
   Backoff backoff;
   std::size_t fragment_size = 1232;  // octets of an IKE message in one datagram: 1280 without IPv6 and UDP headers
@@ -53,9 +55,22 @@ struct Lifetimes {
   friend bool operator==(const Lifetimes&, const Lifetimes&) = default;
 };
 
+// Signature authentication (RFC 7427), of both ends or of none.
+struct CertificateAuthentication {
+  std::string key;                                        // our private key's name at keyd
+  std::vector<crypto::SignatureScheme> schemes;           // of that key, the best first
+  std::vector<std::vector<std::uint8_t>> chain;           // DER: our certificate, then what leads to its authority
+  std::shared_ptr<const crypto::CertificateTrust> trust;  // of the peer's certificate
+  std::vector<std::array<std::uint8_t, 20>> authorities;  // their Certificate::authority_hash, for CERTREQ
+  crypto::Revocation revocation = crypto::Revocation::kRequired;
+  Duration list_grace{};
+  friend bool operator==(const CertificateAuthentication&, const CertificateAuthentication&) = default;
+};
+
 struct PeerParams {
   wire::PeerId id;
   IdentityValue local_id, remote_id;
+  std::optional<CertificateAuthentication> certificate;       // instead of the preshared key
   std::string preshared_key;                                  // name at keyd
   std::optional<wire::SocketAddress> endpoint;                // where we begin; none: we only answer
   bool start = false;                                         // begin at once and again whenever it is down
@@ -93,6 +108,9 @@ class Endpoint {  // no clock, no socket, no log
   void on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out);
   void on_deadline(Instant now, wire::Outputs& out);
   [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  // Before the shell adopts a corrected wall clock.
+  void set_wall_time(wire::WallTime wall_now, Instant now);
 
   [[nodiscard]] std::optional<PeerCounters> counters(wire::PeerId id) const;
   [[nodiscard]] std::size_t half_open() const;

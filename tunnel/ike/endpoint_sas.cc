@@ -223,6 +223,8 @@ void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   Peer& peer = *(peers[wanted.id.number] = std::make_unique<Peer>(wanted));
   names[wanted.remote_id] = wanted.id.number;
   count_profile(wanted.profile, true);
+  if (wanted.certificate)
+    authorities.insert(wanted.certificate->authorities.begin(), wanted.certificate->authorities.end());
   if (wanted.start && wanted.endpoint) {
     peer.attempt = turn.now;
     attempts.emplace(peer.attempt, wanted.id.number);

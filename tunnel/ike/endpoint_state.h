@@ -151,6 +151,12 @@ struct Endpoint::State {
   void abandon_auth(IkeSa& sa, std::string_view why, Turn turn);
   void ask_authentication(IkeSa& sa, Asked whose, Turn turn);
   void judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
+  void authenticated(IkeSa& sa, const std::optional<Authenticated>& proof, std::string_view why, Turn turn);
+
+  // certificate_auth.cc
+  void judge_certificate(IkeSa& sa, Turn turn);
+  void append_certificates(Chain& chain, const CertificateAuthentication& own) const;
+  void append_certificate_request(Chain& chain) const;
 
   // exchange_create_child.cc
   void receive_create_child(IkeSa& sa, const Incoming& message, Turn turn);
@@ -224,11 +230,14 @@ struct Endpoint::State {
   crypto::Rng& rng;
   CookieMint cookies;
   Admission admission;
+  Instant wall_set;  // when params.wall_now was right
+  [[nodiscard]] wire::WallTime wall(Instant now) const { return params.wall_now + (now - wall_set); }
   std::unordered_map<Spi, std::unique_ptr<IkeSa>> sas;    // by the SPI we chose
   std::map<Digest, Spi> first_messages;                   // of half-open ones, to know a repeated request
   std::unordered_map<std::uint32_t, Spi> child_spis;      // ours -> the IKE SA that made or offered it
   std::map<std::uint32_t, std::unique_ptr<Peer>> peers;   // by number
   std::map<IdentityValue, std::uint32_t> names;           // remote_id -> number
+  std::set<std::array<std::uint8_t, 20>> authorities;     // that some peer's certificate may come from
   std::vector<std::pair<Profile, std::size_t>> profiles;  // those in use, the strict ones first
   std::map<std::uint64_t, Spi> key_requests;
   std::uint64_t last_key_request = 0;

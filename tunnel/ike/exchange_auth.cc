@@ -12,6 +12,7 @@ struct AuthPayloads {
   wire::ConstBytes identity;                // whole body
   std::optional<Identity> wanted_identity;  // responder: IDr, who the initiator wants to talk to
   std::optional<Authentication> authentication;
+  std::vector<Octets> certificates;
   bool child = false;
   std::vector<Proposal> proposals;
   std::vector<Selector> initiator, responder;
@@ -28,6 +29,12 @@ Result<AuthPayloads, ParseFailure> parse_auth(const Payloads& payloads, PayloadT
   }
   if (const Payload* const auth = TRY(at_most_one(payloads, PayloadType::kAuthentication)))
     parsed.authentication = TRY(parse_authentication(auth->body));
+  for (const Payload& payload : payloads) {
+    if (payload.type != PayloadType::kCertificate) continue;
+    const CertificatePayload certificate = TRY(parse_certificate(payload.body));
+    if (certificate.encoding == CertificateEncoding::kX509Signature)
+      parsed.certificates.push_back(octets_of(certificate.data));  // others: nothing is fetched (rule S14)
+  }
   const Payload* const sa = TRY(at_most_one(payloads, PayloadType::kSa));
   parsed.child = sa != nullptr;
   if (!parsed.child) return parsed;  // RFC 6023, or the responder refused the CHILD SA
@@ -55,21 +62,58 @@ Octets body_of(const IdentityValue& identity) {
   return body;
 }
 
+// RFC 7427 4: a scheme whose hash the peer has named; without its word our best.
+crypto::SignatureScheme scheme_for(const Peer& peer, const Handshake& handshake) {
+  const auto& schemes = peer.params.certificate->schemes;
+  const auto understood = std::ranges::find_if(schemes, [&](crypto::SignatureScheme scheme) {
+    const auto& hashes = handshake.peer_hashes;
+    return std::ranges::find(hashes, static_cast<std::uint16_t>(crypto::hash_of(scheme))) != hashes.end();
+  });
+  if (understood != schemes.end()) return *understood;
+  return schemes.empty() ? crypto::SignatureScheme::kEcdsaSha256 : schemes.front();
+}
+
+void append_own_authentication(Chain& chain, const IkeSa& sa, const Peer& peer, const wire::KeyReply& reply) {
+  if (!peer.params.certificate) {
+    const auto mac = wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf));
+    return append(chain, Authentication{AuthMethod::kSharedKey, mac});
+  }
+  append(chain, DigitalSignature{crypto::algorithm_identifier(scheme_for(peer, *sa.handshake)), reply.octets});
+}
+
+// What the facility's configuration asks of the peer's AUTH payload; empty: it is so.
+std::string method_fault(const Peer& peer, const std::optional<Authentication>& authentication) {
+  if (!authentication) return "the peer wants EAP, which is not offered here";
+  const AuthMethod wanted = peer.params.certificate ? AuthMethod::kDigitalSignature : AuthMethod::kSharedKey;
+  if (authentication->method == wanted) return {};
+  return peer.params.certificate
+             ? "the peer authenticates with method " + std::to_string(static_cast<int>(authentication->method)) +
+                   ", we expect a digital signature (RFC 7427)"
+             : std::string("the peer authenticates without its preshared key");
+}
+
 std::string words_of(const IdentityValue& identity) {
   return to_string(identity.view());
 }
 
 }  // namespace
 
-// RFC 7296 2.15: what each end signs is its own first message, the other's nonce and its own identity.
+// RFC 7296 2.15: what each end signs is its own first message, the other's nonce and its own identity. The peer's
+// signature needs no keyd.
 void Endpoint::State::ask_authentication(IkeSa& sa, Asked whose, Turn turn) {
   const Handshake& handshake = *sa.handshake;
   const bool own = whose == Asked::kOwnAuthentication;
   const Peer& peer = *peer_of(sa);
+  if (peer.params.certificate && !own) return judge_certificate(sa, turn);
   wire::KeyRequest request;
   request.operation = wire::KeyRequest::Operation::kIkePskAuth;
   request.key = peer.params.preshared_key;
   request.prf = static_cast<std::uint16_t>(sa.suite.prf);
+  if (peer.params.certificate) {
+    request.operation = wire::KeyRequest::Operation::kSign;
+    request.key = peer.params.certificate->key;
+    request.scheme = static_cast<std::uint16_t>(scheme_for(peer, handshake));
+  }
   request.octets =
       own ? signed_octets(sa.suite.prf, handshake.our_first, handshake.peer_nonce, sa.own_sk_p(),
                           body_of(peer.params.local_id))
@@ -84,19 +128,24 @@ void Endpoint::State::ask_authentication(IkeSa& sa, Asked whose, Turn turn) {
 void Endpoint::State::judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
   const std::size_t size = crypto::prf_size(sa.suite.prf);
   const auto wanted = reply.good ? wire::ConstBytes(reply.output.expose()).first(size) : wire::ConstBytes();
-  const auto authenticated = verify_psk(sa.handshake->authentication, wanted);
   const std::string_view why =
       reply.good ? "the preshared key is not the same at both ends" : "our preshared key cannot be used";
-  if (sa.initiator) return authenticated ? finish_auth(sa, *authenticated, turn) : abandon_auth(sa, why, turn);
-  if (!authenticated) return refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn);
-  sa.authenticated = authenticated;
+  authenticated(sa, verify_psk(sa.handshake->authentication, wanted), why, turn);
+}
+
+// `why`: when there is no proof.
+void Endpoint::State::authenticated(IkeSa& sa, const std::optional<Authenticated>& proof, std::string_view why,
+                                    Turn turn) {
+  if (sa.initiator) return proof ? finish_auth(sa, *proof, turn) : abandon_auth(sa, why, turn);
+  if (!proof) return refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn);
+  sa.authenticated = proof;
   agree_first_child(sa, *peer_of(sa), turn);
   ask_authentication(sa, Asked::kOwnAuthentication, turn);
 }
 
 // As initiator, keyd having answered.
 void Endpoint::State::send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
-  if (!reply.good) return abandon_auth(sa, "our preshared key cannot be used", turn);
+  if (!reply.good) return abandon_auth(sa, "our own key cannot be used", turn);
   Handshake& handshake = *sa.handshake;
   const Peer& peer = *peer_of(sa);
   handshake.offered_spi = new_child_spi();
@@ -106,8 +155,11 @@ void Endpoint::State::send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn tur
   Chain& chain = draft.chain();
   append(chain, PayloadType::kIdInitiator, peer.params.local_id.view());
   append(chain, PayloadType::kIdResponder, peer.params.remote_id.view());
-  append(chain, Authentication{AuthMethod::kSharedKey,
-                               wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf))});
+  if (peer.params.certificate) {
+    append_certificates(chain, *peer.params.certificate);
+    append_certificate_request(chain);
+  }
+  append_own_authentication(chain, sa, peer, reply);
   // RFC 7296 2.4: this is the only SA with this identity.
   if (peer.sas.size() == 1) append(chain, NotifyType::kInitialContact);
   append(chain, NotifyType::kEspTfcPaddingNotSupported);
@@ -136,15 +188,16 @@ void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, T
   if (parsed->wanted_identity && value_of(*parsed->wanted_identity) != peer->params.local_id)
     return refused("the peer wants to talk to " + to_string(*parsed->wanted_identity) + ", we are " +
                    words_of(peer->params.local_id));
-  if (!parsed->authentication) return refused("the peer wants EAP, which is not offered here");
-  if (parsed->authentication->method != AuthMethod::kSharedKey)
-    return refused("the peer authenticates without its preshared key");
-  if (!peer->params.profile.preshared_key) return refused("preshared keys are not within the facility's profile");
+  if (const std::string fault = method_fault(*peer, parsed->authentication); !fault.empty()) return refused(fault);
+  if (!peer->params.certificate && !peer->params.profile.preshared_key)
+    return refused("preshared keys are not within the facility's profile");
   if (!within(peer->params.profile, sa.suite))
     return refused("agreed on " + to_string(sa.suite) + ", which the facility's profile does not allow");
   Handshake& handshake = *sa.handshake;
-  handshake.identity = {parsed->identity.begin(), parsed->identity.end()};
-  handshake.authentication = {parsed->authentication->data.begin(), parsed->authentication->data.end()};
+  handshake.identity = octets_of(parsed->identity);
+  handshake.method = parsed->authentication->method;
+  handshake.authentication = octets_of(parsed->authentication->data);
+  handshake.certificates = parsed->certificates;
   handshake.initial_contact = message.notify(NotifyType::kInitialContact) != nullptr;
   handshake.wants_child = parsed->child;
   handshake.proposals = parsed->proposals;
@@ -173,14 +226,14 @@ void Endpoint::State::agree_first_child(IkeSa& sa, Peer& peer, Turn turn) {
 
 // As responder: the peer is authenticated, keyd has computed our own AUTH.
 void Endpoint::State::answer_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
-  if (!reply.good) return refuse_auth(sa, NotifyType::kAuthenticationFailed, "our preshared key cannot be used", turn);
+  if (!reply.good) return refuse_auth(sa, NotifyType::kAuthenticationFailed, "our own key cannot be used", turn);
   Handshake& handshake = *sa.handshake;
   Peer& peer = *peer_of(sa);
   Draft draft;
   Chain& chain = draft.chain();
   append(chain, PayloadType::kIdResponder, peer.params.local_id.view());
-  append(chain, Authentication{AuthMethod::kSharedKey,
-                               wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf))});
+  if (peer.params.certificate) append_certificates(chain, *peer.params.certificate);
+  append_own_authentication(chain, sa, peer, reply);
   if (handshake.child) {
     append(chain, NotifyType::kEspTfcPaddingNotSupported);
     append(chain, std::array{answer(handshake.child->suite, handshake.child->in_spi)});
@@ -220,11 +273,13 @@ void Endpoint::State::receive_auth_response(IkeSa& sa, const Incoming& message, 
   if (claimed != peer.params.remote_id)
     return abandon_auth(
         sa, "the peer calls itself " + words_of(claimed) + ", we expect " + words_of(peer.params.remote_id), turn);
-  if (!parsed->authentication || parsed->authentication->method != AuthMethod::kSharedKey)
-    return abandon_auth(sa, "the peer authenticates without its preshared key", turn);
+  if (const std::string fault = method_fault(peer, parsed->authentication); !fault.empty())
+    return abandon_auth(sa, fault, turn);
   Handshake& handshake = *sa.handshake;
-  handshake.identity = {parsed->identity.begin(), parsed->identity.end()};
-  handshake.authentication = {parsed->authentication->data.begin(), parsed->authentication->data.end()};
+  handshake.identity = octets_of(parsed->identity);
+  handshake.method = parsed->authentication->method;
+  handshake.authentication = octets_of(parsed->authentication->data);
+  handshake.certificates = parsed->certificates;
   handshake.wants_child = parsed->child;
   handshake.proposals = parsed->proposals;
   handshake.our_selectors = parsed->initiator;

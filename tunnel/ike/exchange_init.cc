@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t kMaximumRetries = 6;  // after COOKIE and INVALID_KE_PAYLOAD, in one attempt
 constexpr std::size_t kMaximumCookie = 64;    // RFC 7296 2.6
 
+constexpr std::uint8_t kHashes[] = {0, 2, 0, 3, 0, 4, 0, 5};  // SHA-256, SHA-384, SHA-512, Identity (RFC 8420)
+
 struct InitPayloads {
   std::vector<Proposal> proposals;
   KeyExchangePayload key_exchange;
@@ -78,6 +80,7 @@ void Endpoint::State::send_init(IkeSa& sa, Turn turn) {
   }
   append(chain, NotifyType::kNatDetectionDestinationIp, nat_hash(sa.spis, sa.path.remote));
   append(chain, NotifyType::kFragmentationSupported);
+  append(chain, NotifyType::kSignatureHashAlgorithms, kHashes);  // RFC 7427 4
   handshake.our_first = octets_of(message.finish());
   sa.exchanging.kind = Exchanging::Kind::kInit;
   transmit(sa.path, sa.encapsulated, {handshake.our_first}, turn);
@@ -154,6 +157,8 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   sa.ends = turn.now + admission.lifetime();
   handshake.peer_nonce = octets_of(parsed->nonce);
   handshake.peer_first = octets_of(message.datagram);
+  const Notify* const hashes = message.notify(NotifyType::kSignatureHashAlgorithms);
+  if (hashes != nullptr) handshake.peer_hashes = hash_algorithms(*hashes).value_or(std::vector<std::uint16_t>{});
   handshake.our_nonce.resize(kNonceSize);
   rng.fill(handshake.our_nonce);
   const Nonces nonces{handshake.peer_nonce, handshake.our_nonce};
@@ -173,6 +178,8 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   append(chain, NotifyType::kNatDetectionDestinationIp, nat_hash(sa.spis, message.path.remote));
   if (sa.fragments) append(chain, NotifyType::kFragmentationSupported);
   append(chain, NotifyType::kChildlessIkev2Supported);  // RFC 6023
+  if (hashes) append(chain, NotifyType::kSignatureHashAlgorithms, kHashes);
+  append_certificate_request(chain);
   handshake.our_first = octets_of(answered.finish());
   const Digest digest = digest_of(message.datagram);
   first_messages[digest] = sa.local();
@@ -233,6 +240,8 @@ void Endpoint::State::accept_init(IkeSa& sa, const Incoming& message, Turn turn)
   handshake.peer_nonce = octets_of(parsed->nonce);
   handshake.peer_first = octets_of(message.datagram);
   handshake.pair.reset();
+  if (const Notify* const hashes = message.notify(NotifyType::kSignatureHashAlgorithms))
+    handshake.peer_hashes = hash_algorithms(*hashes).value_or(std::vector<std::uint16_t>{});
   const Nonces nonces{handshake.our_nonce, handshake.peer_nonce};
   sa.install_keys(skeyseed(choice->prf, nonces, *secret), nonces);
   sa.requests.answered();

@@ -16,6 +16,7 @@
 #include "tunnel/ike/message.h"
 #include "tunnel/ike/nat_detection.h"
 #include "tunnel/ike/negotiation.h"
+#include "tunnel/ike/payload_auth.h"
 #include "tunnel/ike/window.h"
 
 namespace tunnel::ike {
@@ -33,15 +34,18 @@ struct ChildPlan {
 struct Handshake {
   std::optional<crypto::KeyExchange> pair;  // initiator: until the answer came
   Octets our_nonce, peer_nonce;
-  Octets our_first, peer_first;     // whole IKE_SA_INIT messages as sent and received: they are signed
-  Octets cookie;                    // initiator: to be sent back
-  std::uint32_t retries = 0;        // initiator: after COOKIE and INVALID_KE_PAYLOAD
-  std::vector<Proposal> offered;    // initiator: for IKE, then for the first CHILD SA
-  std::uint32_t offered_spi = 0;    // initiator: of the first CHILD SA
-  Octets identity, authentication;  // of the peer: body of its ID payload, data of its AUTH payload
-  bool initial_contact = false;     // the peer said so
-  bool wants_child = false;         // the peer proposed, or answered with, a first CHILD SA
-  std::vector<Proposal> proposals;  // the peer's, of the first CHILD SA
+  Octets our_first, peer_first;                // whole IKE_SA_INIT messages as sent and received: they are signed
+  Octets cookie;                               // initiator: to be sent back
+  std::uint32_t retries = 0;                   // initiator: after COOKIE and INVALID_KE_PAYLOAD
+  std::vector<Proposal> offered;               // initiator: for IKE, then for the first CHILD SA
+  std::uint32_t offered_spi = 0;               // initiator: of the first CHILD SA
+  Octets identity, authentication;             // of the peer: body of its ID payload, data of its AUTH payload
+  AuthMethod method = AuthMethod::kSharedKey;  // of the peer's AUTH payload
+  std::vector<Octets> certificates;            // DER, as the peer sent them
+  std::vector<std::uint16_t> peer_hashes;      // SIGNATURE_HASH_ALGORITHMS (RFC 7427 4)
+  bool initial_contact = false;                // the peer said so
+  bool wants_child = false;                    // the peer proposed, or answered with, a first CHILD SA
+  std::vector<Proposal> proposals;             // the peer's, of the first CHILD SA
   std::vector<Selector> peer_selectors, our_selectors;     // as the peer sent them
   std::optional<ChildPlan> child;                          // responder: agreed
   NotifyType child_error = NotifyType::kNoProposalChosen;  // responder: told when there is no `child`

@@ -60,19 +60,22 @@ struct KeyRequest {
     kMixPsk,    // KDF3(`input` = 32-octet chaining key, preshared key of `key`): 96 octets (WireGuard paper 5.4)
     // prf(prf(preshared key of `key`, "Key Pad for IKEv2"), `octets`): as many octets as the prf has (RFC 7296 2.15)
     kIkePskAuth,
+    kSign,  // `octets` with the private key `key` under `scheme`: the signature is in KeyReply::octets (RFC 7427)
   };
   std::uint64_t id = 0;
   Operation operation = Operation::kStaticDh;
   std::string key;  // name at keyd
   Secret<32> input;
   std::uint16_t prf = 0;               // kIkePskAuth: a crypto::Prf
-  std::vector<std::uint8_t> octets{};  // kIkePskAuth: what is signed
+  std::vector<std::uint8_t> octets{};  // kIkePskAuth, kSign: what is signed
+  std::uint16_t scheme = 0;            // kSign: a crypto::SignatureScheme
 };
 
 struct KeyReply {
   std::uint64_t id = 0;
-  bool good = false;  // false: unknown key, low-order point, or keyd refused
-  Secret<96> output;  // 32 used by kStaticDh
+  bool good = false;                   // false: unknown key, low-order point, or keyd refused
+  Secret<96> output;                   // 32 used by kStaticDh, the prf's size by kIkePskAuth
+  std::vector<std::uint8_t> octets{};  // kSign: the signature
 };
 
 enum class EventKind : std::uint8_t {

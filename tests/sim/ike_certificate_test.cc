@@ -1,0 +1,162 @@
+// IKE_AUTH with certificates (RFC 7427): what comes up, and every reason why it must not.
+#include <catch2/catch.hpp>
+
+#include "tests/sim/ike_nodes.h"
+#include "tests/tunnel/test_authority.h"
+
+using namespace ike_sim;
+namespace authority = test_authority;
+
+namespace {
+
+using authority::Wish;
+
+Wish wish_of(const std::string& name, authority::KeyPair key = authority::ec_key()) {
+  Wish wish;
+  wish.name = name;
+  wish.alternative = "DNS:" + name;
+  wish.key = std::move(key);
+  return wish;
+}
+
+// A pair with certificates of one authority; each may be spoiled before `connect`.
+struct CertifiedPair : Pair {
+  explicit CertifiedPair(Wish of_a = wish_of("a.example"), Wish of_b = wish_of("b.example"),
+                         ike::EndpointParams params = {})
+      : Pair({}, params) {
+    certify(a, b_at_a, of_a);
+    certify(b, a_at_b, of_b);
+  }
+  void certify(Node& node, ike::PeerParams& peer, const Wish& wish) {
+    ike::CertificateAuthentication own;
+    own.key = "own";
+    auto key = tunnel::crypto::SigningKey::parse_pem(authority::pem_of(wish.key.get()));
+    own.schemes = key->schemes();
+    node.keyd.signing.clear();
+    node.keyd.signing.emplace("own", std::move(*key));
+    own.chain = {root.issue(wish).der()};
+    own.trust = trust_in(root, {});
+    own.authorities = {root.certificate().authority_hash()};
+    peer.certificate = own;
+    peer.preshared_key.clear();
+    peer.profile = ike::profile_at(ike::ProfileName::kStrict, {}, kWall);
+  }
+  static std::shared_ptr<const tunnel::crypto::CertificateTrust> trust_in(const authority::Authority& root,
+                                                                          const authority::Authority::List& list) {
+    auto trust = std::make_shared<tunnel::crypto::CertificateTrust>();
+    trust->add_authority(root.certificate());
+    authority::must(trust->add_revocation_list(root.revocation_list(list)));
+    return trust;
+  }
+  authority::Authority root;
+};
+
+void check_refused(CertifiedPair& pair, std::string_view words) {
+  pair.connect(3s);
+  CHECK_FALSE(pair.a.counters().up);
+  CHECK_FALSE(pair.b.counters().up);
+  INFO(words);
+  CHECK(pair.b.told(words));
+  CHECK(pair.a.told("AUTHENTICATION_FAILED"));
+}
+
+}  // namespace
+
+TEST_CASE("ike certificates: every kind of key comes up in both roles") {
+  const std::pair<authority::KeyPair, authority::KeyPair> keys[] = {
+      {authority::ec_key("P-256"), authority::ec_key("P-384")},
+      {authority::ec_key("P-521"), authority::ed25519_key()},
+      {authority::rsa_key(3072), authority::ec_key("P-256")},
+      {authority::ed25519_key(), authority::rsa_key(2048)},
+  };
+  for (const auto& [of_a, of_b] : keys) {
+    CertifiedPair pair(wish_of("a.example", of_a), wish_of("b.example", of_b));
+    pair.connect(3s);
+    CHECK(pair.up());
+    CHECK(pair.a.keyd.asked == 1);
+  }
+}
+
+TEST_CASE("ike certificates: fragments carry them where one datagram does not") {
+  ike::EndpointParams params;
+  params.fragment_size = 300;
+  CertifiedPair pair(wish_of("a.example"), wish_of("b.example"), params);
+  pair.connect(3s);
+  CHECK(pair.up());
+  CHECK(pair.carried > 6);
+}
+
+TEST_CASE("ike certificates: one of another authority is refused") {
+  CertifiedPair pair;
+  const authority::Authority other;
+  pair.b_at_a.certificate->chain = {other.issue(wish_of("a.example")).der()};
+  check_refused(pair, "the peer's certificate is refused");
+}
+
+TEST_CASE("ike certificates: the initiator refuses one of another authority, and tells the peer") {
+  CertifiedPair pair;
+  const authority::Authority other;
+  pair.a_at_b.certificate->chain = {other.issue(wish_of("b.example")).der()};
+  pair.connect(3s);
+  CHECK_FALSE(pair.a.counters().up);
+  CHECK(pair.a.told("the peer's certificate is refused"));
+  CHECK(pair.b.counters().ike_sas == 0);
+}
+
+TEST_CASE("ike certificates: an expired one is refused, and so is one that is not valid yet") {
+  for (const auto& [from, to] : {std::pair{kWall - 48h, kWall - 1h}, std::pair{kWall + 1h, kWall + 48h}}) {
+    Wish wish = wish_of("a.example");
+    wish.from = from, wish.to = to;
+    CertifiedPair pair(wish);
+    check_refused(pair, "the peer's certificate is refused");
+  }
+}
+
+TEST_CASE("ike certificates: the clock goes on from what the shell has set") {
+  Wish wish = wish_of("a.example");
+  wish.to = kWall + 1h;
+  CertifiedPair pair(wish);
+  pair.b.endpoint->set_wall_time(kWall, pair.now);
+  pair.now += 2h;
+  check_refused(pair, "the peer's certificate is refused");
+}
+
+TEST_CASE("ike certificates: a revoked one is refused") {
+  CertifiedPair pair;
+  const auto revoked = tunnel::crypto::Certificate::parse(pair.b_at_a.certificate->chain.front());
+  authority::Authority::List list;
+  list.revoked = {*revoked};
+  pair.a_at_b.certificate->trust = CertifiedPair::trust_in(pair.root, list);
+  check_refused(pair, "the peer's certificate is refused");
+}
+
+TEST_CASE("ike certificates: a good one of somebody else is refused") {
+  CertifiedPair pair(wish_of("c.example"));
+  check_refused(pair, "the peer's certificate is refused");
+}
+
+TEST_CASE("ike certificates: the right certificate without its key is refused") {
+  CertifiedPair pair;
+  auto other = tunnel::crypto::SigningKey::parse_pem(authority::pem_of(authority::ec_key().get()));
+  pair.a.keyd.signing.clear();
+  pair.a.keyd.signing.emplace("own", std::move(*other));
+  check_refused(pair, "the peer's signature is not that of its certificate");
+}
+
+TEST_CASE("ike certificates: none at all is refused") {
+  CertifiedPair pair;
+  pair.b_at_a.certificate->chain.clear();
+  check_refused(pair, "the peer sends no certificate");
+}
+
+TEST_CASE("ike certificates: a preshared key is no certificate, and a certificate no preshared key") {
+  CertifiedPair pair;
+  pair.b_at_a.certificate.reset();
+  pair.b_at_a.preshared_key = "psk";
+  check_refused(pair, "we expect a digital signature");
+  CertifiedPair turned;
+  turned.a_at_b.certificate.reset();
+  turned.a_at_b.preshared_key = "psk";
+  turned.a_at_b.profile.preshared_key = true;
+  check_refused(turned, "the peer authenticates without its preshared key");
+}

@@ -1,0 +1,85 @@
+// Signature authentication with certificates (RFC 7427, RFC 7296 2.15, 3.6, 3.7). The chain is judged by OpenSSL alone
+// (tunnel/crypto/certificate); the peer is who its configuration says, or nobody.
+#include <algorithm>
+
+#include "tunnel/ike/endpoint_state.h"
+
+namespace tunnel::ike {
+namespace {
+
+std::optional<crypto::ClaimedIdentity> claimed(const Identity& identity) {
+  using Kind = crypto::ClaimedIdentity::Kind;
+  switch (identity.type) {
+    case IdType::kIpv4:
+    case IdType::kIpv6:
+      return crypto::ClaimedIdentity{Kind::kIp, identity.data};
+    case IdType::kFqdn:
+      return crypto::ClaimedIdentity{Kind::kFqdn, identity.data};
+    case IdType::kEmail:
+      return crypto::ClaimedIdentity{Kind::kEmail, identity.data};
+    case IdType::kDn:
+      return crypto::ClaimedIdentity{Kind::kDn, identity.data};
+    case IdType::kKeyId:
+      return crypto::ClaimedIdentity{Kind::kKeyId, identity.data};
+    case IdType::kGeneralName:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+SignatureKey kind_of(const crypto::PublicKey& key) {
+  switch (key.kind()) {
+    case crypto::KeyKind::kRsa:
+      return SignatureKey::kRsa;
+    case crypto::KeyKind::kEcdsa:
+      return SignatureKey::kEcdsa;
+    case crypto::KeyKind::kEd25519:
+      return SignatureKey::kEd25519;
+  }
+  return SignatureKey::kRsa;
+}
+
+std::string words(const crypto::CertificateRefusal& refusal) {
+  return "the peer's certificate is refused: " + refusal.subject + ": " + refusal.detail;
+}
+
+}  // namespace
+
+void Endpoint::State::append_certificates(Chain& chain, const CertificateAuthentication& own) const {
+  for (const auto& der : own.chain) append(chain, CertificatePayload{CertificateEncoding::kX509Signature, der});
+}
+
+// RFC 7296 3.7: a hint which authorities we trust; many routers send a certificate only when asked.
+void Endpoint::State::append_certificate_request(Chain& chain) const {
+  Octets hashes;
+  for (const auto& hash : authorities) hashes.insert(hashes.end(), hash.begin(), hash.end());
+  if (!hashes.empty()) append(chain, CertificateRequest{CertificateEncoding::kX509Signature, hashes});
+}
+
+// The order: chain and identity, then the kind of key, then the signature.
+void Endpoint::State::judge_certificate(IkeSa& sa, Turn turn) {
+  const Handshake& handshake = *sa.handshake;
+  const CertificateAuthentication& wanted = *peer_of(sa)->params.certificate;
+  const auto refused = [&](const std::string& why) { authenticated(sa, std::nullopt, why, turn); };
+  std::vector<crypto::Certificate> certificates;
+  for (const Octets& der : handshake.certificates) {
+    auto certificate = crypto::Certificate::parse(der);
+    if (!certificate) return refused("a certificate of the peer cannot be read");
+    certificates.push_back(std::move(*certificate));
+  }
+  if (certificates.empty()) return refused("the peer sends no certificate");
+  const auto identity = parse_identity(handshake.identity);
+  const auto claim = identity ? claimed(*identity) : std::nullopt;
+  if (!claim || !wanted.trust) return refused("the peer's identity cannot be found in a certificate");
+  const auto verified = wanted.trust->verify(certificates.front(), std::span(certificates).subspan(1), *claim,
+                                             {wall(turn.now), wanted.revocation, wanted.list_grace});
+  if (!verified) return refused(words(verified.error()));
+  const KeyJudgement judged = judge_key(kind_of(verified->key), verified->key.bits(), wall(turn.now));
+  if (!judged.allowed) return refused("the peer's key is not allowed: " + std::string(judged.remark));
+  const Octets text =
+      signed_octets(sa.suite.prf, handshake.peer_first, handshake.our_nonce, sa.peer_sk_p(), handshake.identity);
+  authenticated(sa, verify_signature(*verified, handshake.authentication, text),
+                "the peer's signature is not that of its certificate", turn);
+}
+
+}  // namespace tunnel::ike
