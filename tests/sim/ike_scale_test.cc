@@ -1,0 +1,78 @@
+// Many peers at one endpoint: what an established pair costs in memory, and that a flood of first messages leaves
+// nothing.
+#include <malloc.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/sim/ike_nodes.h"
+
+using namespace ike_sim;
+
+namespace {
+
+constexpr std::uint32_t kPairs = 1000;
+
+std::size_t allocated() {
+  return mallinfo2().uordblks;
+}
+
+ike::PeerParams numbered(const std::string& own, const std::string& other, std::uint32_t number) {
+  const std::string net = "10." + std::to_string(number / 250) + "." + std::to_string(number % 250) + ".0/24";
+  ike::PeerParams peer = Pair::peer(own + std::to_string(number), other + std::to_string(number), "172.16.0.0/24", net);
+  peer.id = {number};
+  return peer;
+}
+
+}  // namespace
+
+TEST_CASE("ike: an established pair costs at most 32 KiB at each end") {
+  ike::EndpointParams params;
+  params.admission.cookies_from_rate = params.admission.rate_of_source = UINT32_MAX;
+  params.admission.cookies_from = params.admission.cookies_from_source = SIZE_MAX;
+  params.admission.most = params.admission.most_of_source = params.admission.most_of_network = SIZE_MAX;
+  Pair pair({}, params);
+  for (std::uint32_t number = 1; number <= kPairs; ++number) pair.b.set_peer(numbered("gw", "rtx", number), pair.now);
+  const std::size_t before = allocated();
+  for (std::uint32_t number = 1; number <= kPairs; ++number) {
+    ike::PeerParams peer = numbered("rtx", "gw", number);
+    std::swap(peer.local_networks, peer.remote_networks);
+    peer.endpoint = SocketAddress{pair.b.address, 500};
+    peer.start = true;
+    pair.a.set_peer(peer, pair.now);
+    pair.run(pair.now + 100ms);
+    pair.a.events.clear(), pair.b.events.clear();
+  }
+  pair.run(pair.now + 1s);
+  pair.a.events = {}, pair.b.events = {};
+  std::size_t up = 0;
+  for (std::uint32_t number = 1; number <= kPairs; ++number) up += pair.b.counters(number).up;
+  CHECK(up == kPairs);
+  const std::size_t each = (allocated() - before) / kPairs / 2;  // both ends are in this process
+  WARN("octets for each established pair and end: " << each);
+  CHECK(each <= 32 * 1024);
+}
+
+// RFC 7296 2.6, RFC 8019: no state before an address was proven.
+TEST_CASE("ike: a flood of spoofed first messages leaves no state, and an honest peer still connects") {
+  Pair pair;
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.a.set_peer(pair.b_at_a, pair.now);
+  const Datagram first = pair.a.take_sent().front().bytes;
+  pair.a.remove_peer(1, pair.now);
+  const std::size_t before = allocated();
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    Datagram spoofed = first;
+    for (std::size_t octet = 0; octet < 4; ++octet) spoofed[octet + 1] = static_cast<std::uint8_t>(i >> (8 * octet));
+    const auto source = tunnel::wire::IpAddress::v4(
+        {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i >> 16), 9});
+    pair.now += 50us;
+    pair.b.receive(spoofed, {source, 500}, 500, pair.now);
+    if (i % 1000 == 0) pair.b.on_deadline(pair.now);
+    for (const Sent& answer : pair.b.take_sent()) CHECK(answer.bytes.size() <= spoofed.size());
+  }
+  CHECK(pair.b.endpoint->ike_sas() <= 60);
+  CHECK(allocated() - before < 16 * 1024 * 1024);
+  pair.a.set_peer(pair.b_at_a, pair.now);
+  pair.run(pair.now + 2s);
+  CHECK(pair.up());
+}
