@@ -30,7 +30,8 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
   [[nodiscard]] std::string newest() const {
     std::string found;
-    for (const auto& each : fs::directory_iterator(path + "/records")) found = std::max(found, each.path().string());
+    for (const auto& each : fs::directory_iterator(path + "/records"))
+      if (each.path().extension() == ".jsonl") found = std::max(found, each.path().string());  // not the reserve
     return found;
   }
   [[nodiscard]] std::string text() const {
