@@ -51,13 +51,13 @@ void Accessd::start() {
 
 void Accessd::stop() {
   record_all(refusals_.summaries());
+  recorder_.write_summaries(Weight::kBatched, now_);
+  recorder_.write_summaries(Weight::kDurable, now_);  // what the full disk refused: out of the reserve
   record({"stop", {{"open_flows", flows_.size()}}}, Weight::kDurable);
 }
 
 int Accessd::run() {
   start();
-  recorder_.write_summaries(Weight::kBatched, now_);
-  recorder_.write_summaries(Weight::kDurable, now_);  // what the full disk refused: out of the reserve
   for (;;) {
     auto turn = child_.turn(next_deadline());
     now_ = os::boot_now();
@@ -129,6 +129,8 @@ void Accessd::on_deadlines() {
   if (summary_at_ > now_) return;
   summary_at_ = now_ + kSummaryTime;
   record_all(refusals_.summaries());
+  recorder_.write_summaries(Weight::kBatched, now_);
+  recorder_.look_at_space(now_);
   ask_status();
 }
 
@@ -138,8 +140,6 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, recorder_.next_deadline());
   take_earlier(first, control_.next_deadline());
   take_earlier(first, status_by_);
-  recorder_.write_summaries(Weight::kBatched, now_);
-  recorder_.look_at_space(now_);
   return first;
 }
 
