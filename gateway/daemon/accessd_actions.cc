@@ -106,6 +106,7 @@ void Accessd::act(const action::UseLastGood&) {
 void Accessd::act(const action::PlanChanged&) {
   const auto* plan = controller_.running_plan();
   if (plan == nullptr) return;
+  if (const auto config = controller_.running_config()) recorder_.set_limits(config->gateway.records, now_);
   std::vector<audit::Record> records;
   flows_.set_plan(*plan, records);
   record_all(records);
@@ -117,7 +118,6 @@ void Accessd::act(const action::AnnounceReady& wanted) {
     recorder_.tell(telemetry::Alarm{"supervisor: " + told.error().to_string()});
 }
 
-  if (const auto config = controller_.running_config()) recorder_.set_limits(config->gateway.records, now_);
 void Accessd::act(const action::RecompileRunning&) {
   const auto* plan = controller_.running_plan();
   if (plan == nullptr) return;
