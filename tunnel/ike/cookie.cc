@@ -34,7 +34,7 @@ void CookieMint::renew(wire::Instant now) {
   rng_.fill(current_->key.fill());
 }
 
-CookieMint::Cookie CookieMint::compute(const Secret& secret, const Asker& asker) {
+CookieMint::Cookie CookieMint::compute(const CookieSecret& secret, const Asker& asker) {
   std::array<std::uint8_t, 8> spi{};
   wire::Writer(spi).u64_be(asker.spi);
   Cookie cookie{secret.version};

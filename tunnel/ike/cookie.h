@@ -12,6 +12,12 @@
 
 namespace tunnel::ike {
 
+struct CookieSecret {
+  std::uint8_t version = 0;
+  crypto::Secret<32> key;
+  wire::Instant born{};
+};
+
 class CookieMint {
  public:
   static constexpr std::size_t kSize = 17;  // version, then 16 octets of a keyed hash
@@ -30,15 +36,10 @@ class CookieMint {
   [[nodiscard]] bool good(wire::ConstBytes cookie, const Asker& asker, wire::Instant now) const;
 
  private:
-  struct Secret {
-    std::uint8_t version = 0;
-    crypto::Secret<32> key;
-    wire::Instant born{};
-  };
   void renew(wire::Instant now);
-  static Cookie compute(const Secret& secret, const Asker& asker);
+  static Cookie compute(const CookieSecret& secret, const Asker& asker);
   crypto::Rng& rng_;
-  std::optional<Secret> current_, previous_;
+  std::optional<CookieSecret> current_, previous_;
 };
 
 }  // namespace tunnel::ike

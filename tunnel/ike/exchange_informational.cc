@@ -14,6 +14,8 @@ Result<std::vector<DeletePayload>, ParseFailure> parse_deletes(const Payloads& p
   return deletes;
 }
 
+constexpr std::size_t kLargestCookie2 = 64;
+
 bool deletes_ike(const std::vector<DeletePayload>& deletes) {
   return std::ranges::any_of(deletes, [](const DeletePayload& d) { return d.protocol == Protocol::kIke; });
 }
@@ -44,7 +46,9 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
     }
   }
   if (!ours.spis.empty()) append(draft.chain(), ours);
-  if (const Notify* const cookie = message.notify(NotifyType::kCookie2))
+  // RFC 4555 4.2.4: 8 to 64 octets, sent back as they came.
+  const Notify* const cookie = message.notify(NotifyType::kCookie2);
+  if (cookie != nullptr && cookie->data.size() <= kLargestCookie2)
     append(draft.chain(), NotifyType::kCookie2, cookie->data);
   respond(sa, Exchange::kInformational, draft, turn);
   want_child(sa, turn);

@@ -1,0 +1,206 @@
+// An initiator that says whatever a test wants, under the right keys: it makes IKE_SA_INIT properly with one of our
+// endpoints and then seals any payloads into any message. What it gets back is opened and put into words.
+#pragma once
+
+#include "tests/sim/ike_nodes.h"
+#include "tunnel/ike/fragments.h"
+#include "tunnel/ike/ike_sa.h"
+#include "tunnel/ike/nat_detection.h"
+#include "tunnel/ike/payload_key.h"
+#include "tunnel/ike/payload_notify.h"
+#include "tunnel/ike/selectors.h"
+
+namespace ike_sim {
+
+struct Piece {  // one payload as it will stand in the message
+  std::uint8_t type = 0;
+  Datagram body;
+  bool critical = false;
+  int wrong_length = 0;  // added to the length field
+};
+
+inline Datagram chain_of(const std::vector<Piece>& pieces) {
+  Datagram octets;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::size_t length = pieces[i].body.size() + 4 + static_cast<std::size_t>(pieces[i].wrong_length);
+    octets.push_back(i + 1 < pieces.size() ? pieces[i + 1].type : std::uint8_t{0});
+    octets.push_back(pieces[i].critical ? 0x80 : 0);
+    octets.push_back(static_cast<std::uint8_t>(length >> 8));
+    octets.push_back(static_cast<std::uint8_t>(length));
+    octets.insert(octets.end(), pieces[i].body.begin(), pieces[i].body.end());
+  }
+  return octets;
+}
+
+// The body of the payload that `write` appends to a chain.
+template <class Write>
+Datagram body_from(const Write& write) {
+  Datagram octets(4096);
+  tunnel::wire::Writer writer(octets);
+  ike::Chain chain(writer);
+  write(chain);
+  chain.end();
+  const auto written = writer.written();
+  return {written.begin() + 4, written.end()};
+}
+
+class ScriptedPeer {
+ public:
+  static constexpr tunnel::crypto::Group kGroup = tunnel::crypto::Group::kEcp256;
+
+  // `node`: the responder. `from`: our address.
+  ScriptedPeer(Node& node, Instant now) : node_(node), rng_(99), now_(now) {
+    profile = ike::profile_at(ike::ProfileName::kCompat, {}, kWall);
+    profile.groups = {kGroup};
+  }
+
+  void init() {
+    pair_ = tunnel::crypto::KeyExchange::generate(kGroup);
+    offered_ = ike::offer_ike(profile, kGroup, std::nullopt);
+    Datagram octets(4096);
+    tunnel::wire::Writer writer(octets);
+    ike::PlainMessage message(writer,
+                              {.initiator_spi = kSpi, .exchange = ike::Exchange::kSaInit, .from_initiator = true});
+    append(message.chain(), offered_);
+    append(message.chain(), ike::KeyExchangePayload{kGroup, pair_->public_value()});
+    append_nonce(message.chain(), nonce);
+    const auto finished = message.finish();
+    first_ = {finished.begin(), finished.end()};
+    node_.receive(first_, from, 500, now_);
+    const auto sent = node_.take_sent();
+    if (!sent.empty()) take_init(sent.front().bytes);
+  }
+
+  // Payloads of a good IKE_AUTH.
+  std::vector<Piece> auth() {
+    const Datagram identity =
+        body_from([](ike::Chain& c) { append(c, ike::PayloadType::kIdInitiator, fqdn("a.example").view()); });
+    const auto text = ike::signed_octets(sa.suite.prf, first_, their_nonce_, sa.keys.pi, identity);
+    const auto mac = ike::psk_authentication(sa.suite.prf, Datagram(32, 7), text);
+    const auto proposals = ike::offer_esp(profile, kGroup, 0x11223344, true);
+    return {{35, identity, false, 0},
+            {36, body_from([](ike::Chain& c) { append(c, ike::PayloadType::kIdResponder, fqdn("b.example").view()); }),
+             false, 0},
+            {39, body_from([&](ike::Chain& c) {
+               append(c, ike::Authentication{ike::AuthMethod::kSharedKey, mac.expose()});
+             }),
+             false, 0},
+            {33, body_from([&](ike::Chain& c) { append(c, proposals); }), false, 0},
+            selectors(44, "10.1.0.0/24"),
+            selectors(45, "10.2.0.0/24")};
+  }
+  // Of a good CREATE_CHILD_SA for a CHILD SA; `rekeys`: our SPI of the one it is to replace.
+  std::vector<Piece> child(std::uint32_t rekeys = 0) {
+    const auto proposals = ike::offer_esp(profile, kGroup, 0x55667788, false);
+    std::vector<Piece> pieces;
+    if (rekeys != 0)
+      pieces.push_back({41, body_from([&](ike::Chain& c) { append(c, ike::NotifyType::kRekeySa, rekeys); }), false, 0});
+    pieces.push_back({33, body_from([&](ike::Chain& c) { append(c, proposals); }), false, 0});
+    pieces.push_back({40, nonce, false, 0});
+    pieces.push_back(
+        {34, body_from([&](ike::Chain& c) { append(c, ike::KeyExchangePayload{kGroup, pair_->public_value()}); }),
+         false, 0});
+    pieces.push_back(selectors(44, "10.1.0.0/24"));
+    pieces.push_back(selectors(45, "10.2.0.0/24"));
+    return pieces;
+  }
+  std::vector<Piece> rekey_ike() {
+    const auto proposals = ike::offer_ike(profile, kGroup, ike::Spi{77});
+    return {{33, body_from([&](ike::Chain& c) { append(c, proposals); }), false, 0},
+            {40, nonce, false, 0},
+            {34, body_from([&](ike::Chain& c) { append(c, ike::KeyExchangePayload{kGroup, pair_->public_value()}); }),
+             false, 0}};
+  }
+  static Piece deletes(std::vector<std::uint32_t> spis) {
+    const ike::DeletePayload payload{spis.empty() ? ike::Protocol::kIke : ike::Protocol::kEsp, std::move(spis)};
+    return {42, body_from([&](ike::Chain& c) { append(c, payload); }), false, 0};
+  }
+
+  // Sends them as the next request and says what came back.
+  std::string ask(ike::Exchange exchange, const std::vector<Piece>& pieces) {
+    const Datagram octets = chain_of(pieces);
+    const ike::PayloadType first =
+        pieces.empty() ? ike::PayloadType::kNone : static_cast<ike::PayloadType>(pieces[0].type);
+    return ask_content(exchange, {first, octets});
+  }
+  std::string ask_content(ike::Exchange exchange, const ike::Content& content) {
+    const ike::Header header{.initiator_spi = sa.spis.initiator,
+                             .responder_spi = sa.spis.responder,
+                             .exchange = exchange,
+                             .from_initiator = true,
+                             .message_id = next_id};
+    auto sealed = ike::seal_message(header, content, std::nullopt, *sa.seals, rng_);
+    if (!sealed) return "too long";
+    node_.receive(sealed->front(), from, 500, now_);
+    const auto sent = node_.take_sent();
+    if (sent.empty()) return "silence";
+    ++next_id;
+    return words_of(sent.front().bytes);
+  }
+  // An answer of ours to a request of theirs that is under way.
+  void answer(ike::Exchange exchange, std::uint32_t id, const ike::Content& content) {
+    const ike::Header header{.initiator_spi = sa.spis.initiator,
+                             .responder_spi = sa.spis.responder,
+                             .exchange = exchange,
+                             .from_initiator = true,
+                             .response = true,
+                             .message_id = id};
+    auto sealed = ike::seal_message(header, content, std::nullopt, *sa.seals, rng_);
+    if (sealed) node_.receive(sealed->front(), from, 500, now_);
+  }
+
+  ike::IkeSa sa;
+  ike::Profile profile;
+  std::uint32_t next_id = 1;
+  Datagram nonce = Datagram(32, 5);
+  SocketAddress from{*tunnel::wire::IpAddress::parse("192.0.2.1"), 500};
+
+ private:
+  static constexpr ike::Spi kSpi = 0x0102030405060708;
+
+  static Piece selectors(std::uint8_t type, const std::string& prefix) {
+    const std::vector<ike::Selector> list{ike::Selector::of(*Prefix::parse(prefix))};
+    return {type, body_from([&](ike::Chain& c) { append(c, static_cast<ike::PayloadType>(type), list); }), false, 0};
+  }
+
+  void take_init(const Datagram& datagram) {
+    const auto header = ike::read_header(datagram);
+    const auto payloads = ike::parse_message(datagram, *header);
+    const auto proposals = ike::parse_proposals(payloads->find(ike::PayloadType::kSa)->body);
+    const auto public_value = ike::parse_key_exchange(payloads->find(ike::PayloadType::kKeyExchange)->body);
+    const auto theirs = ike::parse_nonce(payloads->find(ike::PayloadType::kNonce)->body);
+    sa.initiator = true;
+    sa.suite = *ike::accept_ike(*proposals, offered_, public_value->group);
+    sa.spis = {kSpi, header->responder_spi};
+    their_nonce_ = {theirs->begin(), theirs->end()};
+    const ike::Nonces nonces{nonce, their_nonce_};
+    sa.install_keys(ike::skeyseed(sa.suite.prf, nonces, *pair_->shared_secret(public_value->public_value)), nonces);
+  }
+
+  std::string words_of(Datagram datagram) {
+    const auto header = ike::read_header(datagram);
+    const auto payloads = ike::parse_message(datagram, *header);
+    const auto opened = payloads ? ike::open(datagram, *payloads, *sa.opens) : std::unexpected(payloads.error());
+    if (!opened) return "unreadable";
+    const auto inner = ike::parse_inner(opened->content.first, opened->content.octets);
+    if (!inner) return "malformed";
+    std::string words = header->response ? "" : "request ";
+    for (const ike::Payload& payload : *inner) {
+      const auto notify = payload.type == ike::PayloadType::kNotify ? ike::parse_notify(payload.body)
+                                                                    : std::unexpected(ike::ParseFailure{});
+      words +=
+          (words.empty() || words.ends_with(' ') ? "" : ", ") +
+          (notify ? std::string(ike::name(notify->type)) : "payload " + std::to_string(static_cast<int>(payload.type)));
+    }
+    return words.empty() ? "empty" : words;
+  }
+
+  Node& node_;
+  SeededRng rng_;
+  Instant now_;
+  std::optional<tunnel::crypto::KeyExchange> pair_;
+  std::vector<ike::Proposal> offered_;
+  Datagram first_, their_nonce_;
+};
+
+}  // namespace ike_sim
