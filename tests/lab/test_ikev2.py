@@ -95,14 +95,15 @@ swanctl {{ socket = unix://{self.socket}
         return done
 
     def load(self, proposals="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16", psk=PSK, own_id="router.example", peer_id="gw.example",
-             connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET, certificate=None):
+             connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET, certificate=None,
+             remote=OURS):
         own_auth = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
         peer_auth = "auth = pubkey" if certificate else "auth = psk"
         file = self.folder / "swanctl.conf"
         file.write_text(f"""connections {{ t {{
   version = 2
   local_addrs = {THEIRS}
-  remote_addrs = {OURS}
+  remote_addrs = {remote}
   proposals = {proposals}
   {connection}
   local {{ {own_auth}
@@ -228,6 +229,49 @@ class Establish(Ikev2):
         swan.initiate()
         self.carries()
         self.assertIn("drop 3 x1", shell.lines())  # the first message, answered with a cookie
+
+
+class Nat(Ikev2):
+    """A masquerading router between the two: in front of the hospital's router, or in front of us."""
+
+    def masquerade(self, inside):
+        """`inside` sits behind the NAT now; the other end sees the NAT's address, which is returned."""
+        nat = Namespace(new_tag(), "nat")
+        self.addCleanup(nat.close)
+        outside = self.gateway if inside is self.router else self.router
+        outer_address, inner_address = (OURS, THEIRS) if inside is self.router else (THEIRS, OURS)
+        inside.ip("link", "del", "wan")
+        veth(nat, "out", outside, "wan")
+        veth(nat, "in", inside, "wan")
+        addresses(outside, "wan", f"{outer_address}/32")
+        addresses(inside, "wan", f"{inner_address}/32")
+        addresses(nat, "out", "10.77.0.9/32")
+        addresses(nat, "in", "10.77.1.9/32")
+        for end, gate, own in ((outside, "10.77.0.9", outer_address), (inside, "10.77.1.9", inner_address)):
+            end.ip("route", "add", gate, "dev", "wan")
+            end.ip("route", "add", "10.77.0.0/24", "via", gate, "src", own)
+        nat.ip("route", "add", outer_address, "dev", "out")
+        nat.ip("route", "add", inner_address, "dev", "in")
+        nat.sysctl("net/ipv4/ip_forward", 1)
+        nat.nft('table ip nat { chain post { type nat hook postrouting priority 100; oifname "out" masquerade random; }; }')
+        return nat
+
+    def test_ikev2_router_behind_nat(self):
+        self.masquerade(self.router)
+        shell, swan = self.shell(), self.swan()
+        swan.initiate()
+        self.carries()
+        self.assertTrue(any("10.77.0.9:" in line for line in shell.events(DONE)), "\n".join(shell.lines()))
+        self.assertIn("local host is behind NAT", swan.log.read_text(errors="replace"))
+
+    def test_ikev2_gateway_behind_nat(self):
+        self.masquerade(self.gateway)
+        swan = self.swan()
+        swan.load(remote="%any")
+        shell = self.shell(remote=THEIRS, start="")
+        wait_for("the tunnel", lambda: shell.events(UP), 15)
+        self.carries()
+        self.assertIn("remote host is behind NAT", swan.log.read_text(errors="replace"))
 
 
 class Rekey(Ikev2):
