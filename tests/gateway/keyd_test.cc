@@ -90,7 +90,7 @@ TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4
 TEST_CASE_METHOD(Fixture, "keyd: the authentication of IKEv2 with the named key, and with no other kind of key") {
   const auto text = base64(psk);
   (void)keys.configure({{{"i", KeySource::Kind::kIkePreshared, folder.write("i", text + "\n")},
-                   {"p", KeySource::Kind::kPreshared, folder.write("p", text)}}});
+                         {"p", KeySource::Kind::kPreshared, folder.write("p", text)}}});
   KeyRequest request{4, KeyRequest::Operation::kIkePskAuth, "i", {}, 6, {1, 2, 3}};
   const auto reply = keys.answer(request);
   REQUIRE(reply.good);
