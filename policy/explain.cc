@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/report.h"
 #include "policy/permissions.h"
 
 namespace policy {
@@ -57,6 +58,10 @@ class Asker {
  private:
   End source_end() {
     End end;
+    if (const auto address = IpAddress::parse(question_.from)) {
+      end.addresses.push_back(*address);
+      return end;
+    }
     if (question_.from.starts_with(kInsidePrefix)) {
       end.service = find_service(config_, {question_.from.substr(kInsidePrefix.size())});
       if (end.service != nullptr) end.addresses = end.service->addresses;
@@ -66,7 +71,8 @@ class Asker {
         for (const Prefix& network : seen_networks(*end.facility)) end.addresses.push_back(first_host(network));
     }
     if (end.service == nullptr && end.facility == nullptr)
-      out_.problems.push_back("no facility \"" + question_.from + "\" (and no \"inside:SERVICE\" of that name)");
+      out_.problems.push_back("no facility \"" + question_.from + "\" (and no \"inside:SERVICE\" of that name)" +
+                              meant(question_.from, true));
     return end;
   }
 
@@ -76,6 +82,11 @@ class Asker {
       end.addresses = question_.address ? std::vector{*question_.address} : outside_addresses();
       return end;
     }
+    if (const auto address = IpAddress::parse(question_.to)) {
+      end.addresses.push_back(*address);
+      end.service = service_at(*address);
+      return end;
+    }
     end.service = find_service(config_, {question_.to});
     end.facility = end.service == nullptr ? find_facility(config_, {question_.to}) : nullptr;
     if (end.service != nullptr) {
@@ -83,9 +94,25 @@ class Asker {
     } else if (end.facility != nullptr) {
       add_facility_addresses(end);
     } else {
-      out_.problems.push_back("no service and no facility \"" + question_.to + "\"");
+      out_.problems.push_back("no service and no facility \"" + question_.to + "\"" + meant(question_.to, false));
     }
     return end;
+  }
+
+  std::string meant(const std::string& text, bool source) const {
+    std::vector<std::string> names;
+    for (const auto& facility : config_.facilities) names.push_back(facility.name.text);
+    for (const auto& service : config_.services)
+      names.push_back((source ? std::string(kInsidePrefix) : std::string()) + service.name.text);
+    const auto hint = config::did_you_mean(text, {names.begin(), names.end()});
+    return hint.empty() ? hint : "; " + hint;
+  }
+
+  const config::Service* service_at(const IpAddress& address) const {
+    for (const config::Service& service : config_.services)
+      if (std::find(service.addresses.begin(), service.addresses.end(), address) != service.addresses.end())
+        return &service;
+    return nullptr;
   }
 
   void add_facility_addresses(End& end) {

@@ -1,5 +1,6 @@
 // Questions by name, as people and the configuration's `tests` ask them: FROM (a facility or "inside:SERVICE") TO (a
-// service, a facility, "outside") PORT. Answers for every address pair the names stand for.
+// service, a facility, "outside") PORT; or by address on either side, as everybody sees it. Answers for every address
+// pair the names stand for.
 #pragma once
 
 #include <optional>
@@ -28,7 +29,7 @@ struct Answer {
 
 struct Explanation {
   std::vector<Answer> answers;
-  std::vector<std::string> problems;  // a name that does not exist
+  std::vector<std::string> problems;  // a name that does not exist, with what may have been meant
   [[nodiscard]] bool all_allowed() const;
   [[nodiscard]] bool any_allowed() const;
 };

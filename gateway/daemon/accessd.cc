@@ -93,7 +93,11 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
     perform(std::move(actions));
   }
   for (auto& [from, message] : turn.messages) on_message(from, message);
-  if (turn.reload) load({0, core::ChangeReason::kRequest, "signal", ""});
+  if (turn.reload) {
+    const auto id = next_change_++;
+    changes_[id] = kSupervisorAsks;
+    load({id, core::ChangeReason::kRequest, "signal", ""});
+  }
   std::vector<os::ControlSocket::Request> requests;
   std::vector<std::uint64_t> lost;
   for (const auto& ready : turn.other) {

@@ -34,6 +34,7 @@ class Accessd {
   static constexpr std::uint32_t kConntrackToken = os::SupervisedChild::kFirstFreeToken;
   static constexpr std::uint32_t kNflogToken = kConntrackToken + 1;
   static constexpr std::uint32_t kControlToken = kConntrackToken + 2;  // and all above
+  static constexpr std::uint64_t kSupervisorAsks = 0;                  // in the place of a client: a reload by signal
   struct Devices {  // as netd handed them over; kept, so that a restarted tunneld gets the same
     os::FileDescriptor tun;
     std::vector<os::FileDescriptor> udp;
@@ -75,6 +76,7 @@ class Accessd {
   void act(const core::action::ConfigureTunneld& wanted);
   void act(const core::action::AppendRecord& wanted);
   void act(const core::action::AnswerChange& wanted);
+  void answer_supervisor(std::map<std::uint64_t, std::uint64_t>::iterator change, const core::ChangeOutcome& outcome);
   void act(const core::action::KeepLastGood& wanted);
   void act(const core::action::UseLastGood& wanted);
   void act(const core::action::PlanChanged& wanted);

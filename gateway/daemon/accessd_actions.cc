@@ -72,6 +72,7 @@ void Accessd::act(const action::AnswerChange& wanted) {
   const auto found = changes_.find(wanted.request);
   if (found == changes_.end()) return;
   const auto& outcome = wanted.outcome;
+  if (found->second == kSupervisorAsks) return answer_supervisor(found, outcome);
   const auto message = outcome.errors.empty() ? "the change was refused" : outcome.errors.front();
   control_.send(found->second,
                 outcome.good ? answer_line(outcome_view(outcome))
@@ -79,6 +80,16 @@ void Accessd::act(const action::AnswerChange& wanted) {
                 child_.loop());
   control_.keep(found->second, false);
   changes_.erase(found);
+}
+
+// Not before the first plan runs: that is announced by itself, and is no reload.
+void Accessd::answer_supervisor(std::map<std::uint64_t, std::uint64_t>::iterator change,
+                                const core::ChangeOutcome& outcome) {
+  changes_.erase(change);
+  if (controller_.running_plan() == nullptr) return;
+  act(action::AnnounceReady{outcome.good ? "generation " + std::to_string(outcome.generation.number)
+                                         : "reload refused, generation " + std::to_string(outcome.generation.number) +
+                                               " stays: " + (outcome.errors.empty() ? "" : outcome.errors.front())});
 }
 
 void Accessd::act(const action::KeepLastGood& wanted) {

@@ -65,27 +65,49 @@ void print_diagnostics(const config::Loaded& loaded, std::FILE* to) {
 
 int print_check_json(const Judged& judged) {
   Json json{{"version", kControlVersion}, {"ok", judged.good()}, {"files", judged.loaded.config.files}};
+  json["unreadable"] = judged.loaded.unreadable;
   json["diagnostics"] = Json::array();
   for (const auto& each : judged.loaded.diagnostics)
     json["diagnostics"].push_back(to_json(each, judged.loaded.config.files));
   json["findings"] = Json::array();
   for (const auto& each : judged.findings) json["findings"].push_back({{"promise", each.promise}, {"what", each.what}});
   fmt::print("{}", one_line(json));
+  if (judged.loaded.unreadable) return kCouldNotRun;
   return judged.good() ? kFine : kFindings;
+}
+
+// Nothing can be said about what could not be read.
+int print_unreadable(const char* verb) {
+  fmt::print(stderr, "sekisho {}: not everything could be read{}\n", verb,
+             os::is_root() ? "" : fmt::format("; run it as root: sudo sekisho {}", verb));
+  return kCouldNotRun;
 }
 
 std::string counted(std::size_t number, const char* one, const char* many) {
   return fmt::format("{} {}", number, number == 1 ? one : many);
 }
 
-// "karte:tcp/443" -> "karte", "tcp/443". A port without protocol is TCP.
+// "karte:tcp/443" -> "karte", "tcp/443"; "[2001:db8::1]:443" likewise. A port without protocol is TCP.
+struct Split {
+  std::string name, port;  // an empty port: none was given
+};
+
+Split split_port(const std::string& word) {
+  if (word.starts_with('[')) {
+    const auto end = word.find(']');
+    if (end == std::string::npos) return {word, ""};
+    return {word.substr(1, end - 1), end + 1 < word.size() && word[end + 1] == ':' ? word.substr(end + 2) : ""};
+  }
+  if (word.starts_with("inside:") || config::value::IpAddress::parse(word)) return {word, ""};
+  const auto colon = word.find(':');
+  return colon == std::string::npos ? Split{word, ""} : Split{word.substr(0, colon), word.substr(colon + 1)};
+}
+
 config::value::Result<policy::Question, std::string> question_of(const std::vector<std::string>& words) {
-  policy::Question question{words[0], words[1], std::nullopt, std::nullopt};
-  const auto colon = words[1].find(':');
-  if (colon == std::string::npos || question.to.starts_with("inside:")) return question;
-  question.to.resize(colon);
-  auto port = words[1].substr(colon + 1);
-  if (!port.empty() && port.find_first_not_of("0123456789") == std::string::npos) port.insert(0, "tcp/");
+  auto [to, port] = split_port(words[1]);
+  policy::Question question{split_port(words[0]).name, to, std::nullopt, std::nullopt};
+  if (port.empty()) return question;
+  if (port.find_first_not_of("0123456789") == std::string::npos) port.insert(0, "tcp/");
   question.port = TRY(config::value::ServicePort::parse(port));
   return question;
 }
@@ -129,6 +151,7 @@ int check(const CommandLine& line) {
   if (line.json()) return print_check_json(judged);
   print_diagnostics(judged.loaded, stdout);
   for (const auto& finding : judged.findings) fmt::print("promise {}: {}\n", finding.promise, finding.what);
+  if (judged.loaded.unreadable) return print_unreadable("check");
   if (!judged.good()) {
     fmt::print("{}\n", coloured(Colour::kRed, "not good: a reload would be refused"));
     return kFindings;
@@ -146,7 +169,7 @@ int explain(const CommandLine& line) {
   const auto judged = read_and_judge(line.config_file(), false);
   if (config::has_errors(judged.loaded.diagnostics)) {
     print_diagnostics(judged.loaded, stderr);
-    return kCouldNotRun;
+    return judged.loaded.unreadable ? print_unreadable("explain") : kCouldNotRun;
   }
   const auto question = question_of(line.words);
   if (!question) {
@@ -162,7 +185,7 @@ int verify(const CommandLine& line) {
   if (line.json()) return print_check_json(judged);
   if (config::has_errors(judged.loaded.diagnostics)) {
     print_diagnostics(judged.loaded, stderr);
-    return kFindings;
+    return judged.loaded.unreadable ? print_unreadable("verify") : kFindings;
   }
   for (const auto& finding : judged.findings) fmt::print("promise {}: {}\n", finding.promise, finding.what);
   if (!judged.findings.empty()) return kFindings;

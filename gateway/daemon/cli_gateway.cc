@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "gateway/core/candidate.h"
 #include "gateway/daemon/cli_text.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/daemon/supervisor.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/host_facts.h"
 
 namespace gateway::daemon::cli {
 namespace {
@@ -53,18 +56,15 @@ void print_status(const Json& result) {
                                 "the configuration on disk is bad; the last good one runs ('sekisho check' says why)"));
   if (const auto error = text_at(result, "last_error"); !error.empty())
     fmt::print("last error: {}\n", printable(error));
+  for (const auto& warning : lines_at(result, "warnings"))
+    fmt::print("{}\n", coloured(Colour::kYellow, printable(warning)));
   const auto flows = object_at(result, "flows");
   fmt::print("flows: {} open, {} begun, {} ended\n", text_at(flows, "open"), text_at(flows, "begun"),
              text_at(flows, "ended"));
-  for (const auto& warning : lines_at(result, "warnings"))
-    fmt::print("{}\n", coloured(Colour::kYellow, printable(warning)));
   for (const auto& [reason, count] : refused.items()) fmt::print("refused: {} {}\n", printable(reason), count.dump());
   const auto records = object_at(result, "records");
   if (text_at(records, "failing") == "true")
     fmt::print("{}\n", coloured(Colour::kRed, "records cannot be written: " + printable(text_at(records, "error"))));
-  if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
-}
-
   if (const auto room = text_at(records, "room"); room == "short" || room == "none")
     fmt::print("{}\n",
                coloured(room == "none" ? Colour::kRed : Colour::kYellow,
@@ -72,6 +72,9 @@ void print_status(const Json& result) {
                                     bytes_text(number_at(records, "free")),
                                     room == "none" ? "; flows are only summed: move closed record files away"
                                                    : "; room is getting short")));
+  if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
+}
+
 }  // namespace
 
 std::string text_at(const Json& json, const char* key) {
@@ -92,9 +95,21 @@ std::vector<std::string> lines_at(const Json& json, const char* key) {
   return lines;
 }
 
+namespace {
+
+// The socket's mode decides who may ask.
+std::string forbidden(const std::string& path) {
+  const auto group = os::group_of(path);
+  return "you may not ask the gateway at " + path + ": run it as root (sudo), or as a member of the group '" +
+         group.value_or("root") + "'";
+}
+
+}  // namespace
+
 config::value::Result<Asked, std::string> ask(const CommandLine& line, Json request, int seconds) {
   const auto path = line.runtime_directory() + "/control.sock";
   auto client = os::ControlClient::connect(path);
+  if (!client && client.error().number == EACCES) return std::unexpected(forbidden(path));
   if (!client)
     return std::unexpected("no gateway answers at " + path + " (" + client.error().to_string() +
                            "); start it with 'sekisho run', or name its folder with --runtime");
@@ -132,10 +147,12 @@ int print_not_reached(const std::string& sentence) {
 // the same.
 int run_foreground(const CommandLine& line) {
   const auto wall = os::wall_now();
-  const auto candidate =
-      core::judge(os::load_configuration(line.config_file(), wall), directory_of(line.config_file()), wall);
+  const auto loaded = os::load_configuration(line.config_file(), wall);
+  const auto candidate = core::judge(loaded, directory_of(line.config_file()), wall);
   for (const auto& each : candidate.warnings) fmt::print(stderr, "{}\n", each);
   for (const auto& each : candidate.errors) fmt::print(stderr, "{}\n", each);
+  if (loaded.unreadable && !os::is_root())
+    return print_not_reached("not everything could be read; run it as root (sudo)");
   if (!candidate.errors.empty() && !read_last_good(line.state_directory())) {
     fmt::print(stderr, "sekisho: the configuration has errors and no earlier one is known: not started\n");
     return kFindings;

@@ -94,6 +94,7 @@ int key(const CommandLine& line) {
     if (auto made = os::create_file(path, pair.secret.text + "\n", 0600); !made)
       return failed(made.error().number == EEXIST ? path + " is there already and is not overwritten"
                                                   : made.error().to_string());
+    if (!line.json()) fmt::print("private key written to {}\npublic key: ", path);
     return print_key(line, path, pair.open);
   }
   const auto open = public_key_of(path);

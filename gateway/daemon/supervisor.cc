@@ -76,6 +76,7 @@ class Supervisor {
 
   void note(const SupervisedFamily::News& news) {
     if (news.accessd_ready) {
+      if (!std::exchange(reloading_, false)) log_ready(news.status);
       ever_ready_ = true;
       os::notify_service_manager("READY=1\nSTATUS=" + news.status);
     }
@@ -91,7 +92,7 @@ class Supervisor {
   void read_signals() {
     while (const auto signal = signals_.next()) {
       if (*signal == os::Signal::kReload) {
-        os::notify_service_manager("STATUS=reloading");
+        begin_reload();
         family_.request_reload();
       } else if (!stopping_) {
         begin_stop();
@@ -99,8 +100,17 @@ class Supervisor {
     }
   }
 
+  // sd_notify(3): RELOADING=1 with the time it began; READY=1 follows when accessd says how it went.
+  void begin_reload() {
+    if (!ever_ready_) return;
+    reloading_ = true;
+    const auto began = std::chrono::duration_cast<std::chrono::microseconds>(os::monotonic_now());
+    os::notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(began.count()) + "\nSTATUS=reloading");
+  }
+
   void begin_stop() {
     stopping_ = true;
+    family_.expect_ends();
     os::notify_service_manager("STOPPING=1");
     begin_step(os::boot_now());
   }
@@ -139,7 +149,7 @@ class Supervisor {
   os::SignalSource signals_;
   SupervisedFamily family_;
   Instant next_tick_{}, step_deadline_{};
-  bool stopping_ = false, ever_ready_ = false, tried_again_ = false;
+  bool stopping_ = false, ever_ready_ = false, reloading_ = false, tried_again_ = false;
   std::size_t step_ = 0;
   int status_ = 0;
 };

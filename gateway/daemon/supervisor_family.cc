@@ -34,8 +34,14 @@ void log_started(ProcessRole role) {
 void log_alarm(const std::string& detail) {
   log(telemetry::Alarm{detail});
 }
-void log_ended(ProcessRole role, int exit_status) {
-  log(telemetry::ProcessLost{name_of(role)});
+void log_ready(const std::string& detail) {
+  log(telemetry::Ready{detail});
+}
+void log_ended(ProcessRole role, int exit_status, bool expected) {
+  if (expected && exit_status == 0)
+    log(telemetry::ProcessEnded{name_of(role)});
+  else
+    log(telemetry::ProcessLost{name_of(role)});
   if (exit_status != 0) log_alarm("sekisho-" + name_of(role) + " ended with status " + std::to_string(exit_status));
 }
 
@@ -94,7 +100,7 @@ SupervisedFamily::News SupervisedFamily::on_ready(const os::ReadyDescriptor& rea
   News news;
   news.ended = child.role();
   news.exit_status = child.reap(loop_, now);
-  log_ended(child.role(), news.exit_status);
+  log_ended(child.role(), news.exit_status, ending_);
   return news;
 }
 

@@ -33,6 +33,8 @@ class SupervisedFamily {
   [[nodiscard]] std::optional<config::value::Instant> next_start() const;
 
   void request_reload();
+  // From now on an end is no loss.
+  void expect_ends() { ending_ = true; }
   void request_stop(core::ProcessRole role);
   void kill(core::ProcessRole role);
   [[nodiscard]] bool running(core::ProcessRole role) const { return process(role).running(); }
@@ -57,11 +59,13 @@ class SupervisedFamily {
                                               SupervisedProcess(core::ProcessRole::kAccessd, kFirstToken + 6)};
   std::optional<os::Message> kept_;  // netd's descriptors, so that its successor need not bind what is in use
   std::uint64_t count_ = 0;
+  bool ending_ = false;
 };
 
 // One line of the log (gateway/telemetry) on standard error.
 void log_started(core::ProcessRole role);
-void log_ended(core::ProcessRole role, int exit_status);
+void log_ready(const std::string& detail);
+void log_ended(core::ProcessRole role, int exit_status, bool expected);
 void log_alarm(const std::string& detail);
 
 }  // namespace gateway::daemon

@@ -20,5 +20,8 @@ config::value::Instant boot_now() {
 config::value::WallTime wall_now() {
   return config::value::WallTime(read_clock(CLOCK_REALTIME));
 }
+config::value::Duration monotonic_now() {
+  return read_clock(CLOCK_MONOTONIC);
+}
 
 }  // namespace gateway::os

@@ -5,11 +5,27 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 
 namespace gateway::os {
+namespace {
+
+// Without it the kernel joins the all-routers groups when forwarding goes on, and reports that into the tunnels (MLD).
+OsResult<void> leave_multicast(ifreq request) {
+  const FileDescriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const std::string name(request.ifr_name);
+  if (!any.valid() || ioctl(any.number(), SIOCGIFFLAGS, &request) != 0)
+    return std::unexpected(OsError{errno, "flags of " + name});
+  if ((request.ifr_flags & IFF_MULTICAST) == 0) return {};
+  request.ifr_flags = static_cast<short>(request.ifr_flags & ~IFF_MULTICAST);
+  if (ioctl(any.number(), SIOCSIFFLAGS, &request) != 0) return std::unexpected(OsError{errno, "flags of " + name});
+  return {};
+}
+
+}  // namespace
 
 OsResult<FileDescriptor> open_tun(const std::string& name) {
   FileDescriptor tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
@@ -19,6 +35,7 @@ OsResult<FileDescriptor> open_tun(const std::string& name) {
   std::copy_n(name.begin(), std::min<std::size_t>(name.size(), IFNAMSIZ - 1), request.ifr_name);
   if (ioctl(tun.number(), TUNSETIFF, &request) != 0) return std::unexpected(OsError{errno, "TUNSETIFF " + name});
   if (ioctl(tun.number(), TUNSETPERSIST, 1) != 0) return std::unexpected(OsError{errno, "TUNSETPERSIST " + name});
+  if (auto left = leave_multicast(request); !left) return std::unexpected(left.error());
   return tun;
 }
 

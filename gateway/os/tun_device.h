@@ -1,4 +1,5 @@
 // The one TUN device: packets of up to 64 KiB with a virtio_net_hdr before each. Persistent: without a reader it drops.
+// No multicast: the gateway says nothing of its own into the tunnels.
 #pragma once
 
 #include <cstdint>

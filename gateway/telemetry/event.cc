@@ -22,6 +22,12 @@ Named named(const ProcessGreeted& e) {
 Named named(const ProcessLost& e) {
   return {"warning", "process.lost", {{"process", e.process}}};
 }
+Named named(const ProcessEnded& e) {
+  return {"info", "process.ended", {{"process", e.process}}};
+}
+Named named(const Ready& e) {
+  return {"info", "gateway.ready", {{"detail", e.detail}}};
+}
 Named named(const ConfigurationChanged& e) {
   return {
       "info", "configuration.changed", {{"generation", e.generation}, {"outcome", e.outcome}, {"detail", e.detail}}};

@@ -18,6 +18,12 @@ struct ProcessGreeted {
 struct ProcessLost {
   std::string process;
 };
+struct ProcessEnded {  // as it was asked to
+  std::string process;
+};
+struct Ready {  // the gateway is: all processes run what the configuration says
+  std::string detail;
+};
 struct ConfigurationChanged {
   std::uint64_t generation = 0;
   std::string outcome;
@@ -34,8 +40,8 @@ struct RecordFailed {
   std::string detail;
 };
 
-using Event =
-    std::variant<ProcessStarted, ProcessGreeted, ProcessLost, ConfigurationChanged, Alarm, EventsLost, RecordFailed>;
+using Event = std::variant<ProcessStarted, ProcessGreeted, ProcessLost, ProcessEnded, Ready, ConfigurationChanged,
+                           Alarm, EventsLost, RecordFailed>;
 
 // {"time_ms":…,"level":"warning","event":"process.lost","process":"netd"} with a newline.
 [[nodiscard]] std::string render(const Event& event, config::value::WallTime now);

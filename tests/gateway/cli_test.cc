@@ -2,7 +2,12 @@
 // holds.
 #include "gateway/daemon/cli.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -73,6 +78,24 @@ struct Site {
   }
 };
 
+// What a user without rights is told: exit status and standard error.
+std::pair<int, std::string> as_nobody(const Site& site, const Words& words) {
+  const auto path = site.folder + "/told";
+  const int told = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(told, 2);
+    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(99);
+    const int status = site.run(words);
+    std::fflush(nullptr);
+    _exit(status);
+  }
+  close(told);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {WEXITSTATUS(status), site.read("told")};
+}
+
 }  // namespace
 
 TEST_CASE("cli: options, values with '=', repetition") {
@@ -111,6 +134,41 @@ TEST_CASE("cli: exit statuses") {
   CHECK(site.run({"run"}) == cli::kFindings);
 }
 
+TEST_CASE("cli: a user without rights is told to be root or of the group, and nothing is judged") {
+  REQUIRE(geteuid() == 0);
+  const Site site;
+  REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
+  chmod(site.folder.c_str(), 0755);
+  chmod((site.folder + "/sekisho.json").c_str(), 0644);
+  chmod((site.folder + "/keys").c_str(), 0700);
+  CHECK(site.run({"check"}) == cli::kFine);
+  const auto [checked, why] = as_nobody(site, {"check"});  // the key alone cannot be read
+  CHECK(checked == cli::kCouldNotRun);
+  CHECK(why.find("sudo sekisho check") != std::string::npos);
+  chmod((site.folder + "/sekisho.json").c_str(), 0600);
+  CHECK(as_nobody(site, {"check"}).first == cli::kCouldNotRun);
+
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (site.folder + "/control.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(listen(listener, 1) == 0);
+  chmod((site.folder + "/control.sock").c_str(), 0660);
+  const auto [status, reason] = as_nobody(site, {"status"});
+  close(listener);
+  CHECK(status == cli::kCouldNotRun);
+  CHECK(reason.find("as root") != std::string::npos);
+  CHECK(reason.find("group 'root'") != std::string::npos);
+  CHECK(reason.find("sekisho run") == std::string::npos);  // the gateway is there: no advice to start one
+}
+
+TEST_CASE("cli: a configuration that is not there could not be checked") {
+  const Site site;
+  fs::remove(site.folder + "/sekisho.json");
+  CHECK(site.run({"check"}) == cli::kCouldNotRun);
+}
+
 TEST_CASE("cli: keys are made 0600, never overwritten, and the public key is that of the file") {
   const Site site;
   const auto path = site.folder + "/keys/gateway.key";
@@ -137,6 +195,11 @@ TEST_CASE("cli: facility add makes a configuration that holds, and explain answe
   CHECK(site.run({"explain", "matsumae", "karte:443"}) == cli::kFine);
   CHECK(site.run({"explain", "matsumae", "karte:tcp/22"}) == cli::kFindings);
   CHECK(site.run({"explain", "nobody", "karte:443"}) == cli::kCouldNotRun);
+  CHECK(site.run({"explain", "10.2.0.7", "10.80.0.10:443"}) == cli::kFine);
+  CHECK(site.run({"explain", "matsumae", "10.80.0.10:tcp/443"}) == cli::kFine);
+  CHECK(site.run({"explain", "10.3.0.7", "karte:443"}) == cli::kFindings);  // nobody's address
+  CHECK(site.run({"explain", "10.2.0.7", "10.80.0.11:443"}) == cli::kFindings);
+  CHECK(site.run({"explain", "10.2.0.7", "[2001:db8::1]:443"}) == cli::kCouldNotRun);  // two families
   const auto peer = site.read("peer.conf");
   CHECK(peer.find("AllowedIPs = 10.80.0.10/32\n") != std::string::npos);
   CHECK(peer.find("Address = 10.2.0.1/32\n") != std::string::npos);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 
 #include "firewall/compile.h"
 #include "gateway/daemon/netd_kernel.h"
@@ -110,6 +111,19 @@ TEST_CASE("netd: a fresh kernel is closed, a plan opens it", "[osn]") {
   CHECK(holds(firewall::compile(plan)));
   CHECK(routing() == os::wanted_routing(plan));
   CHECK(os::read_link("sekisho0")->mtu == plan.tunnel_mtu);
+}
+
+TEST_CASE("netd: the tunnel device joins no groups that the kernel would report into the tunnels", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(two_facilities());
+  std::ifstream groups("/proc/net/igmp6");
+  std::string all, inside;
+  for (std::string line; std::getline(groups, line);) {
+    if (line.find("sekisho0") != std::string::npos) all += line;
+    if (line.find("dc0") != std::string::npos) inside += line;
+  }
+  CHECK(inside.find("ff020000000000000000000000000002") != std::string::npos);  // a router elsewhere
+  CHECK(all.find("ff020000000000000000000000000002") == std::string::npos);
 }
 
 TEST_CASE("netd: a stranger's flush and delete do not touch the owned table", "[osn]") {

@@ -1,10 +1,14 @@
 // The whole family with its real programs in a namespace: joined, restarted, watched, stopped closed. The programs must
 // be built beside this one.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -75,17 +79,36 @@ class Gateway {
     std::ofstream(folder_ + "/etc/keys/gateway.key")
         << "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n";  // published with wg(8)
     REQUIRE(chmod((folder_ + "/etc/keys/gateway.key").c_str(), 0600) == 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    (folder_ + "/notify").copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(bind(notify_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     pid_ = start();
     REQUIRE(soon([] { return forwards(); }, 20s));
   }
   ~Gateway() {
     if (pid_ > 0) ::kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
+    close(notify_);
     std::filesystem::remove_all(folder_);
   }
+  // What the service manager was told since the last call, without the watchdog's beat.
+  [[nodiscard]] std::string notified() const {
+    std::string all;
+    std::array<char, 1024> text{};
+    for (ssize_t size = 0; (size = recv(notify_, text.data(), text.size(), MSG_DONTWAIT)) > 0;)
+      if (std::string one(text.data(), static_cast<std::size_t>(size)); one != "WATCHDOG=1") all += one + "|";
+    return all;
+  }
+  [[nodiscard]] std::string log() const { return read_text(folder_ + "/log"); }
+  void write_config(const std::string& text) const { std::ofstream(folder_ + "/etc/sekisho.json") << text; }
 
   [[nodiscard]] pid_t start() const {
     const pid_t pid = fork();
     REQUIRE(pid >= 0);
+    if (pid == 0) {
+      dup2(open((folder_ + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), 2);
+      setenv("NOTIFY_SOCKET", (folder_ + "/notify").c_str(), 1);
+    }
     if (pid == 0) _exit(daemon::run_gateway({folder_ + "/etc/sekisho.json", folder_ + "/state", folder_ + "/run"}));
     return pid;
   }
@@ -103,6 +126,7 @@ class Gateway {
  private:
   std::string folder_ = "/tmp/sekisho-run-XXXXXX";
   pid_t pid_ = 0;
+  int notify_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 };
 
 TEST_CASE("supervisor: four children, each with its own privilege and no more", "[osn]") {
@@ -166,6 +190,46 @@ TEST_CASE("supervisor: an orderly stop leaves the kernel closed, also when netd 
   CHECK_FALSE(forwards());
   CHECK(stranger("nft list chain inet sekisho forward") == 0);
   CHECK(stranger("nft list map inet sekisho service4") != 0);  // nothing that lets a facility pass
+}
+
+TEST_CASE("supervisor: one line says ready, an orderly stop warns of nothing", "[osn]") {
+  const NetworkNamespace space;
+  Gateway gateway;
+  REQUIRE(soon([&] { return gateway.log().find("gateway.ready") != std::string::npos; }));
+  CHECK(gateway.notified().find("READY=1\nSTATUS=generation 1") != std::string::npos);
+  CHECK(gateway.stop(SIGTERM) == 0);
+  const auto log = gateway.log();
+  CHECK(log.find("gateway.ready") == log.rfind("gateway.ready"));
+  const auto after = log.substr(log.find("gateway.ready"));
+  CHECK(after.find("\"warning\"") == std::string::npos);
+  CHECK(after.find("\"error\"") == std::string::npos);
+  CHECK(after.find("process.ended") != std::string::npos);
+}
+
+TEST_CASE("supervisor: a death that nobody asked for is a warning", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  REQUIRE(kill(children_of(gateway.pid()).at("keyd"), SIGKILL) == 0);
+  CHECK(soon([&] { return gateway.log().find("\"warning\",\"event\":\"process.lost\"") != std::string::npos; }));
+}
+
+TEST_CASE("supervisor: systemd is told when a reload begins and how it ended", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  std::string told;
+  const auto hears = [&](const std::string& words) {
+    return soon([&] { return (told += gateway.notified()).find(words) != std::string::npos; }, 20s);
+  };
+  REQUIRE(hears("READY=1"));
+  told.clear();
+  REQUIRE(kill(gateway.pid(), SIGHUP) == 0);
+  REQUIRE(hears("READY=1\nSTATUS=generation 2"));
+  CHECK(told.starts_with("RELOADING=1\nMONOTONIC_USEC="));
+  told.clear();
+  gateway.write_config("{");
+  REQUIRE(kill(gateway.pid(), SIGHUP) == 0);
+  REQUIRE(hears("READY=1\nSTATUS=reload refused, generation 2 stays: "));
+  CHECK(told.starts_with("RELOADING=1\n"));
 }
 
 TEST_CASE("supervisor: its own kill -9 takes every child with it and leaves the table", "[osn]") {

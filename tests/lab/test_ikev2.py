@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from netns import Namespace, LabError, addresses, end_process, new_tag, require_privilege, run, veth, wait_for
@@ -309,6 +310,35 @@ class Rekey(Ikev2):
             wait_for("40 SAs", lambda: len(shell.events(DONE)) >= 40, 90, every=0.5)
         self.assertEqual(pings.lost(), 0)
         self.assertEqual(shell.events(DOWN) + shell.events(FAILED), [])
+
+
+    def collide(self, what, **life):
+        """Our request to rekey is lost while charon begins to rekey the same SA: each meets the other's request with its own open."""
+        swan = self.swan(esp="aes256gcm16-ecp384", connection="rekey_time = 1h", child="rekey_time = 1h")
+        shell = self.shell(remote=THEIRS, start="", **life)
+        wait_for("the tunnel", lambda: shell.events(UP), 15)
+        begun = time.monotonic()
+        self.carries()
+        with self.pinging() as pings:
+            time.sleep(max(0, begun + 15 - time.monotonic()))  # ours begins 16 to 18 s after the start
+            self.router.nft("table inet hold { chain in { type filter hook input priority 0; udp dport 4500 @th,64,32 0 counter drop; }; }")
+            wait_for("our lost request", lambda: "packets 0 " not in self.router.run("nft", "list", "table", "inet", "hold").stdout, 6)
+            swan.swanctl("--rekey", *what)
+            time.sleep(0.2)
+            self.router.nft("delete table inet hold")
+            wait_for("one IKE SA and one CHILD SA", lambda: self.settled(shell, swan), 20, every=0.2)
+        self.assertEqual(pings.lost(), 0)
+        self.assertEqual(shell.events(DOWN) + shell.events(FAILED) + shell.events(GAVE_UP), [])
+        self.carries()
+        log = swan.log.read_text(errors="replace")
+        self.assertIn("collision", log)
+        return log
+
+    def test_ikev2_child_rekey_collision(self):
+        self.collide(("--child", "c"), child_life="20")
+
+    def test_ikev2_ike_rekey_collision(self):
+        self.collide(("--ike", "t"), ike_life="20")
 
 
 class Ends(Ikev2):
