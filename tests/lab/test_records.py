@@ -127,7 +127,7 @@ class FullDisk(unittest.TestCase):
         config["gateway"]["records"] = {"keep_free_mib": 2}
         self.lab.gateway.write_config(config)
         self.lab.gateway.start()
-        self.lab.a.start(self.lab.public_key)
+        self.lab.start_hospitals()
         self.lab.wait_service(self.lab.a)
 
     def _status(self):
