@@ -314,15 +314,16 @@ class Rekey(Ikev2):
 
     def collide(self, what, **life):
         """Our request to rekey is lost while charon begins to rekey the same SA: each meets the other's request with its own open."""
-        swan = self.swan(esp="aes256gcm16-ecp384", connection="rekey_time = 1h", child="rekey_time = 1h")
+        swan = self.swan(esp="aes256gcm16-ecp384", connection="rekey_time = 1h", child="rekey_time = 1h",
+                         charon="retransmit_timeout = 0.5")
         shell = self.shell(remote=THEIRS, start="", **life)
         wait_for("the tunnel", lambda: shell.events(UP), 15)
         begun = time.monotonic()
         self.carries()
         with self.pinging() as pings:
-            time.sleep(max(0, begun + 15 - time.monotonic()))  # ours begins 16 to 18 s after the start
+            time.sleep(max(0, begun + 22 - time.monotonic()))  # ours begins 24 to 27 s after the start
             self.router.nft("table inet hold { chain in { type filter hook input priority 0; udp dport 4500 @th,64,32 0 counter drop; }; }")
-            wait_for("our lost request", lambda: "packets 0 " not in self.router.run("nft", "list", "table", "inet", "hold").stdout, 6)
+            wait_for("our lost request", lambda: "packets 0 " not in self.router.run("nft", "list", "table", "inet", "hold").stdout, 8)
             swan.swanctl("--rekey", *what)
             time.sleep(0.2)
             self.router.nft("delete table inet hold")
@@ -335,10 +336,10 @@ class Rekey(Ikev2):
         return log
 
     def test_ikev2_child_rekey_collision(self):
-        self.collide(("--child", "c"), child_life="20")
+        self.collide(("--child", "c"), child_life="30")
 
     def test_ikev2_ike_rekey_collision(self):
-        self.collide(("--ike", "t"), ike_life="20")
+        self.collide(("--ike", "t"), ike_life="30")
 
 
 class Ends(Ikev2):

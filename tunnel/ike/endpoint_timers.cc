@@ -37,7 +37,7 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
   std::erase_if(sa.children, [&](const ChildSa& child) { return child.closed() && child.ends <= turn.now; });
   if (sa.keepalive <= turn.now) send_keepalive(sa, turn);
   if (sa.ends <= turn.now) {
-    if (!sa.established()) return bury(sa);
+    if (!sa.established() || sa.redundant) return bury(sa);
     sa.close_wanted = true;
   }
   pursue(sa, turn);

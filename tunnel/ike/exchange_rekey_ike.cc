@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint32_t kMaximumRetries = 3;
 constexpr Duration kReplacedLimit = std::chrono::seconds(60);  // then we delete it ourselves
 
+constexpr Duration kRedundantLimit = std::chrono::seconds(10);  // then it is forgotten without a word
+
 using Kind = Exchanging::Kind;
 
 }  // namespace
@@ -127,7 +129,11 @@ void Endpoint::State::receive_rekey_ike_response(IkeSa& sa, const Incoming& mess
     made.close_wanted = true;
     return replaced(sa, turn);
   }
-  if (rival != nullptr) replaced(*rival, turn);
+  if (rival != nullptr) {  // RFC 7296 2.25.2: our Delete of the old one may reach the peer before our answer did
+    replaced(*rival, turn);
+    rival->redundant = true;
+    rival->ends = turn.now + kRedundantLimit;
+  }
   sa.close_wanted = true;
 }
 

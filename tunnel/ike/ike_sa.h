@@ -109,6 +109,7 @@ struct IkeSa {
   bool mobike = false;     // both ends speak RFC 4555
   bool counted = false;    // among the half-open of Admission, under `first_source`
   wire::IpAddress first_source;
+  bool redundant = false;     // lost a collision: the peer deletes it, or has never known it
   bool close_wanted = false;  // a Delete goes as soon as no other request is outstanding
 
   IkeChoice suite;
