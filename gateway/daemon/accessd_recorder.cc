@@ -66,7 +66,9 @@ void Recorder::write_detail(const Record& record, Instant now) {
   const auto sum = [&](Cause cause) { detail_.sum(record, cause, os::record_time()); };
   if (room_ == Room::kNone) return sum(Cause::kSpace);
   if (!detail_.admit(record, now)) return sum(Cause::kRate);
-  if (!write_once(record, Weight::kBatched, now)) sum(Cause::kError);
+  if (write_once(record, Weight::kBatched, now)) return;
+  sum(Cause::kError);
+  if (looked_ != now) look_at_space(now);  // full since the last look: said at once
 }
 
 void Recorder::write_summaries(Weight weight, Instant now) {

@@ -82,6 +82,7 @@ struct Site {
 std::pair<int, std::string> as_nobody(const Site& site, const Words& words) {
   const auto path = site.folder + "/told";
   const int told = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+  std::fflush(nullptr);  // or the child says it once more
   const pid_t child = fork();
   if (child == 0) {
     dup2(told, 2);

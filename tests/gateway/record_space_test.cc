@@ -188,6 +188,19 @@ TEST_CASE("records: on a full disk decisions stay durable, flows are summed, and
   CHECK(disk.records("flow.end").size() == 1);
 }
 
+TEST_CASE("records: a disk that fills up between two looks is seen with the first row it refuses") {
+  SmallDisk disk;
+  REQUIRE(disk.there);
+  auto now = os::boot_now();
+  Recorder recorder(disk.path, kReserve);
+  recorder.set_limits(limits(), now);
+  disk.fill();
+  for (int i = 1; i <= 100; ++i) recorder.write_detail(flow("flow.end", "a", 1), now + std::chrono::milliseconds(i));
+  CHECK(recorder.room() == Recorder::Room::kNone);
+  CHECK(recorder.summed() + disk.records("flow.end").size() == 100);
+  CHECK(disk.records("records.space").back()["room"] == "none");
+}
+
 TEST_CASE("records: without the reserve a decision on a full disk fails (the check can fail)") {
   SmallDisk disk;
   REQUIRE(disk.there);
