@@ -171,7 +171,7 @@ ConntrackEvents read_conntrack_events(Octets datagram) {
     const std::uint16_t kind = message->type & 0xff;
     if (message->type >> 8 != kSubsystem || (kind != kMessageNew && kind != kMessageDelete)) continue;
     if (auto event = read_event(*message))
-      out.events.push_back(std::move(*event));
+      out.events.push_back(*event);
     else
       ++out.malformed;
   }

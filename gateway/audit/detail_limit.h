@@ -12,6 +12,14 @@
 
 namespace gateway::audit {
 
+// What was not written singly of one facility and sort.
+struct DetailSums {
+  std::map<std::string, std::uint64_t> rows;  // "flow.begin" -> how many
+  std::uint64_t packets_sent = 0, bytes_sent = 0, packets_received = 0, bytes_received = 0;
+  config::value::WallTime since;
+  bool causes[3] = {false, false, false};
+};
+
 class DetailLimit {
  public:
   static constexpr config::value::Duration kBurst = std::chrono::hours(1);  // so much of the mean may come at once
@@ -37,15 +45,9 @@ class DetailLimit {
   [[nodiscard]] std::uint64_t summed() const { return summed_; }  // rows, since this object was made
 
  private:
-  struct Sums {
-    std::map<std::string, std::uint64_t> rows;  // "flow.begin" -> how many
-    std::uint64_t packets_sent = 0, bytes_sent = 0, packets_received = 0, bytes_received = 0;
-    config::value::WallTime since;
-    bool causes[3] = {false, false, false};
-  };
   struct Facility {
     config::value::Instant full_at{};  // GCRA: when its allowance, used as it was, is whole again
-    std::optional<Sums> sums;
+    std::optional<DetailSums> sums;
   };
   Facility& facility_of(const Record& record);
 

@@ -33,7 +33,7 @@ OsResult<std::string> read_text(const std::string& path) {
   if (::fstat(file.number(), &status) != 0) return failed();
   if (!S_ISREG(status.st_mode)) return std::unexpected(OsError{0, "cannot read " + path + ": not a regular file"});
   std::string text;
-  std::array<char, 65536> piece;
+  std::array<char, 65536> piece{};
   while (text.size() <= config::kMaxFileBytes) {  // one octet more is enough for config to refuse it
     const auto got = ::read(file.number(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
