@@ -56,6 +56,18 @@ WireguardListener bind_listener(const Node& node, Report& report) {
   return listener;
 }
 
+Ikev2Gateway bind_ikev2(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kIkev2Gateway, report);
+  Ikev2Gateway ikev2;
+  ikev2.at = node.at;
+  if (const auto id = reader.parsed<IkeIdentityText>("local_id", Presence::kOptional)) ikev2.local_id = id->text;
+  if (auto file = reader.text("certificate_file", Presence::kOptional); !file.empty()) ikev2.certificate_file = file;
+  if (auto file = reader.text("private_key_file", Presence::kOptional); !file.empty()) ikev2.private_key_file = file;
+  if (reader.is_object() && reader.has("certificate_file") != reader.has("private_key_file"))
+    report.error(node.at, "\"certificate_file\" and \"private_key_file\" belong together", "write both, or none");
+  return ikev2;
+}
+
 RecordLimits bind_records(const Node& node, Report& report) {
   ObjectReader reader(node, keys::kRecords, report);
   RecordLimits limits;
@@ -85,6 +97,7 @@ Gateway bind_gateway(const Node& node, Report& report) {
   gateway.crypto_profile = profile == 1 ? CryptoProfile::kIpsecCompat : CryptoProfile::kIpsecStrict;
   if (const Node* listener = reader.value("wireguard", Presence::kOptional))
     gateway.wireguard = bind_listener(*listener, report);
+  if (const Node* ikev2 = reader.value("ikev2", Presence::kOptional)) gateway.ikev2 = bind_ikev2(*ikev2, report);
   if (const auto mtu = reader.integer("tunnel_mtu", {1280, 9000}, Presence::kOptional))
     gateway.tunnel_mtu = static_cast<std::uint16_t>(*mtu);
   if (const Node* records = reader.value("records", Presence::kOptional))

@@ -9,15 +9,19 @@
 namespace config {
 namespace {
 
-Exception bind_exception(const Node& node, Report& report) {
-  ObjectReader reader(node, keys::kException, report);
+Exception read_exception(ObjectReader& reader) {
   Exception exception;
-  exception.at = node.at;
+  exception.at = reader.at();
   exception.reason = reader.text("reason", Presence::kRequired);
   exception.approved_by = reader.text("approved_by", Presence::kRequired);
   const auto until = reader.parsed<EndDate>("until", Presence::kRequired);
   exception.until = until ? until->end : WallTime::max();
   return exception;
+}
+
+Exception bind_exception(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kException, report);
+  return read_exception(reader);
 }
 
 void refuse_foreign_keys(const ObjectReader& reader, std::string_view protocol,
@@ -29,7 +33,9 @@ void refuse_foreign_keys(const ObjectReader& reader, std::string_view protocol,
 }
 
 WireguardTunnel bind_wireguard(ObjectReader& reader, Report& report) {
-  refuse_foreign_keys(reader, "wireguard", {"remote_id", "authentication"}, report);
+  refuse_foreign_keys(reader, "wireguard",
+                      {"remote_id", "local_id", "authentication", "encapsulation", "ppk", "algorithm_exceptions"},
+                      report);
   WireguardTunnel tunnel;
   if (const auto key = reader.parsed<PublicKeyText>("public_key", Presence::kRequired)) tunnel.public_key = key->text;
   if (auto file = reader.text("preshared_key_file", Presence::kOptional); !file.empty())
@@ -46,21 +52,70 @@ WireguardTunnel bind_wireguard(ObjectReader& reader, Report& report) {
   return tunnel;
 }
 
+CertificateAuthentication bind_certificate(ObjectReader& reader, std::string authority) {
+  CertificateAuthentication certificate;
+  certificate.authority_file = std::move(authority);
+  if (auto list = reader.text("revocation_list_file", Presence::kOptional); !list.empty())
+    certificate.revocation_list_file = std::move(list);
+  const auto check = reader.choice("revocation", {"required", "where-listed", "not-checked"}, Presence::kOptional);
+  certificate.revocation = static_cast<RevocationCheck>(check.value_or(0));
+  if (const auto days = reader.integer("list_grace_days", {0, 365}, Presence::kOptional))
+    certificate.list_grace_days = static_cast<std::uint16_t>(*days);
+  return certificate;
+}
+
+void bind_authentication(const Node& node, Ikev2Tunnel& tunnel, Report& report) {
+  ObjectReader reader(node, keys::kAuthentication, report);
+  if (auto psk = reader.text("psk_file", Presence::kOptional); !psk.empty()) tunnel.psk_file = std::move(psk);
+  if (auto authority = reader.text("certificate_authority_file", Presence::kOptional); !authority.empty())
+    tunnel.certificate = bind_certificate(reader, std::move(authority));
+  if (!reader.is_object()) return;
+  if (reader.has("psk_file") == reader.has("certificate_authority_file"))
+    report.error(node.at, "exactly one of \"psk_file\" and \"certificate_authority_file\" is needed");
+  for (const std::string_view key : {"revocation_list_file", "revocation", "list_grace_days"})
+    if (reader.has(key) && !reader.has("certificate_authority_file"))
+      report.error(report.below(node.at, {key}), fmt::format("\"{}\" is about certificates; here is none", key));
+}
+
+PostquantumKey bind_ppk(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kPpk, report);
+  PostquantumKey ppk;
+  ppk.id = reader.text("id", Presence::kRequired);
+  ppk.file = reader.text("file", Presence::kRequired);
+  ppk.required = reader.boolean("required", Presence::kOptional).value_or(true);
+  return ppk;
+}
+
+AlgorithmException bind_algorithm_exception(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kAlgorithmException, report);
+  AlgorithmException exception;
+  exception.at = node.at;
+  exception.algorithm = reader.text("algorithm", Presence::kRequired);
+  exception.why = read_exception(reader);
+  return exception;
+}
+
+void bind_algorithm_exceptions(ObjectReader& reader, Ikev2Tunnel& tunnel, Report& report) {
+  const Node* list = reader.value("algorithm_exceptions", Kind::kArray, Presence::kOptional);
+  if (list == nullptr) return;
+  if (list->items.size() > kMaxAlgorithmExceptions)
+    return report.error(list->at, fmt::format("at most {} exceptions are allowed", kMaxAlgorithmExceptions));
+  for (const Node& item : list->items) tunnel.algorithm_exceptions.push_back(bind_algorithm_exception(item, report));
+}
+
 Ikev2Tunnel bind_ikev2(ObjectReader& reader, Report& report) {
   refuse_foreign_keys(reader, "ikev2",
-                      {"public_key", "preshared_key_file", "endpoint", "persistent_keepalive_seconds", "exception"},
-                      report);
+                      {"public_key", "preshared_key_file", "persistent_keepalive_seconds", "exception"}, report);
   Ikev2Tunnel tunnel;
-  tunnel.remote_id = reader.text("remote_id", Presence::kRequired);
-  const Node* node = reader.value("authentication", Presence::kRequired);
-  if (node == nullptr) return tunnel;
-  ObjectReader authentication(*node, keys::kAuthentication, report);
-  auto psk = authentication.text("psk_file", Presence::kOptional);
-  auto authority = authentication.text("certificate_authority_file", Presence::kOptional);
-  if (!psk.empty()) tunnel.psk_file = std::move(psk);
-  if (!authority.empty()) tunnel.certificate_authority_file = std::move(authority);
-  if (authentication.is_object() && authentication.has("psk_file") == authentication.has("certificate_authority_file"))
-    report.error(node->at, "exactly one of \"psk_file\" and \"certificate_authority_file\" is needed");
+  if (const auto id = reader.parsed<IkeIdentityText>("remote_id", Presence::kRequired)) tunnel.remote_id = id->text;
+  if (const auto id = reader.parsed<IkeIdentityText>("local_id", Presence::kOptional)) tunnel.local_id = id->text;
+  if (const Node* node = reader.value("authentication", Presence::kRequired))
+    bind_authentication(*node, tunnel, report);
+  if (const auto host = reader.parsed<HostAddress>("endpoint", Presence::kOptional)) tunnel.endpoint = host->address;
+  const auto encapsulation = reader.choice("encapsulation", {"auto", "udp"}, Presence::kOptional);
+  tunnel.encapsulation = static_cast<Encapsulation>(encapsulation.value_or(0));
+  if (const Node* ppk = reader.value("ppk", Presence::kOptional)) tunnel.ppk = bind_ppk(*ppk, report);
+  bind_algorithm_exceptions(reader, tunnel, report);
   return tunnel;
 }
 

@@ -12,11 +12,24 @@ namespace {
 constexpr std::string_view kWriteException =
     "write \"exception\": { \"reason\": \"...\", \"approved_by\": \"...\", \"until\": \"YYYY-MM-DD\" } into the tunnel";
 
-// The one place that keeps IKEv2 out until its floor is there; remove the call and this when it is.
-void refuse_ikev2(const Tunnel& tunnel, Report& report) {
-  if (tunnel.protocol != TunnelProtocol::kIkev2 || tunnel.ikev2.remote_id.empty()) return;
-  report.error(report.below(tunnel.at, {"protocol"}), "the protocol \"ikev2\" is not available in this version",
-               "use \"wireguard\" with an \"exception\"");
+// The written reasons of algorithms outside the profile must not have ended.
+void check_ikev2(const Facility& facility, const GatewayConfig& config, WallTime now, Report& report) {
+  const auto& tunnel = facility.tunnel;
+  if (tunnel.protocol != TunnelProtocol::kIkev2) return;
+  for (const auto& exception : tunnel.ikev2.algorithm_exceptions)
+    if (exception.why.until <= now)
+      report.error(report.below(exception.at, {"until"}),
+                   fmt::format("the exception for {} has ended", quoted(exception.algorithm)),
+                   "have it approved again with a new date, or take it out");
+  if (tunnel.ikev2.psk_file && config.gateway.crypto_profile == CryptoProfile::kIpsecStrict)
+    report.warning(report.below(tunnel.at, {"authentication", "psk_file"}),
+                   fmt::format("facility {} proves itself with a preshared key; ipsec-strict asks for certificates",
+                               quoted(facility.name.text)),
+                   "\"certificate_authority_file\", or \"crypto_profile\": \"ipsec-compat\"");
+  if (tunnel.ikev2.certificate && !config.gateway.ikev2.certificate_file)
+    report.error(report.below(tunnel.at, {"authentication"}), "certificates prove both ends, and the gateway has none",
+                 "write \"ikev2\": { \"certificate_file\": ..., \"private_key_file\": ... } into \"gateway\"",
+                 {config.gateway.at});
 }
 
 // The guideline's line types are IPsec; anything else needs a written, approved, ending reason.
@@ -45,8 +58,9 @@ void check_source(const Facility& facility, Report& report) {
   }
   for (const auto& source : tunnel.sources)
     if (source.length() == 0) report.warning(at, fmt::format("{} as a source is any address", source.to_string()));
-  const auto& endpoint = tunnel.wireguard.endpoint;
-  const auto holds = [&](const Prefix& source) { return source.contains(endpoint->address); };
+  auto endpoint = tunnel.ikev2.endpoint;
+  if (tunnel.wireguard.endpoint) endpoint = tunnel.wireguard.endpoint->address;
+  const auto holds = [&](const Prefix& source) { return source.contains(*endpoint); };
   if (endpoint && std::none_of(tunnel.sources.begin(), tunnel.sources.end(), holds))
     report.error(report.below(tunnel.at, {"endpoint"}),
                  fmt::format("the endpoint {} is not among the sources it may call from", endpoint->to_string()),
@@ -103,6 +117,7 @@ void check_shared(const GatewayConfig& config, Report& report) {
       files.add(*tunnel.wireguard.preshared_key_file, facility, report.below(tunnel.at, {"preshared_key_file"}));
     if (tunnel.ikev2.psk_file)
       files.add(*tunnel.ikev2.psk_file, facility, report.below(tunnel.at, {"authentication", "psk_file"}));
+    if (tunnel.ikev2.ppk) files.add(tunnel.ikev2.ppk->file, facility, report.below(tunnel.at, {"ppk", "file"}));
     if (!tunnel.ikev2.remote_id.empty())
       identities.add(tunnel.ikev2.remote_id, facility, report.below(tunnel.at, {"remote_id"}));
   }
@@ -112,7 +127,7 @@ void check_shared(const GatewayConfig& config, Report& report) {
 
 void check_tunnels(const GatewayConfig& config, WallTime now, Report& report) {
   for (const auto& facility : config.facilities) {
-    refuse_ikev2(facility.tunnel, report);
+    check_ikev2(facility, config, now, report);
     check_exception(facility.tunnel, now, report);
     check_source(facility, report);
     check_mtu(facility, config, report);

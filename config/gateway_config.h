@@ -50,6 +50,14 @@ struct WireguardListener {
   std::uint16_t port = 51820;
 };
 
+// This gateway as an end of IKEv2 (RFC 7296). Key and certificate: both, or none when every facility has a preshared
+// key.
+struct Ikev2Gateway {
+  std::string local_id;  // "fqdn:gw.example"; empty: "ip:" and the first outside address
+  std::optional<std::string> certificate_file, private_key_file;  // PEM; the certificate first, then its chain
+  Position at;
+};
+
 // What may be put on record singly. Beyond it flows are only summed; decisions are recorded all the same.
 struct RecordLimits {
   std::uint32_t budget_mib = 32'768;           // all record files together
@@ -65,6 +73,7 @@ struct Gateway {
   Inside inside;
   CryptoProfile crypto_profile = CryptoProfile::kIpsecStrict;
   WireguardListener wireguard;
+  Ikev2Gateway ikev2;
   std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
   RecordLimits records;
   Position at;
@@ -110,10 +119,39 @@ struct WireguardTunnel {
   std::optional<Exception> exception;
 };
 
-struct Ikev2Tunnel {  // bound and checked; the tunnel itself comes with the IKEv2 floor
-  std::string remote_id;
+// An algorithm outside the gateway's crypto profile for one facility. Its name is a row of tunnel/ike/algorithms.cc,
+// which gateway/core looks up: this floor does not know them.
+struct AlgorithmException {
+  std::string algorithm;  // "MODP-2048"
+  Exception why;
+  Position at;
+};
+
+enum class RevocationCheck : std::uint8_t { kRequired, kWhereListed, kNotChecked };
+enum class Encapsulation : std::uint8_t { kAuto, kUdp };  // kUdp: ESP in UDP 4500 also when there is no NAT (RFC 3948)
+
+struct CertificateAuthentication {
+  std::string authority_file;                       // PEM: whoever it issued a certificate for `remote_id`
+  std::optional<std::string> revocation_list_file;  // PEM or DER
+  RevocationCheck revocation = RevocationCheck::kRequired;
+  std::uint16_t list_grace_days = 0;  // how long a list is believed after its next update
+};
+
+struct PostquantumKey {  // RFC 8784
+  std::string id;
+  std::string file;
+  bool required = true;
+};
+
+struct Ikev2Tunnel {
+  std::string remote_id;                // "fqdn:rtx.hakodate.example"
+  std::optional<std::string> local_id;  // instead of the gateway's
   std::optional<std::string> psk_file;
-  std::optional<std::string> certificate_authority_file;
+  std::optional<CertificateAuthentication> certificate;  // exactly one of the two
+  std::optional<IpAddress> endpoint;                     // absent: the peer calls, we answer
+  Encapsulation encapsulation = Encapsulation::kAuto;
+  std::optional<PostquantumKey> ppk;
+  std::vector<AlgorithmException> algorithm_exceptions;
 };
 
 enum class TunnelProtocol : std::uint8_t { kWireguard, kIkev2 };
@@ -176,5 +214,18 @@ struct GatewayConfig {
   std::vector<InsideMayReach> inside_may_reach;
   std::vector<PolicyTest> tests;
 };
+
+// Is a WireGuard tunnel (an IKEv2 tunnel) among them? What no facility uses is not opened.
+[[nodiscard]] inline bool has_tunnel(const GatewayConfig& config, TunnelProtocol protocol) {
+  for (const Facility& facility : config.facilities)
+    if (facility.tunnel.protocol == protocol) return true;
+  return false;
+}
+[[nodiscard]] inline bool has_wireguard(const GatewayConfig& config) {
+  return has_tunnel(config, TunnelProtocol::kWireguard);
+}
+[[nodiscard]] inline bool has_ikev2(const GatewayConfig& config) {
+  return has_tunnel(config, TunnelProtocol::kIkev2);
+}
 
 }  // namespace config

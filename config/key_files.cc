@@ -17,8 +17,10 @@ struct Reference {
 
 std::vector<Reference> references(const GatewayConfig& config) {
   const auto& gateway = config.gateway;
-  std::vector<Reference> all{
-      {gateway.wireguard.private_key_file, "the gateway", "gateway.wireguard.private_key_file", gateway.at}};
+  std::vector<Reference> all;
+  if (has_wireguard(config))
+    all.push_back(
+        {gateway.wireguard.private_key_file, "the gateway", "gateway.wireguard.private_key_file", gateway.at});
   for (const auto& facility : config.facilities) {
     const auto owner = fmt::format("facility \"{}\"", facility.name.text);
     const auto path = fmt::format("facilities.{}.tunnel.", facility.name.text);
@@ -27,6 +29,7 @@ std::vector<Reference> references(const GatewayConfig& config) {
       all.push_back({*tunnel.wireguard.preshared_key_file, owner, path + "preshared_key_file", tunnel.at});
     if (tunnel.ikev2.psk_file)
       all.push_back({*tunnel.ikev2.psk_file, owner, path + "authentication.psk_file", tunnel.at});
+    if (tunnel.ikev2.ppk) all.push_back({tunnel.ikev2.ppk->file, owner, path + "ppk.file", tunnel.at});
   }
   return all;
 }

@@ -75,6 +75,11 @@ std::optional<std::int64_t> ObjectReader::integer(std::string_view key, IntegerR
   return node->integer;
 }
 
+std::optional<bool> ObjectReader::boolean(std::string_view key, Presence presence) {
+  const Node* node = value(key, Kind::kBoolean, presence);
+  return node == nullptr ? std::nullopt : std::optional(node->boolean);
+}
+
 std::optional<std::size_t> ObjectReader::choice(std::string_view key, const std::vector<std::string_view>& words,
                                                 Presence presence) {
   const Node* node = value(key, Kind::kString, presence);

@@ -39,6 +39,7 @@ class ObjectReader {
   // Not empty, at most kMaxTextBytes.
   [[nodiscard]] std::string text(std::string_view key, Presence presence);
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key, IntegerRange range, Presence presence);
+  [[nodiscard]] std::optional<bool> boolean(std::string_view key, Presence presence);
   // One of `words`, by index.
   [[nodiscard]] std::optional<std::size_t> choice(std::string_view key, const std::vector<std::string_view>& words,
                                                   Presence presence);

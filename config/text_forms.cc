@@ -115,6 +115,27 @@ Result<PublicKeyText, std::string> PublicKeyText::parse(std::string_view text) {
   return PublicKeyText{std::string(text)};
 }
 
+Result<IkeIdentityText, std::string> IkeIdentityText::parse(std::string_view text) {
+  const auto colon = text.find(':');
+  const auto kind = text.substr(0, colon == std::string_view::npos ? 0 : colon);
+  const auto rest = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
+  const auto of = [](std::string_view alphabet, std::string_view what) {
+    return !what.empty() && what.find_first_not_of(alphabet) == std::string_view::npos;
+  };
+  constexpr std::string_view kHost = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+  bool good = false;
+  if (kind == "fqdn") good = rest.size() <= 253 && of(kHost, rest);
+  if (kind == "ip") good = IpAddress::parse(rest).has_value();
+  if (kind == "email") good = rest.size() <= 254 && rest.find('@') != 0 && rest.find('@') < rest.size() - 1;
+  if (kind == "keyid") good = rest.size() % 2 == 0 && rest.size() <= 128 && of("0123456789abcdefABCDEF", rest);
+  if (kind == "dn") good = rest.size() <= 500 && rest.find('=') != std::string_view::npos;
+  if (good) return IkeIdentityText{std::string(text)};
+  return std::unexpected(
+      fmt::format("{} is no identity of IKEv2: \"fqdn:router.example\", \"ip:198.51.100.7\", "
+                  "\"email:a@b.example\", \"keyid:0a1b\" (hexadecimal) or \"dn:CN=..., O=...\"",
+                  quoted(text)));
+}
+
 Result<InterfaceName, std::string> InterfaceName::parse(std::string_view text) {
   if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
       text.find_first_of("/: \t\"\\%*") != std::string_view::npos)

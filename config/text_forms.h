@@ -32,6 +32,13 @@ struct PublicKeyText {
   [[nodiscard]] static value::Result<PublicKeyText, std::string> parse(std::string_view text);
 };
 
+// "fqdn:rtx.hakodate.example", "ip:198.51.100.7", "email:a@b.example", "keyid:0a1b2c" (hexadecimal) or "dn:CN=...,
+// O=...".
+struct IkeIdentityText {
+  std::string text;
+  [[nodiscard]] static value::Result<IkeIdentityText, std::string> parse(std::string_view text);
+};
+
 // 1..15 octets, a name Linux accepts, neither the loopback nor the tunnel device.
 struct InterfaceName {
   std::string text;

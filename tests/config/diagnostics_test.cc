@@ -3,6 +3,7 @@
 
 #include "config/limits.h"
 #include "config/report.h"
+#include "config/text_forms.h"
 #include "tests/config/support.h"
 
 using namespace config_test;
@@ -290,19 +291,61 @@ TEST_CASE("warnings do not refuse") {
         Severity::kWarning);
 }
 
-TEST_CASE("IKEv2 is bound, checked and not available") {
-  const auto text = base_with(
+namespace {
+
+// alpha as an IKEv2 facility; `tunnel` is what stands beside the protocol.
+std::string ikev2_alpha(const std::string& tunnel) {
+  auto text = base_with(
       "\"protocol\": \"wireguard\",\n        \"public_key\": \"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\",",
-      "\"protocol\": \"ikev2\", \"remote_id\": \"fqdn:a.example\", \"authentication\": { \"psk_file\": \"keys/a.psk\" "
-      "},");
-  auto cut = text;
+      "\"protocol\": \"ikev2\", " + tunnel + ",");
   const std::string exception =
       ",\n        \"exception\": { \"reason\": \"r\", \"approved_by\": \"a\", \"until\": \"2030-03-31\" }";
-  cut.replace(cut.find(exception), exception.size(), "");
-  const auto loaded = load_text(cut);
-  CHECK(error_count(loaded) == 1);
-  CHECK(found(loaded, "not available in this version").key_path == "facilities.alpha.tunnel.protocol");
-  CHECK(found(load_text(text), "does not belong").key_path == "facilities.alpha.tunnel.exception");
+  text.replace(text.find(exception), exception.size(), "");
+  return text;
+}
+const std::string kPsk = "\"remote_id\": \"fqdn:a.example\", \"authentication\": { \"psk_file\": \"keys/a.psk\" }";
+
+}  // namespace
+
+TEST_CASE("an IKEv2 tunnel is bound and checked") {
+  const auto loaded = load_text(ikev2_alpha(kPsk + ", \"endpoint\": \"198.51.100.1\", \"encapsulation\": \"udp\""));
+  REQUIRE(error_count(loaded) == 0);
+  const auto& tunnel = loaded.config.facilities.front().tunnel;
+  CHECK(tunnel.ikev2.remote_id == "fqdn:a.example");
+  CHECK(tunnel.ikev2.endpoint->to_string() == "198.51.100.1");
+  CHECK(tunnel.ikev2.encapsulation == config::Encapsulation::kUdp);
+  CHECK(found(loaded, "ipsec-strict asks for certificates").severity == Severity::kWarning);
+  CHECK(found(load_text(ikev2_alpha(kPsk + ", \"exception\": {}")), "does not belong").key_path ==
+        "facilities.alpha.tunnel.exception");
+  CHECK(found(load_text(ikev2_alpha(kPsk + ", \"endpoint\": \"192.0.2.9\"")), "not among the sources").key_path ==
+        "facilities.alpha.tunnel.endpoint");
+}
+
+TEST_CASE("what an IKEv2 tunnel may not say") {
+  const auto refused = [](const std::string& tunnel, const std::string& words) {
+    return found(load_text(ikev2_alpha(tunnel)), words).key_path;
+  };
+  const std::string id = "\"remote_id\": \"fqdn:a.example\", ";
+  CHECK(refused("\"remote_id\": \"a.example\", \"authentication\": { \"psk_file\": \"k\" }", "no identity of IKEv2") ==
+        "facilities.alpha.tunnel.remote_id");
+  CHECK(refused(id + "\"authentication\": {}", "exactly one of") == "facilities.alpha.tunnel.authentication");
+  CHECK(refused(id + "\"authentication\": { \"psk_file\": \"k\", \"revocation\": \"required\" }",
+                "about certificates") == "facilities.alpha.tunnel.authentication.revocation");
+  CHECK(refused(id + "\"authentication\": { \"certificate_authority_file\": \"ca.pem\" }", "the gateway has none") ==
+        "facilities.alpha.tunnel.authentication");
+  CHECK(refused(kPsk + ", \"algorithm_exceptions\": [{ \"algorithm\": \"MODP-2048\", \"reason\": \"r\", "
+                       "\"approved_by\": \"a\", \"until\": \"2020-01-01\" }]",
+                "has ended") == "facilities.alpha.tunnel.algorithm_exceptions[0].until");
+  CHECK(refused(kPsk + ", \"ppk\": { \"id\": \"p\" }", "\"file\" is missing") == "facilities.alpha.tunnel.ppk");
+}
+
+TEST_CASE("an identity of IKEv2 has a kind") {
+  for (const char* good : {"fqdn:rtx.hakodate.example", "ip:198.51.100.7", "ip:2001:db8::7", "email:a@b.example",
+                           "keyid:0a1B", "dn:CN=rtx, O=Hakodate"})
+    CHECK(config::IkeIdentityText::parse(good).has_value());
+  for (const char* bad : {"", "rtx", "fqdn:", "fqdn:a b", "ip:198.51.100", "email:@b", "email:a@", "keyid:0a1",
+                          "keyid:xy", "dn:rtx", "FQDN:a"})
+    CHECK_FALSE(config::IkeIdentityText::parse(bad).has_value());
 }
 
 TEST_CASE("a date holds to the end of its day in Japan") {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include <algorithm>
 #include "config/keys.h"
 #include "tests/config/support.h"
 
@@ -68,7 +69,11 @@ TEST_CASE("every key is read: a value of a wrong kind in it is an error") {
       {"tunnel", {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"PROTOCOL\", ", "}}}}"}},
       {"exception", {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"wireguard\", \"exception\": {", "}}}}}"}},
       {"authentication",
-       {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"ikev2\", \"authentication\": {", "}}}}}"}},
+       {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"ikev2\", \"authentication\": {CERTIFICATE", "}}}}}"}},
+      {"ikev2_gateway", {"{\"gateway\": {\"ikev2\": {", "}}}"}},
+      {"ppk", {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"ikev2\", \"ppk\": {", "}}}}}"}},
+      {"algorithm_exception",
+       {"{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": \"ikev2\", \"algorithm_exceptions\": [{", "}]}}}}"}},
       {"exchange", {"{\"exchanges\": [{", "}]}"}},
       {"inside_may_reach", {"{\"inside_may_reach\": [{", "}]}"}},
       {"test", {"{\"tests\": [{", "}]}"}}};
@@ -77,12 +82,18 @@ TEST_CASE("every key is read: a value of a wrong kind in it is an error") {
       CAPTURE(list.object, key);
       const auto& [before, after] = places.at(std::string(list.object));
       std::string text = before + ("\"" + std::string(key) + "\": true") + after;
-      const bool ikev2 = key == "remote_id" || key == "authentication";
+      constexpr std::string_view kOfIkev2[] = {"remote_id",     "local_id", "authentication",
+                                               "encapsulation", "ppk",      "algorithm_exceptions"};
+      const bool ikev2 = std::ranges::find(kOfIkev2, key) != std::end(kOfIkev2);
+      const bool own = key == "psk_file" || key == "certificate_authority_file";
+      if (const auto at = text.find("CERTIFICATE"); at != std::string::npos)
+        text.replace(at, 11, own ? "" : "\"certificate_authority_file\": \"ca.pem\", ");
       if (const auto at = text.find("PROTOCOL"); at != std::string::npos)
         text.replace(at, 8, ikev2 ? "ikev2" : "wireguard");
       if (list.object == "tunnel" && key == "protocol")
         text = "{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": true}}}}";
-      const auto diagnostic = found(load_text(text), ", found true or false");
+      if (key == "required") text.replace(text.find("true"), 4, "7");
+      const auto diagnostic = found(load_text(text), key == "required" ? ", found a number" : ", found true or false");
       CHECK(diagnostic.key_path.ends_with(key));
     }
   }
