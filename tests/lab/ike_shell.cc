@@ -82,7 +82,8 @@ class Shell {
   explicit Shell(std::map<std::string, std::string> options) : options_(std::move(options)) {
     local_ = *wire::IpAddress::parse(options_["local"]);
     ike::EndpointParams params;
-    params.doors = {{0, config::value::Family::kV4, 500, false}, {1, config::value::Family::kV4, 4500, true}};
+    params.doors = {{0, config::value::Family::kV4, 500, ike::Door::Kind::kPlain, {}},
+                    {1, config::value::Family::kV4, 4500, ike::Door::Kind::kNat, {}}};
     params.addresses = {local_};
     params.wall_now = WallTime(std::chrono::seconds(time(nullptr)));
     if (options_.contains("fragment")) params.fragment_size = std::stoul(options_["fragment"]);

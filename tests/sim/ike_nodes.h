@@ -63,15 +63,23 @@ struct Sent {
   Datagram bytes;
 };
 
-// An endpoint with everything around it: sockets 0 (port 500) and 1 (port 4500) of one IPv4 address.
+// An endpoint with everything around it, of one IPv4 address.
 class Node {
  public:
   Node(std::uint64_t seed, const std::string& own, ike::EndpointParams params = {})
       : rng(std::make_unique<SeededRng>(seed)), address(*tunnel::wire::IpAddress::parse(own)) {
-    params.doors = {{0, address.family(), 500, false}, {1, address.family(), 4500, true}};
+    if (params.doors.empty()) params.doors = doors(false);
     params.addresses = {address};
     params.wall_now = kWall;
     endpoint = std::make_unique<ike::Endpoint>(params, *rng, kStart);
+  }
+  // Socket 0: UDP 500, 1: UDP 4500, 2: protocol 50.
+  [[nodiscard]] std::vector<ike::Door> doors(bool with_esp) const {
+    using Kind = ike::Door::Kind;
+    std::vector<ike::Door> all{{0, address.family(), 500, Kind::kPlain, {}},
+                               {1, address.family(), 4500, Kind::kNat, {}}};
+    if (with_esp) all.push_back({2, address.family(), 0, Kind::kEsp, {}});
+    return all;
   }
   void set_peer(const ike::PeerParams& peer, Instant now) {
     endpoint->set_peer(peer, now, out);
@@ -82,7 +90,7 @@ class Node {
     take(now);
   }
   void receive(Datagram bytes, const SocketAddress& from, std::uint16_t port, Instant now) {
-    const std::uint16_t socket = port == 4500 ? 1 : 0;
+    const std::uint16_t socket = port == 4500 ? 1 : port == 0 ? 2 : 0;
     endpoint->receive({{from, address, socket}, bytes, 0}, now, out);
     take(now);
   }
@@ -123,7 +131,7 @@ class Node {
   void take(Instant now) {
     for (;;) {
       for (const auto& t : out.transmits) {
-        const std::uint16_t port = t.path.socket == 1 ? 4500 : 500;
+        const std::uint16_t port = t.path.socket == 1 ? 4500 : t.path.socket == 2 ? 0 : 500;
         sent.push_back({{address, port}, t.path.remote, {t.bytes.begin(), t.bytes.end()}});
       }
       for (const auto& d : out.deliveries) received.push_back({d.bytes.begin(), d.bytes.end()});

@@ -153,6 +153,7 @@ class ScriptedPeer {
   ike::Profile profile;
   std::uint32_t next_id = 1;
   Datagram nonce = Datagram(32, 5);
+  std::uint32_t their_esp = 0;  // SPI of the last CHILD SA the node answered with
   SocketAddress from{*tunnel::wire::IpAddress::parse("192.0.2.1"), 500};
 
  private:
@@ -186,6 +187,8 @@ class ScriptedPeer {
     if (!inner) return "malformed";
     std::string words = header->response ? "" : "request ";
     for (const ike::Payload& payload : *inner) {
+      if (payload.type == ike::PayloadType::kSa)
+        their_esp = static_cast<std::uint32_t>(ike::parse_proposals(payload.body)->front().spi.number());
       const auto notify = payload.type == ike::PayloadType::kNotify ? ike::parse_notify(payload.body)
                                                                     : std::unexpected(ike::ParseFailure{});
       words +=

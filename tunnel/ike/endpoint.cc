@@ -8,7 +8,9 @@
 
 namespace tunnel::ike {
 Endpoint::State::State(EndpointParams wanted, crypto::Rng& random, Instant now)
-    : params(std::move(wanted)), rng(random), cookies(random), admission(params.admission, random), wall_set(now) {}
+    : params(std::move(wanted)), rng(random), cookies(random), admission(params.admission, random), wall_set(now) {
+  last_key_request = params.first_key_request - 1;
+}
 
 void Endpoint::State::tell(wire::EventKind kind, const Peer& peer, std::string_view detail, Turn turn) {
   turn.out.events.push_back({kind, peer.params.id, peer.path.value_or(wire::OuterPath{}), std::string(detail)});
@@ -82,6 +84,10 @@ std::optional<Instant> Endpoint::next_deadline() const {
   if (!state_->deadlines.empty()) next = state_->deadlines.begin()->first;
   if (!state_->attempts.empty()) next = std::min(next, state_->attempts.begin()->first);
   return next == kNever ? std::nullopt : std::optional(next);
+}
+
+void Endpoint::set_doors(std::vector<Door> doors, std::vector<wire::IpAddress> addresses) {
+  state_->set_doors(std::move(doors), std::move(addresses));
 }
 
 void Endpoint::set_wall_time(wire::WallTime wall_now, Instant now) {

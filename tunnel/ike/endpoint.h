@@ -19,12 +19,19 @@ namespace tunnel::ike {
 using wire::Duration;
 using wire::Instant;
 
-// A bound UDP socket of the caller. `number` is what stands in OuterPath::socket.
+// A socket of the caller. `number` is what stands in OuterPath::socket.
 struct Door {
+  enum class Kind : std::uint8_t {
+    kPlain,  // UDP 500: IKE
+    kNat,    // UDP 4500: four zero octets before IKE, ESP without (RFC 3948)
+    kEsp,    // IP protocol 50, raw: ESP packets without the IP header; ports are 0
+  };
   std::uint16_t number = 0;
   config::value::Family family = config::value::Family::kV4;
   std::uint16_t port = 500;
-  bool encapsulates = false;  // UDP 4500: four zero octets before IKE, ESP without (RFC 3948)
+  Kind kind = Kind::kPlain;
+  [[nodiscard]] bool encapsulates() const { return kind == Kind::kNat; }
+  std::optional<wire::IpAddress> local;  // the address it is bound to; none: any of its family
 };
 
 struct EndpointParams {
@@ -34,7 +41,8 @@ struct EndpointParams {
   wire::WallTime wall_now{};               // for certificates; the endpoint advances it with Instant
   AdmissionLimits admission;
   Backoff backoff;
-  std::size_t fragment_size = 1232;  // octets of an IKE message in one datagram: 1280 without IPv6 and UDP headers
+  std::uint64_t first_key_request = 1;  // ids of KeyRequests count up from it; not 0
+  std::size_t fragment_size = 1232;     // octets of an IKE message in one datagram: 1280 without IPv6 and UDP headers
 };
 
 // Type and octets of an ID payload (RFC 7296 3.5).
@@ -73,6 +81,7 @@ struct PeerParams {
   std::optional<CertificateAuthentication> certificate;       // instead of the preshared key
   std::string preshared_key;                                  // name at keyd
   std::optional<wire::SocketAddress> endpoint;                // where we begin; none: we only answer
+  bool force_encapsulation = false;                           // ESP always in UDP 4500, as if a NAT were there
   bool start = false;                                         // begin at once and again whenever it is down
   std::vector<wire::Prefix> outer_sources;                    // empty: any
   std::vector<wire::Prefix> local_networks, remote_networks;  // what the CHILD SAs may carry
@@ -108,6 +117,9 @@ class Endpoint {  // no clock, no socket, no log
   void on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out);
   void on_deadline(Instant now, wire::Outputs& out);
   [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  // Sockets were handed over anew, or our addresses changed; SAs go on. next_deadline() may be earlier afterwards.
+  void set_doors(std::vector<Door> doors, std::vector<wire::IpAddress> addresses);
 
   // Before the shell adopts a corrected wall clock.
   void set_wall_time(wire::WallTime wall_now, Instant now);

@@ -17,7 +17,7 @@ constexpr std::uint64_t kLastNumbers = 1 << 26;  // sequence numbers left: a min
 
 }  // namespace
 
-void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, Turn turn) {
+void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, const Door& in, Turn turn) {
   const auto spi = esp::spi_of(datagram.bytes);
   const auto owner = spi ? child_spis.find(*spi) : child_spis.end();
   const auto found = owner == child_spis.end() ? sas.end() : sas.find(owner->second);
@@ -25,13 +25,14 @@ void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, Turn turn
   if (child == nullptr) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   IkeSa& sa = *found->second;
   Peer* const peer = peer_of(sa);
-  if (peer == nullptr || !peer->source_allowed(datagram.path.remote.address))
+  if (peer == nullptr || !peer->source_allowed(datagram.path.remote.address) || !esp_may_come(sa, in))
     return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   const auto opened = child->inbound->open(datagram.bytes);
   if (!opened) return turn.out.drops.add(opened.error());
   sa.heard = turn.now;
   // RFC 7296 2.23: a peer behind a NAT is where its last authenticated packet came from.
-  if (sa.nat.peer_behind && sa.encapsulated && sa.path.remote != datagram.path.remote) sa.path = datagram.path;
+  if (sa.nat.peer_behind && sa.encapsulated && in.encapsulates() && sa.path.remote != datagram.path.remote)
+    sa.path = datagram.path;
   if (!child->sends) child->sends = true;  // RFC 7296 2.8: the peer has our answer
   if (opened->empty()) return;             // a dummy
   const auto inner = view_of(*opened);
@@ -85,14 +86,10 @@ void Endpoint::State::send(const wire::InnerPacket& packet, Turn turn) {
     child->rekey = turn.now;
     touched.push_back(sa->local());
   }
-  // RFC 7296 2.23: UDP encapsulation is understood also when no NAT was found.
-  wire::OuterPath path = sa->path;
-  const Door* const out = sa->encapsulated ? nullptr : door(path.remote.address.family(), true);
-  if (out != nullptr) path.remote.port = kNatPort, path.socket = out->number;
   ++peer.counters.sent_packets;
   peer.counters.sent_bytes += packet.bytes.size();
   if (sa->keepalive != kNever) sa->sent = turn.now;
-  turn.out.transmits.push_back({path, sealed, inner->ecn});
+  turn.out.transmits.push_back({esp_way(*sa, peer), sealed, inner->ecn});
 }
 
 }  // namespace tunnel::ike

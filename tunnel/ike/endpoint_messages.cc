@@ -37,26 +37,16 @@ Result<const Payload*, ParseFailure> only(const Payloads& payloads, PayloadType 
   return found;
 }
 
-const Door* Endpoint::State::door(std::uint16_t number) const {
-  const auto found = std::ranges::find(params.doors, number, &Door::number);
-  return found == params.doors.end() ? nullptr : &*found;
-}
-
-const Door* Endpoint::State::door(config::value::Family family, bool encapsulates) const {
-  const auto found = std::ranges::find_if(
-      params.doors, [&](const Door& d) { return d.family == family && d.encapsulates == encapsulates; });
-  return found == params.doors.end() ? nullptr : &*found;
-}
-
 void Endpoint::State::receive(wire::OuterDatagram datagram, Turn turn) {
   const Door* const in = door(datagram.path.socket);
   if (in == nullptr) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
-  if (!in->encapsulates) return receive_ike(datagram, *in, turn);
+  if (in->kind == Door::Kind::kEsp) return receive_esp(datagram, *in, turn);
+  if (in->kind == Door::Kind::kPlain) return receive_ike(datagram, *in, turn);
   if (is_keepalive(datagram.bytes)) return;
   if (datagram.bytes.size() < kMarkerSize) return turn.out.drops.add(wire::Drop::kMalformed);
   const auto marker = datagram.bytes.first<kMarkerSize>();
   const bool ike = std::ranges::all_of(marker, [](std::uint8_t octet) { return octet == 0; });
-  if (!ike) return receive_esp(datagram, turn);
+  if (!ike) return receive_esp(datagram, *in, turn);
   datagram.bytes = datagram.bytes.subspan(kMarkerSize);
   receive_ike(datagram, *in, turn);
 }
@@ -98,7 +88,7 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
   using Verdict = PeerRequests::Verdict;
   const Verdict verdict = header.response ? (sa.requests.awaits(header.message_id) ? Verdict::kNew : Verdict::kOutside)
                                           : sa.answers.judge(header.message_id, datagram.bytes);
-  if (verdict == Verdict::kRepeated) return transmit(datagram.path, in.encapsulates, sa.answers.kept(), turn);
+  if (verdict == Verdict::kRepeated) return transmit(datagram.path, in.encapsulates(), sa.answers.kept(), turn);
   if (verdict == Verdict::kOutside) return turn.out.drops.add(wire::Drop::kReplay);
   const auto payloads = parse_message(datagram.bytes, header);
   if (!payloads) return turn.out.drops.add(wire::Drop::kMalformed);
@@ -113,7 +103,7 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
   sa.heard = turn.now;
   const bool leads = !fragment || fragment->number == 1;
   if (verdict == Verdict::kOldId) {  // RFC 7383 2.6.1: the first fragment alone brings the answer again
-    if (leads) transmit(datagram.path, in.encapsulates, sa.answers.kept(), turn);
+    if (leads) transmit(datagram.path, in.encapsulates(), sa.answers.kept(), turn);
     return;
   }
   if (leads && !header.response) sa.request_digest = digest;
@@ -126,7 +116,7 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
 
 // RFC 7296 2.5, 2.21.3: an authenticated message that cannot be read is answered; INVALID_SYNTAX ends the SA.
 void Endpoint::State::receive_opened(IkeSa& sa, Incoming& message, const Content& content, Turn turn) {
-  if (!message.header.response) sa.reply_path = message.path, sa.reply_encapsulated = message.door.encapsulates;
+  if (!message.header.response) sa.reply_path = message.path, sa.reply_encapsulated = message.door.encapsulates();
   auto payloads = parse_inner(content.first, content.octets);
   auto notifies = payloads ? parse_notifies(*payloads) : std::unexpected(payloads.error());
   if (notifies) {
@@ -149,7 +139,7 @@ void Endpoint::State::handle_request(IkeSa& sa, const Incoming& message, Turn tu
   const Exchange exchange = message.header.exchange;
   // RFC 7296 2.23: a peer behind a NAT is where its last authenticated message came from.
   if (sa.nat.peer_behind || sa.phase == IkeSa::Phase::kInitAnswered)
-    sa.path = message.path, sa.encapsulated = message.door.encapsulates;
+    sa.path = message.path, sa.encapsulated = message.door.encapsulates();
   if (sa.phase == IkeSa::Phase::kInitAnswered && exchange == Exchange::kAuth)
     return receive_auth_request(sa, message, turn);
   if (sa.established() && exchange == Exchange::kCreateChildSa) return receive_create_child(sa, message, turn);
@@ -215,7 +205,7 @@ void Endpoint::State::answer_plain(const Incoming& request, NotifyType type, wir
       writer, {.initiator_spi = request.header.initiator_spi, .exchange = Exchange::kSaInit, .response = true});
   append(message.chain(), type, data);
   (void)message.finish();
-  transmit(request.path, request.door.encapsulates, {octets}, turn);
+  transmit(request.path, request.door.encapsulates(), {octets}, turn);
 }
 
 // RFC 7296 2.5: a higher major version is told what we speak; IKEv1 gets nothing, and no more than one a second.
@@ -233,10 +223,11 @@ void Endpoint::State::answer_major_version(const wire::OuterDatagram& datagram, 
                                 .message_id = header.message_id});
   append(message.chain(), NotifyType::kInvalidMajorVersion);
   (void)message.finish();
-  transmit(datagram.path, in.encapsulates, {octets}, turn);
+  transmit(datagram.path, in.encapsulates(), {octets}, turn);
 }
 
 void Endpoint::State::transmit(const wire::OuterPath& path, bool encapsulated, const Datagrams& datagrams, Turn turn) {
+  if (door(path.socket) == nullptr) return;  // sockets were handed over anew, and none of its kind is left
   for (const Octets& datagram : datagrams) {
     const std::size_t marker = encapsulated ? kMarkerSize : 0;
     const wire::Bytes bytes = turn.out.arena.take(marker + datagram.size());

@@ -104,6 +104,9 @@ struct Succession {
   return {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
 }
 
+// doors.cc
+[[nodiscard]] bool esp_may_come(const IkeSa& sa, const Door& in);
+
 struct Endpoint::State {
   State(EndpointParams wanted, crypto::Rng& random, Instant now);
 
@@ -122,8 +125,16 @@ struct Endpoint::State {
   void respond(IkeSa& sa, Exchange exchange, Draft& draft, Turn turn);
   void respond_error(IkeSa& sa, Exchange exchange, NotifyType type, wire::ConstBytes data, Turn turn);
   void transmit(const wire::OuterPath& path, bool encapsulated, const Datagrams& datagrams, Turn turn);
+
+  // doors.cc
   [[nodiscard]] const Door* door(std::uint16_t number) const;
-  [[nodiscard]] const Door* door(config::value::Family family, bool encapsulates) const;
+  // Of this kind and of the path's family; one that is bound to the path's local address first.
+  [[nodiscard]] const Door* door(Door::Kind kind, const wire::OuterPath& path) const;
+  void set_doors(std::vector<Door> doors, std::vector<wire::IpAddress> addresses);
+  void keep_way(IkeSa& sa);
+  [[nodiscard]] wire::OuterPath esp_way(const IkeSa& sa, const Peer& peer) const;
+  // Is a NAT to be pretended towards this address? Before the peer is known, whoever may be there decides.
+  [[nodiscard]] bool encapsulation_forced(const wire::IpAddress& remote) const;
 
   // exchange_init.cc
   void begin(Peer& peer, Turn turn);
@@ -184,7 +195,7 @@ struct Endpoint::State {
   void want_child(IkeSa& sa, Turn turn);
 
   // endpoint_esp.cc
-  void receive_esp(const wire::OuterDatagram& datagram, Turn turn);
+  void receive_esp(const wire::OuterDatagram& datagram, const Door& in, Turn turn);
   void send(const wire::InnerPacket& packet, Turn turn);
   [[nodiscard]] std::pair<IkeSa*, ChildSa*> newest_for(const Peer& peer, const InnerView& inner);
 

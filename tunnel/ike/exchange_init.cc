@@ -44,15 +44,19 @@ NatFindings nat_of(const Incoming& message) {
 
 void Endpoint::State::begin(Peer& peer, Turn turn) {
   const auto& remote = *peer.params.endpoint;
-  const Door* const out = door(remote.address.family(), false);
+  const auto own = std::ranges::find(params.addresses, remote.address.family(), &wire::IpAddress::family);
+  const auto any = remote.address.is_v4() ? wire::IpAddress::v4({}) : wire::IpAddress::v6({});
+  wire::OuterPath path{remote, own == params.addresses.end() ? any : *own, 0};
+  const Door* const out = door(Door::Kind::kPlain, path);
   if (out == nullptr || peer.params.profile.groups.empty()) return;
   auto pair = crypto::KeyExchange::generate(peer.params.profile.groups.front());
   if (!pair) return;
   IkeSa& sa = add_sa(true, turn);
   belongs_to(sa, peer);
-  const auto own = std::ranges::find(params.addresses, remote.address.family(), &wire::IpAddress::family);
-  const auto any = remote.address.is_v4() ? wire::IpAddress::v4({}) : wire::IpAddress::v6({});
-  sa.path = {remote, own == params.addresses.end() ? any : *own, out->number};
+  path.socket = out->number;
+  if (out->local) path.local = *out->local;
+  sa.path = path;
+  sa.nat_faked = peer.params.force_encapsulation;
   sa.ends = turn.now + kAttemptLimit;
   sa.handshake->pair = std::move(*pair);
   sa.handshake->our_nonce.resize(kNonceSize);
@@ -74,10 +78,12 @@ void Endpoint::State::send_init(IkeSa& sa, Turn turn) {
   append(chain, handshake.offered);
   append(chain, KeyExchangePayload{handshake.pair->group(), handshake.pair->public_value()});
   append_nonce(chain, handshake.our_nonce);
+  const Door* const out = door(sa.path.socket);
   for (const wire::IpAddress& own : params.addresses) {
-    if (own.family() != sa.path.remote.address.family()) continue;
-    append(chain, NotifyType::kNatDetectionSourceIp, nat_hash(sa.spis, {own, door(sa.path.socket)->port}));
+    if (out == nullptr || own.family() != sa.path.remote.address.family() || sa.nat_faked) continue;
+    append(chain, NotifyType::kNatDetectionSourceIp, nat_hash(sa.spis, {own, out->port}));
   }
+  if (sa.nat_faked) append(chain, NotifyType::kNatDetectionSourceIp, NatHash{});  // RFC 7296 2.23: a NAT, for the peer
   append(chain, NotifyType::kNatDetectionDestinationIp, nat_hash(sa.spis, sa.path.remote));
   append(chain, NotifyType::kFragmentationSupported);
   append(chain, NotifyType::kSignatureHashAlgorithms, kHashes);  // RFC 7427 4
@@ -102,7 +108,7 @@ Result<IkeChoice, NegotiationFailure> Endpoint::State::choose(std::span<const Pr
 void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   const Digest digest = digest_of(message.datagram);
   if (const auto known = first_messages.find(digest); known != first_messages.end())
-    return transmit(message.path, message.door.encapsulates, sas.at(known->second)->answers.kept(), turn);
+    return transmit(message.path, message.door.encapsulates(), sas.at(known->second)->answers.kept(), turn);
   const auto parsed = parse_init(message.payloads);
   if (!parsed) return turn.out.drops.add(wire::Drop::kMalformed);
   const wire::IpAddress& source = message.path.remote.address;
@@ -150,9 +156,10 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   sa.counted = true;
   sa.first_source = message.path.remote.address;
   sa.suite = choice;
-  sa.path = message.path, sa.encapsulated = message.door.encapsulates;
+  sa.path = message.path, sa.encapsulated = message.door.encapsulates();
   sa.spis.initiator = message.header.initiator_spi;
   sa.nat = nat_of(message);
+  sa.nat_faked = encapsulation_forced(message.path.remote.address);
   sa.fragments = message.notify(NotifyType::kFragmentationSupported) != nullptr;
   sa.ends = turn.now + admission.lifetime();
   handshake.peer_nonce = octets_of(parsed->nonce);
@@ -174,7 +181,8 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   append(chain, std::array{answer(choice, std::nullopt)});
   append(chain, KeyExchangePayload{choice.group, pair->public_value()});
   append_nonce(chain, handshake.our_nonce);
-  append(chain, NotifyType::kNatDetectionSourceIp, nat_hash(sa.spis, {message.path.local, message.door.port}));
+  append(chain, NotifyType::kNatDetectionSourceIp,
+         sa.nat_faked ? NatHash{} : nat_hash(sa.spis, {message.path.local, message.door.port}));
   append(chain, NotifyType::kNatDetectionDestinationIp, nat_hash(sa.spis, message.path.remote));
   if (sa.fragments) append(chain, NotifyType::kFragmentationSupported);
   append(chain, NotifyType::kChildlessIkev2Supported);  // RFC 6023
@@ -183,7 +191,7 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   handshake.our_first = octets_of(answered.finish());
   const Digest digest = digest_of(message.datagram);
   first_messages[digest] = sa.local();
-  transmit(message.path, message.door.encapsulates, {handshake.our_first}, turn);
+  transmit(message.path, message.door.encapsulates(), {handshake.our_first}, turn);
   sa.answers.answered(digest, {handshake.our_first});
 }
 
@@ -246,8 +254,8 @@ void Endpoint::State::accept_init(IkeSa& sa, const Incoming& message, Turn turn)
   sa.install_keys(skeyseed(choice->prf, nonces, *secret), nonces);
   sa.requests.answered();
   sa.exchanging = {};
-  const Door* const floated = door(sa.path.remote.address.family(), true);
-  if (sa.nat.any() && floated != nullptr) {  // RFC 7296 2.23
+  const Door* const floated = door(Door::Kind::kNat, sa.path);
+  if ((sa.nat.any() || sa.nat_faked) && floated != nullptr) {  // RFC 7296 2.23
     sa.path.socket = floated->number;
     sa.path.remote.port = kNatPort;
     sa.encapsulated = true;

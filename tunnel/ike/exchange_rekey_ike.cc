@@ -27,7 +27,7 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.handshake.reset();
   belongs_to(sa, peer);
   sa.suite = what.suite;
-  sa.path = old.path, sa.encapsulated = old.encapsulated, sa.nat = old.nat;
+  sa.path = old.path, sa.encapsulated = old.encapsulated, sa.nat = old.nat, sa.nat_faked = old.nat_faked;
   sa.fragments = old.fragments, sa.childless = old.childless, sa.mobike = old.mobike;
   sa.keepalive = old.keepalive;
   sa.install_keys(rekeyed_skeyseed(old.suite.prf, old.keys.d, what.secret, what.nonces), what.nonces);

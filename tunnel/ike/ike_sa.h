@@ -104,6 +104,7 @@ struct IkeSa {
   wire::OuterPath path;       // of the last authenticated message that was new
   bool encapsulated = false;  // UDP 4500: with the non-ESP marker
   NatFindings nat;
+  bool nat_faked = false;  // towards the peer, so that ESP goes in UDP
   bool fragments = false;  // both ends speak RFC 7383
   bool childless = false;  // the peer speaks RFC 6023
   bool mobike = false;     // both ends speak RFC 4555
