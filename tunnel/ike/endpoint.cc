@@ -69,6 +69,13 @@ void Endpoint::send(const wire::InnerPacket& packet, Instant now, wire::Outputs&
   state_->end_call({now, out});
 }
 
+std::vector<std::vector<std::uint8_t>> Endpoint::take_staged(wire::PeerId id) {
+  const auto found = state_->peers.find(id.number);
+  if (found == state_->peers.end()) return {};
+  auto staged = std::exchange(found->second->staged, {});
+  return {std::make_move_iterator(staged.begin()), std::make_move_iterator(staged.end())};
+}
+
 void Endpoint::on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out) {
   state_->on_key_reply(reply, {now, out});
   state_->end_call({now, out});

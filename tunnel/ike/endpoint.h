@@ -113,7 +113,12 @@ class Endpoint {  // no clock, no socket, no log
   void remove_peer(wire::PeerId id, Instant now, wire::Outputs& out);
 
   void receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out);
+  // Without a CHILD SA the packet waits while one is made, and begins that where `endpoint` is known. `segmentation`
+  // must be none.
   void send(const wire::InnerPacket& packet, Instant now, wire::Outputs& out);
+  // Inner packets that wait for a CHILD SA of this peer; they are no longer ours then. For a peer that is to be
+  // removed.
+  [[nodiscard]] std::vector<std::vector<std::uint8_t>> take_staged(wire::PeerId id);
   void on_key_reply(const wire::KeyReply& reply, Instant now, wire::Outputs& out);
   void on_deadline(Instant now, wire::Outputs& out);
   [[nodiscard]] std::optional<Instant> next_deadline() const;

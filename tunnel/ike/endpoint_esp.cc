@@ -13,6 +13,7 @@ bool holds(const std::vector<Selector>& selectors, const wire::IpAddress& addres
   return false;
 }
 
+constexpr std::size_t kLargestInner = 65535;
 constexpr std::uint64_t kLastNumbers = 1 << 26;  // sequence numbers left: a minute at a million packets a second
 
 }  // namespace
@@ -68,28 +69,37 @@ std::pair<IkeSa*, ChildSa*> Endpoint::State::newest_for(const Peer& peer, const 
 void Endpoint::State::send(const wire::InnerPacket& packet, Turn turn) {
   const auto known = peers.find(packet.peer.number);
   if (known == peers.end()) return turn.out.drops.add(wire::Drop::kUnknownDestination);
-  Peer& peer = *known->second;
-  const auto inner = view_of(packet.bytes);
+  const bool whole = packet.segmentation.kind == wire::Segmentation::Kind::kNone && !packet.segmentation.needs_checksum;
+  if (!whole || packet.bytes.size() > kLargestInner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
+  send_inner(*known->second, packet.bytes, turn);
+}
+
+void Endpoint::State::send_inner(Peer& peer, wire::ConstBytes packet, Turn turn) {
+  const auto inner = view_of(packet);
   if (!inner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
   const auto [sa, child] = newest_for(peer, *inner);
-  if (child == nullptr) {
-    turn.out.drops.add(wire::Drop::kNoSession);
-    if (peer.params.endpoint && peer.sas.empty() && peer.attempt == kNever) begin(peer, turn);
-    return;
-  }
-  const wire::Bytes sealed = turn.out.arena.take(esp::sealed_size(child->suite.cipher, packet.bytes.size()));
-  if (child->outbound->seal(packet.bytes, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
+  if (child != nullptr) return seal(peer, *sa, *child, *inner, packet, turn);
+  if (peer.counters.up) return turn.out.drops.add(wire::Drop::kNoSession);  // nothing agreed holds it
+  call_child(peer, turn);
+  if (!child_is_coming(peer, turn.now)) return turn.out.drops.add(wire::Drop::kNoSession);
+  stage(peer, packet, turn);
+}
+
+void Endpoint::State::seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner, wire::ConstBytes packet,
+                           Turn turn) {
+  const wire::Bytes sealed = turn.out.arena.take(esp::sealed_size(child.suite.cipher, packet.size()));
+  if (child.outbound->seal(packet, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
     return turn.out.drops.add(wire::Drop::kKeyExhausted);
   const bool used_up =
-      child->outbound->left() < kLastNumbers || child->outbound->use().bytes >= peer.params.lifetimes.child_bytes;
-  if (used_up && child->phase == ChildSa::Phase::kUsed && child->rekey > turn.now) {
-    child->rekey = turn.now;
-    touched.push_back(sa->local());
+      child.outbound->left() < kLastNumbers || child.outbound->use().bytes >= peer.params.lifetimes.child_bytes;
+  if (used_up && child.phase == ChildSa::Phase::kUsed && child.rekey > turn.now) {
+    child.rekey = turn.now;
+    touched.push_back(sa.local());
   }
   ++peer.counters.sent_packets;
-  peer.counters.sent_bytes += packet.bytes.size();
-  if (sa->keepalive != kNever) sa->sent = turn.now;
-  turn.out.transmits.push_back({esp_way(*sa, peer), sealed, inner->ecn});
+  peer.counters.sent_bytes += packet.size();
+  if (sa.keepalive != kNever) sa.sent = turn.now;
+  turn.out.transmits.push_back({esp_way(sa, peer), sealed, inner.ecn});
 }
 
 }  // namespace tunnel::ike

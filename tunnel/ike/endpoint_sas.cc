@@ -244,6 +244,7 @@ void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
     sa->peer_known = false;
   }
   if (std::exchange(peer.counters.up, false)) tell(wire::EventKind::kTunnelDown, peer, {}, turn);
+  turn.out.drops.add(wire::Drop::kNoSession, peer.staged.size());
   attempts.erase({peer.attempt, peer.params.id.number});
   count_profile(peer.params.profile, false);
   names.erase(peer.params.remote_id);

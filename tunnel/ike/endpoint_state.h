@@ -2,6 +2,7 @@
 // of the envelope), endpoint_sas.cc (SAs come and go), endpoint_timers.cc, and one file for each exchange.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string_view>
@@ -24,7 +25,8 @@ inline constexpr Duration kRepeatFor =
     std::chrono::seconds(30);  // a last answer is kept for the peer's retransmissions
 inline constexpr Duration kAttemptLimit = std::chrono::minutes(5);  // of an IKE SA we begin, keyd's silence included
 inline constexpr std::size_t kSasOfPeer = 3;                        // established at once; the oldest goes
-inline constexpr std::size_t kNonceSize = 32;                       // RFC 7296 2.10: half the key of any prf here
+inline constexpr std::size_t kStagedPackets = 128;
+inline constexpr std::size_t kNonceSize = 32;  // RFC 7296 2.10: half the key of any prf here
 
 // One call into the endpoint: its time and its outputs.
 struct Turn {
@@ -46,7 +48,9 @@ struct Peer {
   std::vector<Spi> sas;                 // every IKE SA with it, newest last
   std::optional<wire::OuterPath> path;
   PeerCounters counters;
-  Instant attempt = kNever;  // when we begin (again)
+  Instant attempt = kNever;      // when we begin (again)
+  std::optional<Instant> begun;  // the last time
+  std::deque<Octets> staged;     // inner packets until a CHILD SA is there
   std::optional<Instant> failure_told, source_told;
   [[nodiscard]] bool source_allowed(const wire::IpAddress& source) const;
 };
@@ -197,6 +201,14 @@ struct Endpoint::State {
   // endpoint_esp.cc
   void receive_esp(const wire::OuterDatagram& datagram, const Door& in, Turn turn);
   void send(const wire::InnerPacket& packet, Turn turn);
+  void send_inner(Peer& peer, wire::ConstBytes packet, Turn turn);
+  void seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner, wire::ConstBytes packet, Turn turn);
+
+  // staged.cc
+  void stage(Peer& peer, wire::ConstBytes packet, Turn turn);
+  [[nodiscard]] bool child_is_coming(const Peer& peer, Instant now) const;
+  void call_child(Peer& peer, Turn turn);
+  void send_staged(Peer& peer, Turn turn);
   [[nodiscard]] std::pair<IkeSa*, ChildSa*> newest_for(const Peer& peer, const InnerView& inner);
 
   // endpoint_sas.cc

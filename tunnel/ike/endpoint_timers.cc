@@ -141,6 +141,7 @@ void Endpoint::State::settle(Peer& peer, Turn turn) {
   const bool up = peer.counters.child_sas > 0;
   if (up != std::exchange(peer.counters.up, up))
     tell(up ? wire::EventKind::kTunnelUp : wire::EventKind::kTunnelDown, peer, {}, turn);
+  send_staged(peer, turn);
   const bool call = peer.params.start && peer.params.endpoint && peer.sas.empty() && peer.attempt == kNever;
   if (!call) return;
   peer.attempt = turn.now + peer.params.lifetimes.retry;

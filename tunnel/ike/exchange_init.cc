@@ -51,6 +51,7 @@ void Endpoint::State::begin(Peer& peer, Turn turn) {
   if (out == nullptr || peer.params.profile.groups.empty()) return;
   auto pair = crypto::KeyExchange::generate(peer.params.profile.groups.front());
   if (!pair) return;
+  peer.begun = turn.now;
   IkeSa& sa = add_sa(true, turn);
   belongs_to(sa, peer);
   path.socket = out->number;
