@@ -56,28 +56,38 @@ void Endpoint::State::append_certificate_request(Chain& chain) const {
   if (!hashes.empty()) append(chain, CertificateRequest{CertificateEncoding::kX509Signature, hashes});
 }
 
-// The order: chain and identity, then the kind of key, then the signature.
-void Endpoint::State::judge_certificate(IkeSa& sa, Turn turn) {
-  const Handshake& handshake = *sa.handshake;
-  const CertificateAuthentication& wanted = *peer_of(sa)->params.certificate;
-  const auto refused = [&](const std::string& why) { authenticated(sa, std::nullopt, why, turn); };
+// The order: chain and identity, then the kind of key; then, for the caller, the signature.
+Result<crypto::VerifiedCertificate, std::string> Endpoint::State::judge_chain(const CertificateAuthentication& wanted,
+                                                                              const PeerProof& proof,
+                                                                              Instant now) const {
+  const auto refused = [](std::string why) { return std::unexpected(std::move(why)); };
   std::vector<crypto::Certificate> certificates;
-  for (const Octets& der : handshake.certificates) {
+  for (const Octets& der : proof.certificates) {
     auto certificate = crypto::Certificate::parse(der);
     if (!certificate) return refused("a certificate of the peer cannot be read");
     certificates.push_back(std::move(*certificate));
   }
   if (certificates.empty()) return refused("the peer sends no certificate");
-  const auto identity = parse_identity(handshake.identity);
+  const auto identity = parse_identity(proof.identity);
   const auto claim = identity ? claimed(*identity) : std::nullopt;
   if (!claim || !wanted.trust) return refused("the peer's identity cannot be found in a certificate");
-  const auto verified = wanted.trust->verify(certificates.front(), std::span(certificates).subspan(1), *claim,
-                                             {wall(turn.now), wanted.revocation, wanted.list_grace});
+  auto verified = wanted.trust->verify(certificates.front(), std::span(certificates).subspan(1), *claim,
+                                       {wall(now), wanted.revocation, wanted.list_grace});
   if (!verified) return refused(words(verified.error()));
-  const KeyJudgement judged = judge_key(kind_of(verified->key), verified->key.bits(), wall(turn.now));
+  const KeyJudgement judged = judge_key(kind_of(verified->key), verified->key.bits(), wall(now));
   if (!judged.allowed) return refused("the peer's key is not allowed: " + std::string(judged.remark));
+  return std::move(*verified);
+}
+
+void Endpoint::State::judge_certificate(IkeSa& sa, Turn turn) {
+  const Handshake& handshake = *sa.handshake;
+  PeerProof proof{handshake.certificates, handshake.identity, {}};
+  const auto verified = judge_chain(*peer_of(sa)->params.certificate, proof, turn.now);
+  if (!verified) return authenticated(sa, std::nullopt, verified.error(), turn);
   const Octets text =
       signed_octets(sa.suite.prf, handshake.peer_first, handshake.our_nonce, sa.peer_sk_p(), handshake.identity);
+  proof.expires = verified->expires;
+  sa.proof = std::make_shared<const PeerProof>(std::move(proof));
   authenticated(sa, verify_signature(*verified, handshake.authentication, text),
                 "the peer's signature is not that of its certificate", turn);
 }

@@ -48,6 +48,7 @@ Endpoint& Endpoint::operator=(Endpoint&&) noexcept = default;
 
 void Endpoint::set_peer(const PeerParams& peer, Instant now, wire::Outputs& out) {
   state_->set_peer(peer, {now, out});
+  state_->end_call({now, out});  // what was deleted is gone before a new attempt
   state_->on_deadline({now, out});
   state_->end_call({now, out});
 }
@@ -100,6 +101,8 @@ void Endpoint::set_doors(std::vector<Door> doors, std::vector<wire::IpAddress> a
 void Endpoint::set_wall_time(wire::WallTime wall_now, Instant now) {
   state_->params.wall_now = wall_now;
   state_->wall_set = now;
+  for (auto& [spi, sa] : state_->sas)
+    if (sa->proof) state_->arm(*sa);
 }
 
 std::optional<PeerCounters> Endpoint::counters(wire::PeerId id) const {

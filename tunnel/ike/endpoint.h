@@ -96,8 +96,9 @@ struct PeerCounters {
   std::optional<Instant> last_handshake;
   std::optional<wire::OuterPath> path;
   std::size_t ike_sas = 0, child_sas = 0;
-  bool up = false;         // a CHILD SA is there
-  std::string negotiated;  // of the newest CHILD SA and its IKE SA
+  std::optional<wire::WallTime> certificate_expires;  // the first end in the peer's chain; its SAs end there
+  bool up = false;                                    // a CHILD SA is there
+  std::string negotiated;                             // of the newest CHILD SA and its IKE SA
 };
 
 class Endpoint {  // no clock, no socket, no log
@@ -107,7 +108,9 @@ class Endpoint {  // no clock, no socket, no log
   Endpoint(Endpoint&&) noexcept;
   Endpoint& operator=(Endpoint&&) noexcept;
 
-  // A peer that was there with other parameters starts anew, its SAs are deleted with a word to the peer.
+  // A peer that was there keeps what the new parameters still allow: its certificates are judged again, and only what
+  // is no longer allowed is deleted, at once and with a word to the peer. Other identities or another kind of
+  // authentication start anew.
   void set_peer(const PeerParams& peer, Instant now, wire::Outputs& out);
   // At once: the peer is told once, our side is gone when the call ends.
   void remove_peer(wire::PeerId id, Instant now, wire::Outputs& out);

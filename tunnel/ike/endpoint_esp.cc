@@ -23,7 +23,7 @@ void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, const Doo
   const auto owner = spi ? child_spis.find(*spi) : child_spis.end();
   const auto found = owner == child_spis.end() ? sas.end() : sas.find(owner->second);
   ChildSa* const child = found == sas.end() ? nullptr : found->second->child_in(*spi);
-  if (child == nullptr) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  if (child == nullptr || child->barred) return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   IkeSa& sa = *found->second;
   Peer* const peer = peer_of(sa);
   if (peer == nullptr || !peer->source_allowed(datagram.path.remote.address) || !esp_may_come(sa, in))

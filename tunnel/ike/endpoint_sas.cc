@@ -8,15 +8,12 @@
 #include "tunnel/wire/reader.h"
 
 namespace tunnel::ike {
-namespace {
 
 std::vector<Selector> selectors_of(const std::vector<wire::Prefix>& prefixes) {
   std::vector<Selector> selectors;
   for (const wire::Prefix& prefix : prefixes) selectors.push_back(Selector::of(prefix));
   return selectors;
 }
-
-}  // namespace
 
 Peer::Peer(const PeerParams& wanted)
     : params(wanted), remote(selectors_of(wanted.remote_networks)), local(selectors_of(wanted.local_networks)) {}
@@ -214,33 +211,12 @@ void Endpoint::State::count_profile(const Profile& profile, bool added) {
   profiles.insert(place, {profile, 1});
 }
 
-void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
-  const auto found = peers.find(wanted.id.number);
-  if (found != peers.end() && found->second->params == wanted) return;
-  if (found != peers.end()) remove_peer(*found->second, turn);
-  // One identity, one peer: the configuration refuses duplicates, so an older holder is about to be changed or removed.
-  if (Peer* const holder = peer_named(wanted.remote_id)) remove_peer(*holder, turn);
-  Peer& peer = *(peers[wanted.id.number] = std::make_unique<Peer>(wanted));
-  names[wanted.remote_id] = wanted.id.number;
-  count_profile(wanted.profile, true);
-  if (wanted.certificate)
-    authorities.insert(wanted.certificate->authorities.begin(), wanted.certificate->authorities.end());
-  if (wanted.start && wanted.endpoint) {
-    peer.attempt = turn.now;
-    attempts.emplace(peer.attempt, wanted.id.number);
-  }
-}
-
 // The Delete goes out once; whether it arrives is the peer's liveness check's matter.
 void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
   for (const Spi spi : std::vector<Spi>(peer.sas)) {
     IkeSa* const sa = sa_by_spi(spi);
     if (sa == nullptr) continue;
-    if (sa->established()) {
-      if (sa->requests.outstanding()) sa->requests.answered();
-      send_delete_ike(*sa, turn);
-    }
-    bury(*sa);
+    expel(*sa, {}, turn);
     sa->peer_known = false;
   }
   if (std::exchange(peer.counters.up, false)) tell(wire::EventKind::kTunnelDown, peer, {}, turn);

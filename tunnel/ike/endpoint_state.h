@@ -41,6 +41,8 @@ struct Turn {
   return true;
 }
 
+[[nodiscard]] std::vector<Selector> selectors_of(const std::vector<wire::Prefix>& prefixes);
+
 struct Peer {
   explicit Peer(const PeerParams& wanted);
   PeerParams params;
@@ -108,6 +110,9 @@ struct Succession {
   return {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
 }
 
+// exchange_auth.cc
+[[nodiscard]] bool within(const Profile& profile, const IkeChoice& choice);
+
 // doors.cc
 [[nodiscard]] bool esp_may_come(const IkeSa& sa, const Door& in);
 
@@ -170,6 +175,8 @@ struct Endpoint::State {
 
   // certificate_auth.cc
   void judge_certificate(IkeSa& sa, Turn turn);
+  [[nodiscard]] Result<crypto::VerifiedCertificate, std::string> judge_chain(const CertificateAuthentication& wanted,
+                                                                             const PeerProof& proof, Instant now) const;
   void append_certificates(Chain& chain, const CertificateAuthentication& own) const;
   void append_certificate_request(Chain& chain) const;
 
@@ -178,6 +185,7 @@ struct Endpoint::State {
   void answer_child(IkeSa& sa, const CreateChildPayloads& asked, ChildSa* old, Turn turn);
   void send_create_child(IkeSa& sa, ChildSa* old, crypto::Group group, Turn turn);
   void receive_child_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void supersede(IkeSa& sa, const ChildSa& made, std::uint64_t up_to);
   void settle_child_rekey(IkeSa& sa, const Exchanging& done, wire::ConstBytes own_lowest, Turn turn);
   void child_refused(IkeSa& sa, const Exchanging& done, const Notify& error, Turn turn);
 
@@ -227,13 +235,23 @@ struct Endpoint::State {
   void retire(IkeSa& sa, Turn turn);  // closed by the peer or refused: only its last answer is repeated
   void bury(IkeSa& sa);
   [[nodiscard]] std::uint32_t new_child_spi();
-  void set_peer(const PeerParams& wanted, Turn turn);
   void remove_peer(Peer& peer, Turn turn);
   void count_profile(const Profile& profile, bool added);
   [[nodiscard]] Instant after_a_pause(Instant now, Instant end);
   [[nodiscard]] Instant soon(Instant from, Duration life);  // soft end of a life, not the same for all
 
+  // peer_change.cc
+  void set_peer(const PeerParams& wanted, Turn turn);
+  void add_peer(const PeerParams& wanted, Turn turn);
+  void change_peer(Peer& peer, const PeerParams& wanted, Turn turn);
+  void judge_anew(Peer& peer, IkeSa& sa, const PeerParams& before, Turn turn);
+  void bar_children(Peer& peer, IkeSa& sa, bool networks_changed, Turn turn);
+  void shorten(const Peer& peer, IkeSa& sa, Turn turn);
+  void call_at_once(Peer& peer, Turn turn);
+  void expel(IkeSa& sa, std::string_view why, Turn turn);  // told once, gone when the call ends
+
   // endpoint_timers.cc
+  [[nodiscard]] Instant certificate_end(const IkeSa& sa) const;
   void on_deadline(Turn turn);
   void wake(IkeSa& sa, Turn turn);
   void pursue(IkeSa& sa, Turn turn);  // begins the exchange that is due, when none is outstanding

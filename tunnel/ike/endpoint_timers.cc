@@ -35,6 +35,7 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
     if (!child.closed()) child.phase = ChildSa::Phase::kDeleting, child.sends = false;  // could not be rekeyed in time
   }
   std::erase_if(sa.children, [&](const ChildSa& child) { return child.closed() && child.ends <= turn.now; });
+  if (certificate_end(sa) <= turn.now) return expel(sa, "the peer's certificate has expired", turn);
   if (sa.keepalive <= turn.now) send_keepalive(sa, turn);
   if (sa.ends <= turn.now) {
     if (!sa.established() || sa.redundant) return bury(sa);
@@ -81,12 +82,22 @@ void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
     sa.child_wanted = kNever;
     if (std::ranges::none_of(sa.children, &ChildSa::may_send)) return send_create_child(sa, nullptr, group, turn);
   }
+  if (std::exchange(sa.wider_wanted, false)) return send_create_child(sa, nullptr, group, turn);
   const Duration patience = peer.params.lifetimes.liveness;
   if (patience > Duration::zero() && turn.now - sa.heard >= patience) return send_liveness(sa, turn);
 }
 
+// By the wall clock as it is now.
+Instant Endpoint::State::certificate_end(const IkeSa& sa) const {
+  constexpr Duration kFar = std::chrono::hours(24 * 365 * 50);
+  if (!sa.proof || !(sa.established() || sa.phase == IkeSa::Phase::kClosing)) return kNever;
+  if (sa.proof->expires <= params.wall_now) return wall_set;
+  const Duration left = sa.proof->expires - params.wall_now;
+  return left > kFar ? kNever : wall_set + left;
+}
+
 void Endpoint::State::arm(IkeSa& sa) {
-  Instant next = std::min({sa.requests.deadline(), sa.ends, sa.keepalive});
+  Instant next = std::min({sa.requests.deadline(), sa.ends, sa.keepalive, certificate_end(sa)});
   for (const ChildSa& child : sa.children)
     if (child.phase != ChildSa::Phase::kDeleting) next = std::min(next, child.ends);
   if (sa.phase == IkeSa::Phase::kEstablished && !sa.requests.outstanding()) {
@@ -96,7 +107,8 @@ void Endpoint::State::arm(IkeSa& sa) {
     const Duration patience = peer_of(sa)->params.lifetimes.liveness;
     if (patience > Duration::zero()) next = std::min(next, sa.heard + patience);
   }
-  if (sa.close_wanted) next = sa.requests.deadline();  // the outstanding request must end first
+  if (sa.close_wanted)
+    next = std::min(sa.requests.deadline(), certificate_end(sa));  // the outstanding request must end first
   if (next == sa.wakes) return;
   deadlines.erase({sa.wakes, sa.local()});
   sa.wakes = next;
@@ -132,10 +144,12 @@ void Endpoint::State::end_call(Turn turn) {
 // A peer is up while it has a CHILD SA to send on; one that should be up and has no SA is called again.
 void Endpoint::State::settle(Peer& peer, Turn turn) {
   peer.counters.ike_sas = peer.counters.child_sas = 0;
+  peer.counters.certificate_expires.reset();
   for (const Spi spi : peer.sas) {
     const IkeSa& sa = *sas.at(spi);
     if (!sa.established()) continue;
     ++peer.counters.ike_sas;
+    if (sa.proof) peer.counters.certificate_expires = sa.proof->expires;
     peer.counters.child_sas += static_cast<std::size_t>(std::ranges::count_if(sa.children, &ChildSa::may_send));
   }
   const bool up = peer.counters.child_sas > 0;

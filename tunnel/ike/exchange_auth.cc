@@ -46,11 +46,6 @@ Result<AuthPayloads, ParseFailure> parse_auth(const Payloads& payloads, PayloadT
   return parsed;
 }
 
-bool within(const Profile& profile, const IkeChoice& choice) {
-  const auto holds = [](const auto& list, const auto& value) { return std::ranges::find(list, value) != list.end(); };
-  return holds(profile.ike, choice.cipher) && holds(profile.prfs, choice.prf) && holds(profile.groups, choice.group);
-}
-
 IdentityValue value_of(const Identity& identity) {
   return {identity.type, {identity.data.begin(), identity.data.end()}};
 }
@@ -97,6 +92,11 @@ std::string words_of(const IdentityValue& identity) {
 }
 
 }  // namespace
+
+bool within(const Profile& profile, const IkeChoice& choice) {
+  const auto holds = [](const auto& list, const auto& value) { return std::ranges::find(list, value) != list.end(); };
+  return holds(profile.ike, choice.cipher) && holds(profile.prfs, choice.prf) && holds(profile.groups, choice.group);
+}
 
 // RFC 7296 2.15: what each end signs is its own first message, the other's nonce and its own identity. The peer's
 // signature needs no keyd.

@@ -113,6 +113,7 @@ void Endpoint::State::send_create_child(IkeSa& sa, ChildSa* old, crypto::Group g
   next.offered = offer_esp(peer.params.profile, group, next.offered_spi, false);
   next.ours = old == nullptr ? peer.local : old->ours;
   next.peer = old == nullptr ? peer.remote : old->peer;
+  next.supersedes = last_order;
   Draft draft;
   Chain& chain = draft.chain();
   if (old != nullptr) {
@@ -153,9 +154,19 @@ void Endpoint::State::receive_child_response(IkeSa& sa, const Incoming& message,
   const Nonces nonces{done.nonce, answered->nonce};
   ChildSa* const made =
       add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, secret, nonces), true, turn);
-  if (made == nullptr || done.kind != Kind::kRekeyChild) return;
+  if (made == nullptr) return;
+  if (done.kind == Kind::kNewChild) return supersede(sa, *made, done.supersedes);
   made->replaces = done.child;
   settle_child_rekey(sa, done, lowest(done.nonce, answered->nonce), turn);
+}
+
+// What stood when the new one was asked for and holds nothing more than it does.
+void Endpoint::State::supersede(IkeSa& sa, const ChildSa& made, std::uint64_t up_to) {
+  for (ChildSa& child : sa.children) {
+    const bool covered = is_within(child.ours, made.ours) && is_within(child.peer, made.peer);
+    if (child.order <= up_to && child.phase == ChildSa::Phase::kUsed && covered)
+      child.phase = ChildSa::Phase::kDeleting;
+  }
 }
 
 // RFC 7296 2.8.1: whose new CHILD SA stays; who began that exchange also deletes the old one.

@@ -30,6 +30,7 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.path = old.path, sa.encapsulated = old.encapsulated, sa.nat = old.nat, sa.nat_faked = old.nat_faked;
   sa.fragments = old.fragments, sa.childless = old.childless, sa.mobike = old.mobike;
   sa.keepalive = old.keepalive;
+  sa.proof = old.proof;
   sa.install_keys(rekeyed_skeyseed(old.suite.prf, old.keys.d, what.secret, what.nonces), what.nonces);
   sa.phase = IkeSa::Phase::kEstablished;
   sa.rekey = soon(turn.now, peer.params.lifetimes.ike);
@@ -46,6 +47,7 @@ void Endpoint::State::inherit(IkeSa& from, IkeSa& to) {
     to.children.push_back(std::move(child));
   }
   from.children.clear();
+  to.wider_wanted = to.wider_wanted || from.wider_wanted;
 }
 
 // Whoever replaced it deletes it; if that never comes, we do.

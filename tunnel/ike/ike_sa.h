@@ -52,6 +52,13 @@ struct Handshake {
   std::string child_refused;                               // initiator: how the peer answered instead
 };
 
+// By what a peer with a certificate has shown who it is; kept so that it can be judged again.
+struct PeerProof {
+  std::vector<Octets> certificates;  // DER, as the peer sent them
+  Octets identity;                   // body of its ID payload
+  wire::WallTime expires{};          // the first end in the chain
+};
+
 // What keyd was asked.
 enum class Asked : std::uint8_t { kNothing, kOwnAuthentication, kPeerAuthentication };
 
@@ -78,6 +85,7 @@ struct Exchanging {
   std::uint32_t offered_spi = 0;            // ESP SPI in our proposal
   Spi offered_ike = 0;                      // IKE SPI in our proposal
   std::vector<std::uint32_t> deleted;       // in_spi of those in our Delete
+  std::uint64_t supersedes = 0;             // a new CHILD SA takes the place of those up to this order that it covers
   // RFC 7296 2.8.1: the peer rekeyed the same SA meanwhile: what came of it, and the lower nonce of its exchange.
   std::uint64_t rival = 0;  // in_spi or our IKE SPI; 0: no collision
   Octets rival_nonce;
@@ -129,6 +137,7 @@ struct IkeSa {
   Asked asked = Asked::kNothing;  // until keyd answers, what comes in is dropped
   std::uint64_t key_request = 0;
   std::optional<Authenticated> authenticated;  // responder: until our own AUTH is there
+  std::shared_ptr<const PeerProof> proof;      // none: a preshared key
   std::vector<ChildSa> children;
 
   wire::Instant sent{};                 // the last ESP packet, while a NAT is in front of us
@@ -136,6 +145,7 @@ struct IkeSa {
   wire::Instant rekey = kNever;         // soft end of life
   wire::Instant ends = kNever;          // hard end; of a half-open or refused one, when it is given up
   wire::Instant child_wanted = kNever;  // when a new CHILD SA is asked for
+  bool wider_wanted = false;            // also when there are some: the networks have grown
   wire::Instant keepalive = kNever;
   wire::Instant wakes = kNever;  // as it stands in the endpoint's list of deadlines
 
