@@ -82,8 +82,7 @@ class Shell {
   explicit Shell(std::map<std::string, std::string> options) : options_(std::move(options)) {
     local_ = *wire::IpAddress::parse(options_["local"]);
     ike::EndpointParams params;
-    params.doors = {{0, config::value::Family::kV4, 500, ike::Door::Kind::kPlain, {}},
-                    {1, config::value::Family::kV4, 4500, ike::Door::Kind::kNat, {}}};
+    params.doors = doors();
     params.addresses = {local_};
     params.wall_now = WallTime(std::chrono::seconds(time(nullptr)));
     if (options_.contains("fragment")) params.fragment_size = std::stoul(options_["fragment"]);
@@ -110,6 +109,12 @@ class Shell {
   }
 
  private:
+  static std::vector<ike::Door> doors() {
+    using Kind = ike::Door::Kind;
+    const auto family = config::value::Family::kV4;
+    return {{0, family, 500, Kind::kPlain, {}}, {1, family, 4500, Kind::kNat, {}}};
+  }
+
   ike::PeerParams peer() {
     ike::PeerParams params;
     params.id = {1};
@@ -186,7 +191,7 @@ class Shell {
     }
   }
 
-  // "show": the counters; "remove": the peer is taken away.
+  // "show": the counters; "remove": the peer is taken away; "move ADDRESS": our own address is another now.
   bool command() {
     std::array<char, 256> text{};
     const ssize_t size = read(0, text.data(), text.size());
@@ -194,7 +199,15 @@ class Shell {
     const std::string word(text.data(), static_cast<std::size_t>(size));
     if (word.starts_with("remove")) endpoint_->remove_peer({1}, now(), out_);
     if (word.starts_with("show")) show();
+    if (word.starts_with("move ")) move(*wire::IpAddress::parse(word.substr(5, word.find('\n') - 5)));
     return true;
+  }
+
+  void move(const wire::IpAddress& address) {
+    local_ = address;
+    for (const int fd : sockets_) close(fd);
+    sockets_ = {udp_socket(local_, 500), udp_socket(local_, 4500)};
+    endpoint_->set_doors(doors(), {local_});
   }
 
   void show() {

@@ -55,7 +55,7 @@ class Shell:
         return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
 
 
-UP, DOWN, DONE, FAILED, GAVE_UP, STRANGER = 0, 1, 2, 3, 4, 6
+UP, DOWN, DONE, FAILED, GAVE_UP, MOVED, STRANGER = 0, 1, 2, 3, 4, 5, 6
 
 
 class StrongSwan:
@@ -97,13 +97,13 @@ swanctl {{ socket = unix://{self.socket}
 
     def load(self, proposals="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16", psk=PSK, own_id="router.example", peer_id="gw.example",
              connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET, certificate=None,
-             remote=OURS):
+             remote=OURS, local=THEIRS):
         own_auth = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
         peer_auth = "auth = pubkey" if certificate else "auth = psk"
         file = self.folder / "swanctl.conf"
         file.write_text(f"""connections {{ t {{
   version = 2
-  local_addrs = {THEIRS}
+  local_addrs = {local}
   remote_addrs = {remote}
   proposals = {proposals}
   {connection}
@@ -273,6 +273,60 @@ class Nat(Ikev2):
         wait_for("the tunnel", lambda: shell.events(UP), 15)
         self.carries()
         self.assertIn("remote host is behind NAT", swan.log.read_text(errors="replace"))
+
+
+class Mobike(Ikev2):
+    """RFC 4555: an address changes while pings run; the IKE SA stays. charon's ESP in user space cannot move a CHILD SA, so charon rekeys
+    it once."""
+    ELSEWHERE = {"router": "10.77.0.12", "gateway": "10.77.0.11"}
+
+    def untouched(self, shell, handshakes):
+        self.assertLessEqual(len(shell.events(DONE)), handshakes + 1, "\n".join(shell.lines()))
+        self.assertEqual(len([line for line in shell.events(DONE) if "| IKE SA" in line]), 1)
+        self.assertEqual(shell.events(DOWN) + shell.events(FAILED), [])
+
+    def test_ikev2_router_moves(self):
+        shell, swan = self.shell(), self.swan(local="%any")
+        swan.initiate()
+        self.carries()
+        handshakes = len(shell.events(DONE))
+        new = self.ELSEWHERE["router"]
+        with self.pinging() as pings:
+            time.sleep(1)
+            self.router.sysctl("net/ipv4/conf/wan/promote_secondaries", 1)
+            addresses(self.router, "wan", f"{new}/24")
+            self.router.ip("addr", "del", f"{THEIRS}/24", "dev", "wan")
+            try:
+                wait_for("the move", lambda: any(new in line for line in shell.events(MOVED)), 20)
+            except AssertionError:
+                self.explain(shell, swan)
+                raise
+            time.sleep(2)
+            before = shell.show()["in"]
+            time.sleep(1)
+            self.assertGreater(shell.show()["in"], before + 5)
+        self.carries()
+        self.assertLess(pings.lost(), 50)
+        self.untouched(shell, handshakes)
+
+    def test_ikev2_gateway_moves(self):
+        swan = self.swan(remote="%any")
+        shell = self.shell(remote=THEIRS, start="")
+        wait_for("the tunnel", lambda: shell.events(UP), 15)
+        self.carries()
+        handshakes = len(shell.events(DONE))
+        new = self.ELSEWHERE["gateway"]
+        with self.pinging() as pings:
+            time.sleep(1)
+            self.gateway.sysctl("net/ipv4/conf/wan/promote_secondaries", 1)
+            addresses(self.gateway, "wan", f"{new}/24")
+            self.gateway.ip("addr", "del", f"{OURS}/24", "dev", "wan")
+            shell.say(f"move {new}")
+            time.sleep(3)
+        self.carries()
+        self.assertIn(new, swan.sas())
+        self.assertLess(pings.lost(), 10)
+        self.untouched(shell, handshakes)
 
 
 class Rekey(Ikev2):

@@ -147,7 +147,7 @@ TEST_CASE("ike doors: sockets with other numbers are used by what stands") {
   REQUIRE(pair.up());
   using Kind = ike::Door::Kind;
   const auto family = pair.a.address.family();
-  pair.a.endpoint->set_doors({{7, family, 0, Kind::kEsp, {}}, {8, family, 500, Kind::kPlain, {}}}, {pair.a.address});
+  pair.a.endpoint->set_doors({{7, family, 0, Kind::kEsp, {}}, {8, family, 4500, Kind::kNat, {}}}, {pair.a.address});
   tunnel::wire::Outputs out;
   Datagram packet = sim::ipv4_packet("10.1.0.5", "10.2.0.5", 100);
   pair.a.endpoint->send({{1}, packet, {}}, pair.now, out);

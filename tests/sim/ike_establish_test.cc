@@ -194,10 +194,14 @@ TEST_CASE("ike: a NAT is found, and IKE moves to port 4500") {
   CHECK(pair.b.counters().path->socket == 1);
 }
 
-TEST_CASE("ike: without a NAT nothing moves to port 4500") {
+// RFC 7296 2.23: IKE_AUTH goes where IKE_SA_INIT went; RFC 4555 3.3: then both change, for NATs on later ways.
+TEST_CASE("ike: without a NAT the first four messages stay on port 500") {
   Pair pair;
+  pair.keep_seen = true;
   pair.connect();
-  CHECK(pair.b.counters().path->remote == SocketAddress{pair.a.address, 500});
+  REQUIRE(pair.seen.size() == 4);
+  for (const Sent& s : pair.seen) CHECK(s.to.port == 500);
+  CHECK(pair.b.counters().path->remote == SocketAddress{pair.a.address, 4500});
 }
 
 // RFC 7383.

@@ -21,9 +21,18 @@ const Door* Endpoint::State::door(Door::Kind kind, const wire::OuterPath& path) 
 }
 
 void Endpoint::State::set_doors(std::vector<Door> doors, std::vector<wire::IpAddress> addresses) {
+  const bool list_changed = addresses != params.addresses;
   params.doors = std::move(doors);
   params.addresses = std::move(addresses);
-  for (auto& [spi, sa] : sas) keep_way(*sa);
+  for (auto& [spi, sa] : sas) {
+    own_address_changed(*sa, list_changed);
+    keep_way(*sa);
+    arm(*sa);
+  }
+}
+
+bool Endpoint::State::own(const wire::IpAddress& address) const {
+  return std::ranges::find(params.addresses, address) != params.addresses.end();
 }
 
 // Through another door of the same kind, where the SA's own is gone.
@@ -41,15 +50,16 @@ void Endpoint::State::keep_way(IkeSa& sa) {
 
 // RFC 7296 2.23: with a NAT between us ESP goes in UDP; else as it likes us, and plain costs the least.
 wire::OuterPath Endpoint::State::esp_way(const IkeSa& sa, const Peer& peer) const {
-  wire::OuterPath path = sa.path;
-  const bool in_udp =
-      sa.nat.any() || sa.nat_faked || peer.params.force_encapsulation || (sa.encapsulated && !sa.nat.supported);
+  const NatFindings& nat = sa.held ? sa.held->nat : sa.nat;
+  const bool encapsulated = sa.held ? sa.held->encapsulated : sa.encapsulated;
+  wire::OuterPath path = sa.held ? sa.held->path : sa.path;
+  const bool in_udp = nat.any() || sa.nat_faked || peer.params.force_encapsulation || (encapsulated && !nat.supported);
   const Door* const plain = in_udp ? nullptr : door(Door::Kind::kEsp, path);
   if (plain != nullptr) {
     path.remote.port = 0, path.socket = plain->number;
     return path;
   }
-  const Door* const out = sa.encapsulated ? nullptr : door(Door::Kind::kNat, path);
+  const Door* const out = encapsulated ? nullptr : door(Door::Kind::kNat, path);
   if (out != nullptr) path.remote.port = kNatPort, path.socket = out->number;
   return path;
 }

@@ -32,7 +32,8 @@ void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, const Doo
   if (!opened) return turn.out.drops.add(opened.error());
   sa.heard = turn.now;
   // RFC 7296 2.23: a peer behind a NAT is where its last authenticated packet came from.
-  if (sa.nat.peer_behind && sa.encapsulated && in.encapsulates() && sa.path.remote != datagram.path.remote)
+  if (sa.nat.peer_behind && !sa.mobike && sa.encapsulated && in.encapsulates() &&
+      sa.path.remote != datagram.path.remote)
     sa.path = datagram.path;
   if (!child->sends) child->sends = true;  // RFC 7296 2.8: the peer has our answer
   if (opened->empty()) return;             // a dummy

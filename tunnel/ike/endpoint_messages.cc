@@ -138,7 +138,11 @@ void Endpoint::State::receive_opened(IkeSa& sa, Incoming& message, const Content
 void Endpoint::State::handle_request(IkeSa& sa, const Incoming& message, Turn turn) {
   const Exchange exchange = message.header.exchange;
   // RFC 7296 2.23: a peer behind a NAT is where its last authenticated message came from.
-  if (sa.nat.peer_behind || sa.phase == IkeSa::Phase::kInitAnswered)
+  // With MOBIKE the peer says so instead (RFC 4555 3.5), but for the change to port 4500 (3.3).
+  const bool floats = !sa.encapsulated && message.door.encapsulates() && message.path.remote.port == kNatPort &&
+                      message.path.remote.address == sa.path.remote.address;
+  const bool follows = sa.mobike ? floats && !sa.moves : sa.nat.peer_behind;
+  if (follows || sa.phase == IkeSa::Phase::kInitAnswered)
     sa.path = message.path, sa.encapsulated = message.door.encapsulates();
   if (sa.phase == IkeSa::Phase::kInitAnswered && exchange == Exchange::kAuth)
     return receive_auth_request(sa, message, turn);
@@ -157,7 +161,8 @@ void Endpoint::State::handle_response(IkeSa& sa, const Incoming& message, Turn t
     return receive_child_response(sa, message, turn);
   if (exchange == Exchange::kCreateChildSa && kind == Kind::kRekeyIke)
     return receive_rekey_ike_response(sa, message, turn);
-  const bool informational = kind == Kind::kLiveness || kind == Kind::kDeleteIke || kind == Kind::kDeleteChildren;
+  const bool informational = kind == Kind::kLiveness || kind == Kind::kDeleteIke || kind == Kind::kDeleteChildren ||
+                             kind >= Kind::kUpdateAddresses;
   if (informational && exchange == Exchange::kInformational) return receive_informational_response(sa, message, turn);
   turn.out.drops.add(wire::Drop::kMalformed);
 }

@@ -103,8 +103,7 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
   sa.authenticated.reset();
   sa.rekey = soon(turn.now, peer.params.lifetimes.ike);
   sa.ends = turn.now + peer.params.lifetimes.ike;
-  // RFC 3948 4: only the end behind the NAT keeps its mapping alive.
-  if (sa.nat.we_behind && sa.encapsulated) sa.keepalive = turn.now + peer.params.lifetimes.keepalive;
+  keep_mapping(sa, turn);
   peer.path = sa.path;
   ++peer.counters.handshakes;
   peer.counters.last_handshake = turn.now;

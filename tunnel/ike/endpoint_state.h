@@ -113,6 +113,12 @@ struct Succession {
 // exchange_auth.cc
 [[nodiscard]] bool within(const Profile& profile, const IkeChoice& choice);
 
+// mobike.cc: NO_NATS_ALLOWED fits the addresses the message came with.
+[[nodiscard]] bool says_no_nat(const Notify& said, const Incoming& message);
+
+// exchange_init.cc
+[[nodiscard]] NatFindings nat_of(const Incoming& message);
+
 // doors.cc
 [[nodiscard]] bool esp_may_come(const IkeSa& sa, const Door& in);
 
@@ -141,6 +147,7 @@ struct Endpoint::State {
   [[nodiscard]] const Door* door(Door::Kind kind, const wire::OuterPath& path) const;
   void set_doors(std::vector<Door> doors, std::vector<wire::IpAddress> addresses);
   void keep_way(IkeSa& sa);
+  [[nodiscard]] bool own(const wire::IpAddress& address) const;
   [[nodiscard]] wire::OuterPath esp_way(const IkeSa& sa, const Peer& peer) const;
   // Is a NAT to be pretended towards this address? Before the peer is known, whoever may be there decides.
   [[nodiscard]] bool encapsulation_forced(const wire::IpAddress& remote) const;
@@ -205,6 +212,25 @@ struct Endpoint::State {
   void send_delete_ike(IkeSa& sa, Turn turn);
   void send_delete_children(IkeSa& sa, Turn turn);
   void want_child(IkeSa& sa, Turn turn);
+
+  // mobike.cc
+  void offer_mobike(Chain& chain, const IkeSa& sa) const;
+  void append_addresses(Chain& chain, const IkeSa& sa) const;
+  void append_nat_detection(Chain& chain, const IkeSa& sa, const wire::OuterPath& path) const;
+  void mobike_agreed(IkeSa& sa);
+  void float_port(IkeSa& sa);
+  void keep_mapping(IkeSa& sa, Turn turn);
+  void own_address_changed(IkeSa& sa, bool list_changed);
+  [[nodiscard]] bool path_due(const IkeSa& sa) const {
+    return sa.update_wanted || sa.proof_wanted || sa.addresses_wanted;
+  }
+  void pursue_path(IkeSa& sa, Turn turn);
+  // What it is refused with; none: done, or nothing to do.
+  [[nodiscard]] std::optional<NotifyType> take_update(IkeSa& sa, const Incoming& message, Turn turn);
+  void move_to(IkeSa& sa, const Incoming& message);
+  void update_answered(IkeSa& sa, const Incoming& message, Turn turn);
+  void mapping_answered(IkeSa& sa, const Incoming& message);
+  void routability_answered(IkeSa& sa, const Exchanging& done, const Incoming& message, Turn turn);
 
   // endpoint_esp.cc
   void receive_esp(const wire::OuterDatagram& datagram, const Door& in, Turn turn);

@@ -68,6 +68,7 @@ void Endpoint::State::give_up(IkeSa& sa, Turn turn) {
 void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
   if (!sa.established() || sa.requests.outstanding() || sa.asked != Asked::kNothing) return;
   if (sa.close_wanted || sa.requests.exhausted()) return send_delete_ike(sa, turn);
+  if (sa.phase == IkeSa::Phase::kEstablished && sa.mobike && path_due(sa)) return pursue_path(sa, turn);
   const auto doomed = [](const ChildSa& child) { return child.phase == ChildSa::Phase::kDeleting; };
   if (std::ranges::any_of(sa.children, doomed)) return send_delete_children(sa, turn);
   if (sa.phase == IkeSa::Phase::kReplaced) return;
@@ -102,6 +103,7 @@ void Endpoint::State::arm(IkeSa& sa) {
     if (child.phase != ChildSa::Phase::kDeleting) next = std::min(next, child.ends);
   if (sa.phase == IkeSa::Phase::kEstablished && !sa.requests.outstanding()) {
     next = std::min({next, sa.rekey, sa.child_wanted});
+    if (sa.mobike && path_due(sa)) next = Instant{};
     for (const ChildSa& child : sa.children)
       if (child.phase == ChildSa::Phase::kUsed) next = std::min(next, child.rekey);
     const Duration patience = peer_of(sa)->params.lifetimes.liveness;

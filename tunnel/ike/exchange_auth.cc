@@ -162,6 +162,7 @@ void Endpoint::State::send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn tur
   append_own_authentication(chain, sa, peer, reply);
   // RFC 7296 2.4: this is the only SA with this identity.
   if (peer.sas.size() == 1) append(chain, NotifyType::kInitialContact);
+  offer_mobike(chain, sa);
   append(chain, NotifyType::kEspTfcPaddingNotSupported);
   append(chain, handshake.offered);
   append(chain, PayloadType::kSelectorsInitiator, peer.local);
@@ -184,6 +185,10 @@ void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, T
     return refuse_auth(sa, NotifyType::kAuthenticationFailed, {}, turn);
   }
   belongs_to(sa, *peer);
+  if (const Notify* const said = message.notify(NotifyType::kNoNatsAllowed); said && !says_no_nat(*said, message)) {
+    tell_failure(*peer, message.path, "the peer allows no NAT, and there is one", turn);  // RFC 4555 3.9
+    return refuse_auth(sa, NotifyType::kUnexpectedNatDetected, {}, turn);
+  }
   const auto refused = [&](std::string_view why) { refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn); };
   if (parsed->wanted_identity && value_of(*parsed->wanted_identity) != peer->params.local_id)
     return refused("the peer wants to talk to " + to_string(*parsed->wanted_identity) + ", we are " +
@@ -199,6 +204,7 @@ void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, T
   handshake.authentication = octets_of(parsed->authentication->data);
   handshake.certificates = parsed->certificates;
   handshake.initial_contact = message.notify(NotifyType::kInitialContact) != nullptr;
+  sa.mobike = message.notify(NotifyType::kMobikeSupported) != nullptr;
   handshake.wants_child = parsed->child;
   handshake.proposals = parsed->proposals;
   handshake.peer_selectors = parsed->initiator;
@@ -234,6 +240,7 @@ void Endpoint::State::answer_auth(IkeSa& sa, const wire::KeyReply& reply, Turn t
   append(chain, PayloadType::kIdResponder, peer.params.local_id.view());
   if (peer.params.certificate) append_certificates(chain, *peer.params.certificate);
   append_own_authentication(chain, sa, peer, reply);
+  if (sa.mobike) offer_mobike(chain, sa);
   if (handshake.child) {
     append(chain, NotifyType::kEspTfcPaddingNotSupported);
     append(chain, std::array{answer(handshake.child->suite, handshake.child->in_spi)});
@@ -247,6 +254,7 @@ void Endpoint::State::answer_auth(IkeSa& sa, const wire::KeyReply& reply, Turn t
   const auto plan = std::move(handshake.child);
   std::optional<ChildKeys> keys;
   if (plan) keys = derive_child_keys(sa.suite.prf, plan->suite.cipher, sa.keys.d, {}, nonces);
+  if (sa.mobike && sa.nat.supported) float_port(sa);  // RFC 4555 3.3
   establish(sa, peer, *sa.authenticated, turn);
   if (plan) add_child(sa, *plan, *keys, false, turn);
 }
@@ -280,6 +288,7 @@ void Endpoint::State::receive_auth_response(IkeSa& sa, const Incoming& message, 
   handshake.method = parsed->authentication->method;
   handshake.authentication = octets_of(parsed->authentication->data);
   handshake.certificates = parsed->certificates;
+  sa.mobike = message.notify(NotifyType::kMobikeSupported) != nullptr;
   handshake.wants_child = parsed->child;
   handshake.proposals = parsed->proposals;
   handshake.our_selectors = parsed->initiator;
@@ -291,6 +300,8 @@ void Endpoint::State::receive_auth_response(IkeSa& sa, const Incoming& message, 
 void Endpoint::State::finish_auth(IkeSa& sa, const Authenticated& authenticated, Turn turn) {
   Peer& peer = *peer_of(sa);
   const auto handshake = std::move(sa.handshake);
+  sa.moves = true;
+  if (sa.mobike && sa.nat.supported) float_port(sa);  // RFC 4555 3.3: also without a NAT
   establish(sa, peer, authenticated, turn);
   accept_first_child(sa, peer, *handshake, turn);
 }

@@ -46,7 +46,11 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
     }
   }
   if (!ours.spis.empty()) append(draft.chain(), ours);
-  // RFC 4555 4.2.4: 8 to 64 octets, sent back as they came.
+  if (const auto refused = take_update(sa, message, turn))
+    append(draft.chain(), *refused);
+  else if (sa.mobike && message.notify(NotifyType::kNatDetectionSourceIp) != nullptr)
+    append_nat_detection(draft.chain(), sa, message.path);
+  // RFC 4555 4.2.5: 8 to 64 octets, sent back as they came.
   const Notify* const cookie = message.notify(NotifyType::kCookie2);
   if (cookie != nullptr && cookie->data.size() <= kLargestCookie2)
     append(draft.chain(), NotifyType::kCookie2, cookie->data);
@@ -61,10 +65,13 @@ void Endpoint::State::want_child(IkeSa& sa, Turn turn) {
     sa.child_wanted = turn.now + std::chrono::seconds(1);
 }
 
-void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming&, Turn turn) {
+void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming& message, Turn turn) {
   const Exchanging done = std::exchange(sa.exchanging, {});
   sa.requests.answered();
   if (done.kind == Exchanging::Kind::kDeleteIke) return bury(sa);
+  if (done.kind == Exchanging::Kind::kUpdateAddresses) update_answered(sa, message, turn);
+  if (done.kind == Exchanging::Kind::kRoutability) routability_answered(sa, done, message, turn);
+  if (done.kind == Exchanging::Kind::kLiveness) mapping_answered(sa, message);
   for (const std::uint32_t spi : done.deleted)
     if (ChildSa* const child = sa.child_in(spi); child != nullptr && !child->closed()) close_child(sa, *child, turn);
   want_child(sa, turn);
@@ -73,6 +80,8 @@ void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming&,
 // RFC 7296 2.4: an empty request; any answer shows that the peer lives.
 void Endpoint::State::send_liveness(IkeSa& sa, Turn turn) {
   Draft draft;
+  // RFC 4555 3.8: so we see when the NAT in front of us gives us another address.
+  if (sa.mobike && sa.moves && sa.nat.we_behind) append_nat_detection(draft.chain(), sa, sa.path);
   request(sa, Exchange::kInformational, Exchanging::Kind::kLiveness, draft, turn);
 }
 

@@ -30,6 +30,8 @@ Result<InitPayloads, ParseFailure> parse_init(const Payloads& payloads) {
   return parsed;
 }
 
+}  // namespace
+
 NatFindings nat_of(const Incoming& message) {
   std::vector<wire::ConstBytes> sources, destinations;
   for (const Notify& notify : message.notifies) {
@@ -39,8 +41,6 @@ NatFindings nat_of(const Incoming& message) {
   return judge_nat(sources, destinations, {message.header.initiator_spi, message.header.responder_spi},
                    message.path.remote, {message.path.local, message.door.port});
 }
-
-}  // namespace
 
 void Endpoint::State::begin(Peer& peer, Turn turn) {
   const auto& remote = *peer.params.endpoint;
@@ -246,6 +246,9 @@ void Endpoint::State::accept_init(IkeSa& sa, const Incoming& message, Turn turn)
   sa.fragments = message.notify(NotifyType::kFragmentationSupported) != nullptr;
   sa.childless = message.notify(NotifyType::kChildlessIkev2Supported) != nullptr;
   sa.path.local = message.path.local;
+  if (const Notify* const seen = message.notify(NotifyType::kNatDetectionDestinationIp);
+      seen && seen->data.size() == 20)
+    std::ranges::copy(seen->data, sa.seen_as.emplace().begin());
   handshake.peer_nonce = octets_of(parsed->nonce);
   handshake.peer_first = octets_of(message.datagram);
   handshake.pair.reset();
@@ -255,12 +258,7 @@ void Endpoint::State::accept_init(IkeSa& sa, const Incoming& message, Turn turn)
   sa.install_keys(skeyseed(choice->prf, nonces, *secret), nonces);
   sa.requests.answered();
   sa.exchanging = {};
-  const Door* const floated = door(Door::Kind::kNat, sa.path);
-  if ((sa.nat.any() || sa.nat_faked) && floated != nullptr) {  // RFC 7296 2.23
-    sa.path.socket = floated->number;
-    sa.path.remote.port = kNatPort;
-    sa.encapsulated = true;
-  }
+  if (sa.nat.any() || sa.nat_faked) float_port(sa);  // RFC 7296 2.23
   ask_authentication(sa, Asked::kOwnAuthentication, turn);
 }
 

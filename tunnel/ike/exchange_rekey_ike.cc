@@ -29,6 +29,9 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.suite = what.suite;
   sa.path = old.path, sa.encapsulated = old.encapsulated, sa.nat = old.nat, sa.nat_faked = old.nat_faked;
   sa.fragments = old.fragments, sa.childless = old.childless, sa.mobike = old.mobike;
+  sa.moves = old.moves, sa.held = old.held;
+  sa.update_wanted = old.update_wanted, sa.addresses_wanted = old.addresses_wanted;
+  sa.proof_wanted = old.held.has_value();
   sa.keepalive = old.keepalive;
   sa.proof = old.proof;
   sa.install_keys(rekeyed_skeyseed(old.suite.prf, old.keys.d, what.secret, what.nonces), what.nonces);

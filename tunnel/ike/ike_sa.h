@@ -74,9 +74,13 @@ struct Exchanging {
     kNewChild,
     kRekeyChild,
     kRekeyIke,
+    kUpdateAddresses,  // RFC 4555: UPDATE_SA_ADDRESSES
+    kRoutability,      // COOKIE2 to an address the peer has moved to
+    kAddresses,        // our ADDITIONAL_*_ADDRESS anew
   };
   Kind kind = Kind::kNone;
-  Octets nonce;                             // ours in CREATE_CHILD_SA
+  Octets nonce;                             // ours in CREATE_CHILD_SA; the cookie of kRoutability
+  wire::SocketAddress probed;               // kRoutability: where it went
   std::optional<crypto::KeyExchange> pair;  // ours in CREATE_CHILD_SA
   std::vector<Proposal> offered;            // in CREATE_CHILD_SA
   std::vector<Selector> ours, peer;         // offered
@@ -89,6 +93,13 @@ struct Exchanging {
   // RFC 7296 2.8.1: the peer rekeyed the same SA meanwhile: what came of it, and the lower nonce of its exchange.
   std::uint64_t rival = 0;  // in_spi or our IKE SPI; 0: no collision
   Octets rival_nonce;
+};
+
+// How packets of an IKE SA get to the peer.
+struct Way {
+  wire::OuterPath path;
+  bool encapsulated = false;
+  NatFindings nat;
 };
 
 struct IkeSa {
@@ -112,11 +123,15 @@ struct IkeSa {
   wire::OuterPath path;       // of the last authenticated message that was new
   bool encapsulated = false;  // UDP 4500: with the non-ESP marker
   NatFindings nat;
-  bool nat_faked = false;  // towards the peer, so that ESP goes in UDP
-  bool fragments = false;  // both ends speak RFC 7383
-  bool childless = false;  // the peer speaks RFC 6023
-  bool mobike = false;     // both ends speak RFC 4555
-  bool counted = false;    // among the half-open of Admission, under `first_source`
+  bool nat_faked = false;   // towards the peer, so that ESP goes in UDP
+  bool fragments = false;   // both ends speak RFC 7383
+  bool childless = false;   // the peer speaks RFC 6023
+  bool mobike = false;      // both ends speak RFC 4555
+  bool moves = false;       // RFC 4555 1.3: we began the first IKE SA of this line, so the addresses are ours to choose
+  std::optional<Way> held;  // RFC 4555 3.7: of ESP, until the peer's new address is proven
+  std::optional<NatHash> seen_as;  // of our address, as the peer saw it last (RFC 4555 3.8)
+  bool update_wanted = false, proof_wanted = false, addresses_wanted = false;  // exchanges that are due
+  bool counted = false;  // among the half-open of Admission, under `first_source`
   wire::IpAddress first_source;
   bool redundant = false;     // lost a collision: the peer deletes it, or has never known it
   bool close_wanted = false;  // a Delete goes as soon as no other request is outstanding

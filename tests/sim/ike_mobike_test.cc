@@ -1,0 +1,262 @@
+// MOBIKE (RFC 4555): addresses change while SAs live; and who may not change them.
+#include <catch2/catch.hpp>
+
+#include "tests/sim/ike_scripted_peer.h"
+
+using namespace ike_sim;
+
+namespace {
+
+const tunnel::wire::IpAddress kElsewhere = *tunnel::wire::IpAddress::parse("198.51.100.7");
+
+bool is_esp(const Sent& s) {
+  return s.bytes.size() > 4 && s.bytes[0] + s.bytes[1] + s.bytes[2] + s.bytes[3] > 0 && s.from.port != 500;
+}
+
+struct MovingPair : Pair {
+  MovingPair() { keep_seen = true; }
+  void a_moves_to(const tunnel::wire::IpAddress& address) {
+    a.address = address;
+    a.endpoint->set_doors(a.doors(false), {address});
+    a.on_deadline(now);
+  }
+  void check_carries() {
+    a.received.clear(), b.received.clear();
+    a_sends(), b_sends();
+    run(now + 1s);
+    CHECK(a.received.size() == 1);
+    CHECK(b.received.size() == 1);
+  }
+};
+
+Piece notify(ike::NotifyType type, const Datagram& data = {}) {
+  return {41, body_from([&](ike::Chain& c) { append(c, type, data); }), false, 0};
+}
+
+// 192.0.2.1, 192.0.2.2, ports 500 and 500.
+const Datagram kNoNat{192, 0, 2, 1, 192, 0, 2, 2, 1, 244, 1, 244};
+
+struct Scripted {
+  explicit Scripted(bool mobike) : node(22, "192.0.2.2"), peer(node, kStart) {
+    node.keyd.keys["psk"] = Datagram(32, 7);
+    node.set_peer(Pair::peer("b.example", "a.example", "10.2.0.0/24", "10.1.0.0/24"), kStart);
+    peer.init();
+    auto pieces = peer.auth();
+    if (mobike) pieces.push_back(notify(ike::NotifyType::kMobikeSupported));
+    answer = peer.ask(ike::Exchange::kAuth, pieces);
+  }
+  std::string update(std::vector<Piece> more = {}) {
+    more.insert(more.begin(), notify(ike::NotifyType::kUpdateSaAddresses));
+    return peer.ask(ike::Exchange::kInformational, more);
+  }
+  // Where the node sends ESP.
+  SocketAddress esp_to() {
+    node.send(sim::ipv4_packet("10.2.0.5", "10.1.0.5", 100), kStart);
+    const auto sent = node.take_sent();
+    return sent.empty() ? SocketAddress{} : sent.back().to;
+  }
+  Node node;
+  ScriptedPeer peer;
+  std::string answer;
+};
+
+}  // namespace
+
+// RFC 4555 3.1, 3.3.
+TEST_CASE("ike mobike: both ends speak it, and IKE goes on in UDP 4500") {
+  MovingPair pair;
+  pair.connect();
+  REQUIRE(pair.up());
+  CHECK(pair.carried == 4);
+  pair.run(pair.now + 60s);  // both have asked whether the other lives
+  REQUIRE(pair.seen.size() > 4);
+  for (std::size_t i = 4; i < pair.seen.size(); ++i) CHECK(pair.seen[i].to.port == 4500);
+}
+
+// RFC 4555 3.5.
+TEST_CASE("ike mobike: the beginning end moves, nothing is made anew and packets go on both ways") {
+  MovingPair pair;
+  pair.connect();
+  REQUIRE(pair.up());
+  const std::size_t before = pair.b.events_of(EventKind::kHandshakeDone);
+  pair.a_moves_to(kElsewhere);
+  pair.run(pair.now + 1s);
+  CHECK(pair.b.events_of(EventKind::kPeerMoved) == 1);
+  CHECK(pair.b.counters().path->remote == SocketAddress{kElsewhere, 4500});
+  pair.check_carries();
+  CHECK(pair.b.events_of(EventKind::kHandshakeDone) == before);
+  CHECK(pair.a.events_of(EventKind::kTunnelDown) + pair.b.events_of(EventKind::kTunnelDown) == 0);
+}
+
+TEST_CASE("ike mobike: it comes through loss and repetition, and through rekeyings") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    struct Lossy : Pair {
+      explicit Lossy(std::uint64_t seed) : Pair({.seed = seed, .loss_per_mille = 200, .repeat_per_mille = 200}) {}
+    } pair(seed);
+    pair.b_at_a.lifetimes.ike = 120s;
+    pair.connect(130s);
+    REQUIRE(pair.up());
+    for (const char* const to : {"198.51.100.7", "198.51.100.8", "192.0.2.1"}) {
+      pair.a.address = *tunnel::wire::IpAddress::parse(to);
+      pair.a.endpoint->set_doors(pair.a.doors(false), {pair.a.address});
+      pair.run(pair.now + 20s);
+      CHECK(pair.b.counters().path->remote.address == pair.a.address);
+    }
+    CHECK(pair.up());
+    CHECK(pair.b.events_of(EventKind::kTunnelDown) == 0);
+  }
+}
+
+TEST_CASE("ike mobike: a second move before the first is answered: only the last counts") {
+  MovingPair pair;
+  pair.connect();
+  pair.a_moves_to(kElsewhere);
+  const auto last = *tunnel::wire::IpAddress::parse("198.51.100.8");
+  pair.a_moves_to(last);
+  pair.run(pair.now + 3s);
+  CHECK(pair.b.counters().path->remote.address == last);
+  pair.check_carries();
+}
+
+// RFC 4555 3.7.
+TEST_CASE("ike mobike: no data goes to the new address before it has sent the cookie back") {
+  MovingPair pair;
+  pair.connect();
+  pair.a_moves_to(kElsewhere);
+  bool proven = false;
+  pair.middle = [&](Sent& s) {
+    if (!proven && s.from.address == kElsewhere && s.bytes.size() > 4 + 19 && !is_esp(s) && (s.bytes[4 + 19] & 0x20))
+      return false;  // its answers are lost
+    return true;
+  };
+  pair.run(pair.now + 200ms);
+  pair.b_sends();
+  pair.run(pair.now + 100ms);
+  CHECK(pair.seen.back().to.address != kElsewhere);
+  CHECK(is_esp(pair.seen.back()));
+  CHECK(pair.b.events_of(EventKind::kPeerMoved) == 0);
+  proven = true;
+  pair.run(pair.now + 5s);
+  CHECK(pair.b.events_of(EventKind::kPeerMoved) == 1);
+  pair.check_carries();
+}
+
+TEST_CASE("ike mobike: a wrong cookie or none ends the SA, and no data went there") {
+  for (const bool wrong : {true, false}) {
+    Scripted end(true);
+    end.peer.from.address = kElsewhere;
+    CHECK(end.update() == "empty");
+    CHECK(end.esp_to().address != kElsewhere);
+    const Piece piece = notify(ike::NotifyType::kCookie2, Datagram(16, 9));
+    const Datagram octets = wrong ? chain_of({piece}) : Datagram{};
+    end.peer.answer(ike::Exchange::kInformational, 0,
+                    {wrong ? ike::PayloadType::kNotify : ike::PayloadType::kNone, octets});
+    CHECK(end.node.told("does not send our COOKIE2 back"));
+    CHECK_FALSE(end.node.counters().up);
+  }
+}
+
+TEST_CASE("ike mobike: an address outside the peer's outer sources is refused and recorded") {
+  MovingPair pair;
+  pair.a_at_b.outer_sources = {*Prefix::parse("192.0.2.0/24")};
+  pair.connect();
+  pair.a_moves_to(kElsewhere);
+  pair.run(pair.now + 1s);
+  CHECK(pair.b.told("wants to move to 198.51.100.7, which is not among its outer sources"));
+  CHECK(pair.a.told("UNACCEPTABLE_ADDRESSES"));
+  CHECK(pair.b.events_of(EventKind::kPeerMoved) == 0);
+  CHECK(pair.b.counters().path->remote.address != kElsewhere);
+}
+
+TEST_CASE("ike mobike: behind a NAT after the move ESP goes in UDP, before it went plain") {
+  MovingPair pair;
+  for (Node* node : {&pair.a, &pair.b}) node->endpoint->set_doors(node->doors(true), {node->address});
+  pair.connect();
+  pair.seen.clear();
+  pair.check_carries();
+  CHECK(pair.seen.front().to.port == 0);
+  const SocketAddress mapped{*tunnel::wire::IpAddress::parse("203.0.113.1"), 61000};
+  pair.middle = [&](Sent& s) {
+    if (s.from.address == kElsewhere) s.from = mapped;
+    if (s.to == mapped) s.to = {kElsewhere, 4500};
+    return true;
+  };
+  pair.a.address = kElsewhere;
+  pair.a.endpoint->set_doors(pair.a.doors(true), {kElsewhere});
+  pair.run(pair.now + 1s);
+  CHECK(pair.b.counters().path->remote == mapped);
+  pair.seen.clear();
+  pair.check_carries();
+  for (const Sent& s : pair.seen) CHECK(s.to.port != 0);
+}
+
+// RFC 4555 3.8.
+TEST_CASE("ike mobike: another mapping of the NAT is found and told") {
+  MovingPair pair;
+  SocketAddress mapped{*tunnel::wire::IpAddress::parse("203.0.113.1"), 61000};
+  pair.middle = [&](Sent& s) {
+    if (s.from.address == pair.a.address)
+      s.from = {mapped.address, static_cast<std::uint16_t>(s.from.port == 500 ? 60500 : mapped.port)};
+    if (s.to.address == mapped.address) {
+      if (s.to.port != mapped.port && s.to.port != 60500) return false;
+      s.to = {pair.a.address, static_cast<std::uint16_t>(s.to.port == 60500 ? 500 : 4500)};
+    }
+    return true;
+  };
+  pair.connect();
+  REQUIRE(pair.up());
+  mapped.port = 61001;
+  pair.run(pair.now + 40s);  // the next liveness check of a
+  CHECK(pair.b.counters().path->remote == mapped);
+  pair.check_carries();
+}
+
+// RFC 4555 3.6.
+TEST_CASE("ike mobike: the answering end tells its other addresses when they change") {
+  MovingPair pair;
+  pair.connect();
+  pair.run(pair.now + 1s);
+  pair.seen.clear();
+  pair.b.endpoint->set_doors(pair.b.doors(false), {pair.b.address, kElsewhere});
+  pair.run(pair.now + 1s);
+  CHECK(pair.seen.size() == 2);
+  pair.check_carries();
+}
+
+// RFC 4555 3.9, 3.5.
+TEST_CASE("ike mobike: NO_NATS_ALLOWED is answered as it fits") {
+  Scripted end(true);
+  CHECK(end.update({notify(ike::NotifyType::kNoNatsAllowed, kNoNat)}) == "empty");
+  CHECK(end.update({notify(ike::NotifyType::kNoNatsAllowed, Datagram(12, 1))}) == "UNEXPECTED_NAT_DETECTED");
+  CHECK(end.update({notify(ike::NotifyType::kNoNatsAllowed)}) == "UNEXPECTED_NAT_DETECTED");
+  end.peer.from.address = kElsewhere;
+  CHECK(end.update({notify(ike::NotifyType::kNoNatsAllowed, kNoNat)}) == "UNEXPECTED_NAT_DETECTED");
+  CHECK(end.esp_to().address != kElsewhere);
+  Node node(22, "192.0.2.2");
+  node.keyd.keys["psk"] = Datagram(32, 7);
+  node.set_peer(Pair::peer("b.example", "a.example", "10.2.0.0/24", "10.1.0.0/24"), kStart);
+  ScriptedPeer peer(node, kStart);
+  peer.init();
+  auto pieces = peer.auth();
+  pieces.push_back(notify(ike::NotifyType::kNoNatsAllowed, Datagram(12, 1)));
+  CHECK(peer.ask(ike::Exchange::kAuth, pieces) == "UNEXPECTED_NAT_DETECTED");
+  CHECK(node.counters().ike_sas == 0);
+}
+
+TEST_CASE("ike mobike: without it nobody moves") {
+  Scripted end(false);
+  CHECK(end.answer.find("MOBIKE") == std::string::npos);
+  end.peer.from.address = kElsewhere;
+  CHECK(end.update() == "empty");
+  CHECK(end.esp_to().address == *tunnel::wire::IpAddress::parse("192.0.2.1"));
+  CHECK(Scripted(true).answer.find("MOBIKE_SUPPORTED, NO_ADDITIONAL_ADDRESSES") != std::string::npos);
+}
+
+TEST_CASE("ike mobike: a cookie is sent back as it came, and NAT detection is answered") {
+  Scripted end(true);
+  CHECK(end.peer.ask(ike::Exchange::kInformational, {notify(ike::NotifyType::kCookie2, Datagram(16, 1))}) == "COOKIE2");
+  CHECK(end.update({notify(ike::NotifyType::kNatDetectionSourceIp, Datagram(20, 1)),
+                    notify(ike::NotifyType::kNatDetectionDestinationIp, Datagram(20, 1)),
+                    notify(ike::NotifyType::kCookie2, Datagram(16, 1))}) ==
+        "NAT_DETECTION_SOURCE_IP, NAT_DETECTION_DESTINATION_IP, COOKIE2");
+}
