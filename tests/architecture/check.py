@@ -12,7 +12,7 @@ import sys
 VALUE = {"config/value"}
 TUNNEL = {"tunnel/wire", "tunnel/crypto", "tunnel/wireguard", "tunnel/ike", "tunnel/esp"}
 PURE_LEFT = VALUE | {"config", "policy", "firewall"}
-BELOW_OS = PURE_LEFT | TUNNEL | {"gateway/core", "gateway/audit", "gateway/telemetry"}
+BELOW_OS = PURE_LEFT | TUNNEL | {"gateway/core", "gateway/audit", "gateway/telemetry", "gateway/router"}
 MAY_INCLUDE = {
     "config/value": set(),
     "config": VALUE,
@@ -26,7 +26,8 @@ MAY_INCLUDE = {
     "gateway/core": PURE_LEFT | TUNNEL,
     "gateway/audit": PURE_LEFT,
     "gateway/telemetry": PURE_LEFT | TUNNEL | {"gateway/core"},
-    "gateway/os": BELOW_OS,
+    "gateway/router": PURE_LEFT | {"tunnel/ike", "tunnel/crypto"},
+    "gateway/os": BELOW_OS - {"gateway/router"},
     "gateway/portal": BELOW_OS | {"gateway/os"},
     "gateway/channel": BELOW_OS | {"gateway/os"},
     "gateway/daemon": BELOW_OS | {"gateway/os", "gateway/portal", "gateway/channel"},
