@@ -62,7 +62,8 @@ struct Verb {
 
 [[nodiscard]] int run(std::span<const std::string> arguments);
 
-// The verbs, by file: cli_config.cc, cli_gateway.cc, cli_show.cc, cli_keys.cc, cli_facility.cc, cli_doctor.cc.
+// The verbs, by file: cli_config.cc, cli_gateway.cc, cli_show.cc, cli_keys.cc, cli_facility.cc, cli_router.cc,
+// cli_doctor.cc.
 int check(const CommandLine&);
 int explain(const CommandLine&);
 int verify(const CommandLine&);

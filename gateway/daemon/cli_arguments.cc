@@ -20,17 +20,25 @@ constexpr std::array<Option, 5> kCommon{{
 
 constexpr std::array<Option, 1> kApply{{{"--comment", "TEXT", "why; kept in the record of the change", false}}};
 constexpr std::array<Option, 1> kShow{{{"--watch", "", "go on with what happens (flows)", false}}};
-constexpr std::array<Option, 10> kFacility{{
-    {"--title", "TEXT", "name for people", false},
-    {"--role", "ROLE", "viewing or disclosing (viewing)", false},
-    {"--network", "REAL[=SEEN]", "network of the facility, and the prefix it is seen under; may be repeated", true},
-    {"--may-use", "SERVICE", "may be repeated", true},
-    {"--source", "PREFIX", "outer address it comes from; may be repeated", true},
-    {"--endpoint", "ADDRESS:PORT", "where we call it; absent: it calls us", false},
-    {"--reason", "TEXT", "why WireGuard is allowed here", false},
-    {"--approved-by", "NAME", "who allowed it", false},
-    {"--until", "YYYY-MM-DD", "last day of that exception", false},
-    {"--out", "FILE", "the peer's wg-quick file (NAME.conf in this folder)", false},
+constexpr std::array<Option, 15> kFacility{{
+    {"--protocol", "PROTOCOL", "add: ikev2 or wireguard (ikev2)", false},
+    {"--title", "TEXT", "add: name for people", false},
+    {"--role", "ROLE", "add: viewing or disclosing (viewing)", false},
+    {"--network", "REAL[=SEEN]", "add: network of the facility, and the prefix it is seen under; may be repeated",
+     true},
+    {"--may-use", "SERVICE", "add: may be repeated", true},
+    {"--source", "PREFIX", "add: outer address it comes from; may be repeated", true},
+    {"--remote-id", "KIND:TEXT", "add: identity of its router (fqdn:NAME)", false},
+    {"--endpoint", "ADDRESS[:PORT]", "add: where we call it (with a port for WireGuard); absent: it calls us", false},
+    {"--reason", "TEXT", "add: why WireGuard is allowed here", false},
+    {"--approved-by", "NAME", "add: who allowed WireGuard", false},
+    {"--until", "YYYY-MM-DD", "add: last day of that exception", false},
+    {"--vendor", "VENDOR",
+     "of the router: yamaha-rtx, nec-ix, cisco-ios-xe, fortigate, alliedware-plus, strongswan, wg-quick", false},
+    {"--filter", "", "router-config: the packet filter, where it is a file of its own (strongswan, wg-quick)", false},
+    {"--lang", "ja|en", "sheet: language (ja)", false},
+    {"--out", "FILE", "write there, never over a file; add: the peer's wg-quick file (NAME.conf in this folder)",
+     false},
 }};
 
 constexpr std::array<Verb, 12> kVerbs{{
@@ -50,8 +58,9 @@ constexpr std::array<Verb, 12> kVerbs{{
      explain},
     {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
     {"key", "generate|public [FILE]", "make a private key; show the public key of one", 1, 2, {}, key},
-    {"facility", "add NAME", "make a facility's keys, its file, and the peer's wg-quick file", 2, 2, kFacility,
-     facility},
+    {"facility", "add|router-config|sheet NAME",
+     "make a facility's key and file; the configuration of its router; the parameter sheet (HTML, for paper)", 2, 2,
+     kFacility, facility},
     {"doctor", "", "is this machine fit to run the gateway", 0, 0, {}, doctor},
 }};
 

@@ -1,6 +1,6 @@
-// sekisho facility add NAME: a key pair and a preshared key that nobody else has, facilities.d/NAME.json, and the
-// peer's wg-quick file. The peer's private key is in that file only. Nothing that exists is overwritten; what was made
-// is taken back on failure.
+// sekisho facility add NAME: a preshared key that nobody else has and facilities.d/NAME.json; for WireGuard also a key
+// pair and the peer's wg-quick file, with the peer's private key in that file only. Nothing that exists is overwritten;
+// what was made is taken back on failure.
 #include <fmt/format.h>
 #include <sodium.h>
 
@@ -9,6 +9,7 @@
 
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
+#include "gateway/daemon/cli_facility.h"
 #include "gateway/daemon/cli_keys.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
@@ -21,7 +22,8 @@ using config::value::Prefix;
 using config::value::Result;
 
 struct Wanted {
-  std::string name, directory, peer_file;
+  std::string name, directory, peer_file;  // peer_file: WireGuard's
+  bool wireguard = false;
   std::vector<config::Network> networks;
   const config::GatewayConfig* gateway = nullptr;
 };
@@ -47,18 +49,33 @@ Result<config::Network, std::string> network_of(const std::string& text) {
   return network;
 }
 
+// Options that only one of the two protocols has.
+Result<void, std::string> check_protocol(const CommandLine& line, bool wireguard) {
+  const auto protocol = line.value("--protocol", "ikev2");
+  if (protocol != "ikev2" && protocol != "wireguard")
+    return std::unexpected("'" + protocol + "' is no protocol: ikev2 or wireguard");
+  for (const auto* theirs : {"--reason", "--approved-by", "--until", "--out"}) {
+    if (!wireguard && line.has(theirs))
+      return std::unexpected(std::string(theirs) +
+                             " belongs to WireGuard, which is an exception: add --protocol wireguard");
+    if (wireguard && !line.has(theirs) && theirs != std::string_view("--out"))
+      return std::unexpected(std::string(theirs) + " is missing; 'sekisho facility --help' lists all");
+  }
+  if (wireguard && line.has("--remote-id")) return std::unexpected("--remote-id belongs to ikev2");
+  return {};
+}
+
 // What is asked for, or what is missing, as a sentence.
 Result<Wanted, std::string> wanted_of(const CommandLine& line, const config::GatewayConfig& gateway) {
   Wanted wanted;
   wanted.name = line.words[1];
   wanted.gateway = &gateway;
-  if (line.words[0] != "add") return std::unexpected("the form is: sekisho facility add NAME");
   if (!is_name(wanted.name)) return std::unexpected("'" + wanted.name + "' is no name: a-z, 0-9 and '-', at most 31");
   if (std::ranges::any_of(gateway.facilities, [&](const auto& f) { return f.name.text == wanted.name; }))
     return std::unexpected("a facility " + wanted.name + " is there already");
-  for (const auto* needed : {"--network", "--reason", "--approved-by", "--until"})
-    if (!line.has(needed))
-      return std::unexpected(std::string(needed) + " is missing; 'sekisho facility --help' lists all");
+  if (!line.has("--network")) return std::unexpected("--network is missing; 'sekisho facility --help' lists all");
+  wanted.wireguard = line.value("--protocol", "ikev2") == "wireguard";
+  TRY(check_protocol(line, wanted.wireguard));
   for (const auto& text : line.values("--network")) wanted.networks.push_back(TRY(network_of(text)));
   for (const auto& service : line.values("--may-use"))
     if (std::ranges::none_of(gateway.services, [&](const auto& s) { return s.name.text == service; }))
@@ -69,6 +86,24 @@ Result<Wanted, std::string> wanted_of(const CommandLine& line, const config::Gat
   return wanted;
 }
 
+Json tunnel_of(const CommandLine& line, const Wanted& wanted, const std::string& public_key) {
+  Json tunnel;
+  const auto psk = "keys/" + wanted.name + ".psk";
+  if (wanted.wireguard)
+    tunnel = {{"protocol", "wireguard"}, {"public_key", public_key}, {"preshared_key_file", psk}};
+  else
+    tunnel = {{"protocol", "ikev2"},
+              {"remote_id", line.value("--remote-id", "fqdn:" + wanted.name)},
+              {"authentication", {{"psk_file", psk}}}};
+  if (line.has("--endpoint")) tunnel["endpoint"] = line.value("--endpoint");
+  if (line.has("--source")) tunnel["source"] = line.values("--source");
+  if (wanted.wireguard)
+    tunnel["exception"] = {{"reason", line.value("--reason")},
+                           {"approved_by", line.value("--approved-by")},
+                           {"until", line.value("--until")}};
+  return tunnel;
+}
+
 std::string facility_file(const CommandLine& line, const Wanted& wanted, const std::string& public_key) {
   Json networks = Json::array();
   for (const auto& network : wanted.networks) {
@@ -77,18 +112,11 @@ std::string facility_file(const CommandLine& line, const Wanted& wanted, const s
     else
       networks.push_back({{"real", network.real.to_string()}, {"seen_as", network.seen_as.to_string()}});
   }
-  Json tunnel{
-      {"protocol", "wireguard"}, {"public_key", public_key}, {"preshared_key_file", "keys/" + wanted.name + ".psk"}};
-  if (line.has("--endpoint")) tunnel["endpoint"] = line.value("--endpoint");
-  if (line.has("--source")) tunnel["source"] = line.values("--source");
-  tunnel["exception"] = {{"reason", line.value("--reason")},
-                         {"approved_by", line.value("--approved-by")},
-                         {"until", line.value("--until")}};
   Json facility{{"title", line.value("--title", wanted.name)},
                 {"role", line.value("--role", "viewing")},
                 {"networks", networks},
                 {"may_use", line.values("--may-use")},
-                {"tunnel", tunnel}};
+                {"tunnel", tunnel_of(line, wanted, public_key)}};
   const Json file{{"facilities", {{wanted.name, facility}}}};
   return file.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -125,7 +153,7 @@ std::string peer_file(const CommandLine& line, const Wanted& wanted, const KeyPa
   return text;
 }
 
-// All three files or none.
+// All files or none.
 class NewFiles {
  public:
   Result<void, std::string> create(const std::string& path, const std::string& text, unsigned mode) {
@@ -155,14 +183,14 @@ Result<void, std::string> check_whole(const CommandLine& line) {
 }
 
 Result<void, std::string> make(const CommandLine& line, const Wanted& wanted, const std::string& gateway_key) {
-  const auto keys = make_key_pair();
+  const auto keys = wanted.wireguard ? make_key_pair() : KeyPair{};
   const auto psk = make_preshared_key();
   for (const auto* folder : {"/keys", "/facilities.d"})
     if (!os::make_folder(wanted.directory + folder, 0700))
       return std::unexpected("cannot make " + wanted.directory + folder);
   NewFiles files;
   TRY(files.create(wanted.directory + "/keys/" + wanted.name + ".psk", psk.text + "\n", 0600));
-  TRY(files.create(wanted.peer_file, peer_file(line, wanted, keys, psk, gateway_key), 0600));
+  if (wanted.wireguard) TRY(files.create(wanted.peer_file, peer_file(line, wanted, keys, psk, gateway_key), 0600));
   TRY(files.create(wanted.directory + "/facilities.d/" + wanted.name + ".json", facility_file(line, wanted, keys.open),
                    0640));
   TRY(check_whole(line));
@@ -170,9 +198,37 @@ Result<void, std::string> make(const CommandLine& line, const Wanted& wanted, co
   return {};
 }
 
+// Empty for IKEv2, which has no need of it.
+Result<std::string, std::string> gateway_key_of(const Wanted& wanted) {
+  if (!wanted.wireguard) return "";
+  const auto& file = wanted.gateway->gateway.wireguard.private_key_file;
+  return public_key_of(file.starts_with('/') ? file : wanted.directory + "/" + file);
+}
+
+void print_next(const CommandLine& line, const Wanted& wanted) {
+  const auto facility_path = wanted.directory + "/facilities.d/" + wanted.name + ".json";
+  const auto key_path = wanted.directory + "/keys/" + wanted.name + ".psk";
+  if (line.json()) {
+    Json made{{"version", kControlVersion}, {"facility_file", facility_path}, {"preshared_key_file", key_path}};
+    if (wanted.wireguard) made["peer_file"] = wanted.peer_file;
+    fmt::print("{}", one_line(made));
+  } else if (wanted.wireguard) {
+    fmt::print(
+        "{}\n{} (give it to the facility by a safe way, then delete it here)\nnow: sekisho check, sekisho reload\n",
+        facility_path, wanted.peer_file);
+  } else {
+    fmt::print(
+        "{0}\n{1} (the preshared key: to the facility by another way than the sheet)\nnow:\n"
+        "  sekisho check && sekisho reload\n"
+        "  sekisho facility sheet {2} --out {2}.html\n"
+        "  sekisho facility router-config {2} --vendor {3} --out {2}.txt\n",
+        facility_path, key_path, wanted.name, vendor_names("|", false));
+  }
+}
+
 }  // namespace
 
-int facility(const CommandLine& line) {
+int facility_add(const CommandLine& line) {
   if (sodium_init() < 0) return failed("libsodium did not start");
   const auto loaded = os::load_configuration(line.config_file(), os::wall_now(), os::KeyFiles::kLeave);
   // Errors that the new facility cures (a test that names it) are no hindrance: the whole is judged with the new files.
@@ -180,19 +236,10 @@ int facility(const CommandLine& line) {
     return failed("the configuration has errors; 'sekisho check' shows them");
   const auto wanted = wanted_of(line, loaded.config);
   if (!wanted) return failed(wanted.error());
-  const auto& file = loaded.config.gateway.wireguard.private_key_file;
-  const auto gateway_key = public_key_of(file.starts_with('/') ? file : wanted->directory + "/" + file);
+  const auto gateway_key = gateway_key_of(*wanted);
   if (!gateway_key) return failed(gateway_key.error());
   if (auto made = make(line, *wanted, *gateway_key); !made) return failed(made.error());
-  const auto facility_path = wanted->directory + "/facilities.d/" + wanted->name + ".json";
-  if (line.json())
-    fmt::print(
-        "{}",
-        one_line({{"version", kControlVersion}, {"facility_file", facility_path}, {"peer_file", wanted->peer_file}}));
-  else
-    fmt::print(
-        "{}\n{} (give it to the facility by a safe way, then delete it here)\nnow: sekisho check, sekisho reload\n",
-        facility_path, wanted->peer_file);
+  print_next(line, *wanted);
   return kFine;
 }
 

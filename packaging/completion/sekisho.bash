@@ -12,6 +12,10 @@ _sekisho() {
   case $before in
     --config|--out) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --runtime|--state) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --protocol) COMPREPLY=($(compgen -W "ikev2 wireguard" -- "$word")); return ;;
+    --vendor) COMPREPLY=($(compgen -W "yamaha-rtx nec-ix cisco-ios-xe fortigate alliedware-plus strongswan wg-quick" -- "$word")); return ;;
+    --lang) COMPREPLY=($(compgen -W "ja en" -- "$word")); return ;;
+    router-config|sheet) [ "$verb" = facility ] && COMPREPLY=($(compgen -W "$(_sekisho_facilities)" -- "$word")) && return ;;
     --role) COMPREPLY=($(compgen -W "viewing disclosing" -- "$word")); return ;;
   esac
   case $verb in
@@ -23,7 +27,12 @@ _sekisho() {
       esac ;;
     explain) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
     key) [ "$COMP_CWORD" -eq 2 ] && COMPREPLY=($(compgen -W "generate public" -- "$word")) || COMPREPLY=($(compgen -f -- "$word")) ;;
-    facility) COMPREPLY=($(compgen -W "add --title --role --network --may-use --source --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
+    facility)
+      case ${COMP_WORDS[2]} in
+        router-config) COMPREPLY=($(compgen -W "--vendor --filter --out $common" -- "$word")) ;;
+        sheet) COMPREPLY=($(compgen -W "--lang --vendor --out $common" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -W "add router-config sheet --protocol --title --role --network --may-use --source --remote-id --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
+      esac ;;
     reload|apply) COMPREPLY=($(compgen -W "--comment $common" -- "$word")) ;;
     *) COMPREPLY=($(compgen -W "$common" -- "$word")) ;;
   esac

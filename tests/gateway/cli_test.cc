@@ -65,6 +65,8 @@ struct Site {
             "10.2.0.0/24",
             "--may-use",
             "karte",
+            "--protocol",
+            "wireguard",
             "--reason",
             "router without IKEv2",
             "--approved-by",
@@ -77,6 +79,23 @@ struct Site {
             folder + "/peer.conf"};
   }
 };
+
+// Everything that is printed, and the exit status.
+std::pair<int, std::string> told(const Site& site, const Words& words) {
+  const auto path = site.folder + "/printed";
+  const int to = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+  std::fflush(nullptr);
+  const int out = dup(1), err = dup(2);
+  dup2(to, 1), dup2(to, 2);
+  const int status = site.run(words);
+  std::fflush(nullptr);
+  dup2(out, 1), dup2(err, 2);
+  close(out), close(err), close(to);
+  return {status, site.read("printed")};
+}
+
+const Words kAddIkev2 = {"facility",       "add",       "hakodate", "--title",  "<script>x</script>", "--network",
+                         "192.168.1.0/24", "--may-use", "karte",    "--source", "198.51.100.7"};
 
 // What a user without rights is told: exit status and standard error.
 std::pair<int, std::string> as_nobody(const Site& site, const Words& words) {
@@ -129,7 +148,10 @@ TEST_CASE("cli: exit statuses") {
   for (const auto& each : cli::verbs()) CHECK(cli::run(Words{std::string(each.name), "--help"}) == cli::kFine);
   for (const auto* name : {"status", "reload", "diff"}) CHECK(site.run({name}) == cli::kCouldNotRun);  // nothing runs
   CHECK(site.run({"show", "nonsense"}) == cli::kCouldNotRun);
-  CHECK(site.run({"check"}) == cli::kFindings);  // no key yet
+  REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
+  REQUIRE(site.run(site.add()) == cli::kFine);
+  fs::remove(site.folder + "/keys/gateway.key");
+  CHECK(site.run({"check"}) == cli::kFindings);  // no key
   site.write("sekisho.json", "{ \"gateway\": ");
   CHECK(site.run({"check"}) == cli::kFindings);
   CHECK(site.run({"run"}) == cli::kFindings);
@@ -139,7 +161,10 @@ TEST_CASE("cli: a user without rights is told to be root or of the group, and no
   REQUIRE(geteuid() == 0);
   const Site site;
   REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
+  REQUIRE(site.run(site.add()) == cli::kFine);  // WireGuard: the gateway's key is needed
   chmod(site.folder.c_str(), 0755);
+  chmod((site.folder + "/facilities.d").c_str(), 0755);
+  chmod((site.folder + "/facilities.d/matsumae.json").c_str(), 0644);
   chmod((site.folder + "/sekisho.json").c_str(), 0644);
   chmod((site.folder + "/keys").c_str(), 0700);
   CHECK(site.run({"check"}) == cli::kFine);
@@ -229,6 +254,109 @@ TEST_CASE("cli: facility add never overwrites and leaves nothing behind when it 
   CHECK_FALSE(fs::exists(site.folder + "/peer.conf"));
   REQUIRE(site.run(site.add()) == cli::kFine);
   CHECK(site.run(site.add()) == cli::kCouldNotRun);
+}
+
+TEST_CASE("cli: facility add makes an IKEv2 facility, if nothing else is said") {
+  const Site site;
+  const auto [status, text] = told(site, kAddIkev2);
+  REQUIRE(status == cli::kFine);
+  CHECK(site.run({"check"}) == cli::kFine);  // without any WireGuard key
+  CHECK(site.run({"explain", "hakodate", "karte:443"}) == cli::kFine);
+  const auto key = site.read("keys/hakodate.psk");
+  REQUIRE(key.size() == 45);
+  struct stat facts{};
+  REQUIRE(stat((site.folder + "/keys/hakodate.psk").c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0600);
+  const auto file = site.read("facilities.d/hakodate.json");
+  CHECK(file.find("\"remote_id\": \"fqdn:hakodate\"") != std::string::npos);
+  CHECK(file.find("\"psk_file\": \"keys/hakodate.psk\"") != std::string::npos);
+  CHECK(file.find("preshared_key_file") == std::string::npos);
+  for (const auto* words : {"sekisho facility sheet hakodate", "router-config hakodate --vendor yamaha-rtx|nec-ix|"})
+    CHECK(text.find(words) != std::string::npos);
+  CHECK(text.find(key.substr(0, 44)) == std::string::npos);
+  CHECK_FALSE(fs::exists(site.folder + "/hakodate.conf"));
+  CHECK(site.run(kAddIkev2) == cli::kCouldNotRun);
+  CHECK(site.read("keys/hakodate.psk") == key);
+}
+
+TEST_CASE("cli: facility add does not mix the protocols") {
+  const Site site;
+  const auto refused = [&](Words more, std::string_view why) {
+    auto words = kAddIkev2;
+    words.insert(words.end(), more.begin(), more.end());
+    const auto [status, text] = told(site, words);
+    CHECK(status == cli::kCouldNotRun);
+    INFO(text);
+    CHECK(text.find(why) != std::string::npos);
+    CHECK_FALSE(fs::exists(site.folder + "/facilities.d/hakodate.json"));
+  };
+  refused({"--reason", "x"}, "add --protocol wireguard");
+  refused({"--protocol", "wireguard"}, "--reason is missing");
+  refused({"--protocol", "ipsec"}, "no protocol");
+  refused({"--remote-id", "rtx"}, "remote_id");  // the configuration would have an error
+  refused({"--protocol", "wireguard", "--reason", "x", "--approved-by", "y", "--until", "2099-01-01", "--remote-id",
+           "fqdn:x"},
+          "--remote-id belongs to ikev2");
+}
+
+TEST_CASE("cli: router-config and sheet never hold the key") {
+  const Site site;
+  REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
+  site.write("sekisho.json", R"({
+    "gateway": { "name": "dc1", "outside": { "interface": "wan0", "addresses": ["203.0.113.10"] },
+      "inside": { "interface": "dc0" }, "crypto_profile": "ipsec-compat" },
+    "services": { "karte": { "title": "電子カルテ参照", "addresses": ["10.80.0.10"], "ports": ["tcp/443"] } },
+    "include": ["facilities.d/*.json"] })");
+  REQUIRE(site.run(kAddIkev2) == cli::kFine);
+  REQUIRE(site.run(site.add()) == cli::kFine);
+  std::vector<std::string> secrets;
+  for (const auto* file : {"keys/hakodate.psk", "keys/matsumae.psk", "keys/gateway.key"})
+    secrets.push_back(site.read(file).substr(0, 44));
+  const auto clean = [&](const Words& words) {
+    const auto [status, text] = told(site, words);
+    INFO(text);
+    CHECK(status == cli::kFine);
+    CHECK(text.size() > 500);
+    for (const auto& secret : secrets) CHECK(text.find(secret) == std::string::npos);
+    return text;
+  };
+  for (const auto* vendor : {"yamaha-rtx", "nec-ix", "cisco-ios-xe", "fortigate", "alliedware-plus", "strongswan"}) {
+    CHECK(clean({"facility", "router-config", "hakodate", "--vendor", vendor}).find("<PSK: keys/hakodate.psk>") !=
+          std::string::npos);
+    clean({"facility", "sheet", "hakodate", "--vendor", vendor, "--json"});
+  }
+  const auto gateway_key = site.run({"key", "public", site.folder + "/keys/gateway.key"});
+  CHECK(gateway_key == cli::kFine);
+  const auto peer = clean({"facility", "router-config", "matsumae", "--vendor", "wg-quick"});
+  CHECK(peer.find("PublicKey = <") == std::string::npos);  // of the gateway: it is open
+  clean({"facility", "router-config", "hakodate", "--vendor", "strongswan", "--filter"});
+  for (const auto* facility : {"hakodate", "matsumae"})
+    for (const auto* language : {"ja", "en"})
+      CHECK(clean({"facility", "sheet", facility, "--lang", language}).find("<script") == std::string::npos);
+}
+
+TEST_CASE("cli: router-config and sheet say what is wrong") {
+  const Site site;
+  REQUIRE(site.run(kAddIkev2) == cli::kFine);
+  const auto refused = [&](const Words& words, std::string_view why) {
+    const auto [status, text] = told(site, words);
+    CHECK(status == cli::kCouldNotRun);
+    INFO(text);
+    CHECK(text.find(why) != std::string::npos);
+  };
+  refused({"facility", "router-config", "hakodate"}, "--vendor is missing");
+  refused({"facility", "router-config", "hakodate", "--vendor", "yamaha-rtc"}, "did you mean 'yamaha-rtx'");
+  refused({"facility", "router-config", "hakodate", "--vendor", "juniper"}, "there are yamaha-rtx, nec-ix");
+  refused({"facility", "router-config", "hakodat", "--vendor", "strongswan"}, "did you mean 'hakodate'");
+  refused({"facility", "router-config", "hakodate", "--vendor", "wg-quick"}, "IKEv2 tunnel");
+  refused({"facility", "router-config", "hakodate", "--vendor", "yamaha-rtx"}, "ipsec-compat");  // strict by default
+  refused({"facility", "sheet", "hakodate", "--lang", "fr"}, "ja or en");
+  refused({"facility", "shet", "hakodate"}, "did you mean 'sheet'");
+  site.write("mine.html", "mine");
+  refused({"facility", "sheet", "hakodate", "--out", site.folder + "/mine.html"}, "not overwritten");
+  CHECK(site.read("mine.html") == "mine");
+  REQUIRE(site.run({"facility", "sheet", "hakodate", "--out", site.folder + "/new.html"}) == cli::kFine);
+  CHECK(site.read("new.html").starts_with("<!DOCTYPE html>"));
 }
 
 TEST_CASE("cli: Japanese titles keep the columns") {
