@@ -86,7 +86,7 @@ class NewUser(unittest.TestCase):
         (lab.gateway.folder / "keys/alpha.psk").unlink()
         peer_file = pathlib.Path(lab.folder) / "alpha.conf"
         lab.gateway.cli("facility", "add", "alpha", "--title", "甲病院", "--network", lab.a.lan4, "--network", lab.a.lan6,
-                        "--may-use", "karte", "--source", "198.51.1.0/24", "--reason", "lab", "--approved-by", "lab",
+                        "--may-use", "karte", "--source", "198.51.1.0/24", "--protocol", "wireguard", "--reason", "lab", "--approved-by", "lab",
                         "--until", "2099-12-31", "--out", peer_file)
         self.assertEqual(peer_file.stat().st_mode & 0o077, 0, "it holds a private key")
         self.assertEqual(lab.gateway.check().returncode, 0)
