@@ -37,10 +37,17 @@ std::string integrities(const std::vector<CipherSuite>& suites) {
   return names.text();
 }
 
-template <class Items>
-std::string names_of(const Items& items) {
+std::string prfs(const std::vector<tunnel::crypto::Prf>& list) {
   Names names;
-  for (const auto& item : items) names.add(ike::name(ike::transform(item)));
+  for (const auto prf : list) names.add(ike::name(ike::transform(prf)));
+  return names.text();
+}
+
+// With the number: most routers ask for that.
+std::string groups(const std::vector<tunnel::crypto::Group>& list) {
+  Names names;
+  for (const auto group : list)
+    names.add(ike::name(ike::transform(group)) + " (" + std::to_string(static_cast<int>(group)) + ")");
   return names.text();
 }
 
@@ -49,8 +56,10 @@ void add_algorithms(Values& values, const ike::Profile& profile) {
   texts["profile"] = ike::name(profile.name);
   texts["ike_ciphers"] = ciphers(profile.ike);
   texts["ike_integrities"] = integrities(profile.ike);
-  texts["prfs"] = names_of(profile.prfs);
-  texts["groups"] = names_of(profile.groups);
+  texts["prfs"] = prfs(profile.prfs);
+  texts["groups"] = groups(profile.groups);
+  const auto& all = profile.groups;
+  values.flag("modp2048", std::ranges::find(all, tunnel::crypto::Group::kModp2048) != all.end());
   texts["esp_ciphers"] = ciphers(profile.esp);
   texts["esp_integrities"] = integrities(profile.esp);
   texts["ike_seconds"] = std::to_string(kIkeSeconds);
@@ -83,8 +92,11 @@ void add_flow_lists(Values& values, const Facts& facts) {
     values.lists[flow.into_facility ? "in" : "out"].rows.push_back({flow.name, flow.title, flow.source.to_string(),
                                                                     flow.destination.to_string(), port_words(flow.port),
                                                                     flow.until ? last_day(*flow.until) : "-"});
-  values.flag("no_in", values.lists["in"].rows.empty());
-  values.flag("no_out", values.lists["out"].rows.empty());
+  for (const std::string direction : {"in", "out"}) {
+    const bool none = values.lists[direction].rows.empty();
+    values.flag("no_" + direction, none);
+    values.flag("some_" + direction, !none);
+  }
 }
 
 void add_ends(Values& values, const Facts& facts) {

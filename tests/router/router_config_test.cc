@@ -105,6 +105,24 @@ TEST_CASE("router: what the vendor cannot do is said, with the two ways out") {
   CHECK_FALSE(error_for(config, "hakodate", "yamaha-rtx").empty());
 }
 
+TEST_CASE("router: a cipher with integrity of its own is written as one") {
+  auto known = facts(site(), "hakodate");
+  using tunnel::crypto::Encryption;
+  std::erase_if(known.profile.ike, [](const auto& suite) { return suite.encryption != Encryption::kAesCbc; });
+  std::erase_if(known.profile.esp, [](const auto& suite) { return suite.encryption != Encryption::kAesCbc; });
+  known.profile.groups = {tunnel::crypto::Group::kModp2048};
+  const auto text = [&](std::string_view name) {
+    const auto made = r::router_config(known, vendor(name), Part::kConfiguration, kMade);
+    if (!made) FAIL(made.error());
+    return made->text;
+  };
+  CHECK(has(text("strongswan"), "    proposals = aes256-sha256-prfsha256-modp2048\n"));
+  CHECK(has(text("strongswan"), "esp_proposals = aes256-sha256-modp2048\n"));
+  CHECK(has(text("fortigate"), "set proposal aes256-sha256\n        set dhgrp 14\n"));
+  CHECK(has(text("cisco-ios-xe"), " encryption aes-cbc-256\n integrity sha256\n prf sha256\n group 14\n"));
+  CHECK(has(text("cisco-ios-xe"), "transform-set SEKISHO esp-aes 256 esp-sha256-hmac\n"));
+}
+
 TEST_CASE("router: notes") {
   const auto notes = [](const config::GatewayConfig& config, std::string_view name) {
     const auto made = r::router_config(facts(config, "hakodate"), vendor(name), Part::kConfiguration, kMade);

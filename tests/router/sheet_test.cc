@@ -34,7 +34,7 @@ TEST_CASE("sheet: both ends, identities, algorithms, networks, filter, rules") {
                               "AES-256-GCM, ChaCha20-Poly1305",
                               "HMAC-SHA-256",
                               "PRF-HMAC-SHA-384",
-                              "ECP-384, ECP-256",
+                              "ECP-384 (20), ECP-256 (19)",
                               "28800",
                               "3600",
                               "192.168.1.0/24",
@@ -58,7 +58,8 @@ TEST_CASE("sheet: both ends, identities, algorithms, networks, filter, rules") {
 TEST_CASE("sheet: for one router it shows the one choice") {
   const auto text = sheet_of(site(), "hakodate", Language::kJapanese, &vendor("yamaha-rtx"));
   CHECK(has(text, "Yamaha RTX"));
-  CHECK(has(text, "MODP-2048"));
+  CHECK(has(text, "MODP-2048 (14)"));
+  CHECK(has(text, "2030"));
   CHECK_FALSE(has(text, "ECP-384"));
   CHECK_FALSE(has(text, "GCM,"));
   CHECK_FALSE(r::sheet(facts(site(), "hakodate"), &vendor("wg-quick"), Language::kJapanese, kMade));
