@@ -30,7 +30,7 @@ class RouterConfig(Ikev2):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def configure(self, profile):
+    def configure(self, profile, remote_id="fqdn:router.example"):
         keys = self.folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         key = keys / "hakodate.psk"
@@ -42,7 +42,7 @@ class RouterConfig(Ikev2):
             "services": {"karte": {"title": "電子カルテ", "addresses": [OUR_HOST], "ports": ["tcp/443", "icmp"]}},
             "facilities": {"hakodate": {
                 "title": "函館", "role": "viewing", "networks": [THEIR_NET], "may_use": ["karte"],
-                "tunnel": {"protocol": "ikev2", "remote_id": "fqdn:router.example", "source": [THEIRS], "mtu": 1300,
+                "tunnel": {"protocol": "ikev2", "remote_id": remote_id, "source": [THEIRS], "mtu": 1300,
                            "authentication": {"psk_file": "keys/hakodate.psk"}}}}}
         (self.folder / "sekisho.json").write_text(json.dumps(config, ensure_ascii=False))
 
@@ -91,6 +91,18 @@ class RouterConfig(Ikev2):
                 swan.process.terminate()
                 swan.process.wait(10)
                 self.gateway.ip("link", "del", "tun0", check=False)
+
+    def test_router_config_strongswan_identities(self):
+        """Each kind of identity is loaded as what it is meant to be."""
+        self.configure("ipsec-compat")
+        swan = RenderedSwan(self.router, self.folder, text=self.rendered())
+        for written, read in (("fqdn:router", "router"), ("ip:10.77.0.2", "10.77.0.2"), ("email:vpn@router.example", "vpn@router.example"),
+                              ("keyid:0a1bff", "0a:1b:ff"), ("dn:CN=router.example, O=Lab", "CN=router.example, O=Lab")):
+            with self.subTest(written):
+                self.configure("ipsec-compat", written)
+                swan.load(self.rendered())
+                listing = swan.swanctl("--list-conns").stdout
+                self.assertIn(f"local pre-shared key authentication:\n    id: {read}\n", listing)
 
     def dropped(self):
         listing = self.router.run("nft", "list", "chain", "inet", "sekisho_facility", "permitted").stdout
