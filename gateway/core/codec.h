@@ -129,6 +129,14 @@ void transfer_one(Ar& ar, tunnel::wire::Secret<N>& secret) {
   ar.raw(secret.fill().data(), N);
 }
 
+template <class Ar>
+void transfer_one(Ar& ar, tunnel::wire::WipedOctets& octets) {
+  auto length = static_cast<std::uint32_t>(octets.size());
+  transfer_length(ar, length, 1);
+  if constexpr (Ar::kReads) octets.resize(length);
+  ar.raw(octets.data(), octets.size());
+}
+
 template <class Ar, class T>
 void transfer_one(Ar& ar, std::vector<T>& values) {
   transfer_elements(ar, values);

@@ -198,7 +198,7 @@ struct TimestampFloor {
 };
 
 struct KeySource {
-  enum class Kind : std::uint8_t { kWireguardPrivate, kPreshared, kIkePreshared, kIkeSigning };  // one key, one purpose
+  enum class Kind : std::uint8_t { kWireguardPrivate, kPreshared, kIkePreshared, kIkeSigning, kIkePpk };  // one key, one purpose
   std::string name;  // as requests name it = path as written in the configuration
   Kind kind = Kind::kWireguardPrivate;
   std::string path;  // absolute
@@ -227,8 +227,8 @@ struct KeyReplies {
   template <> struct EnumLimit<E> { static constexpr bool valid(auto n) { return n <= static_cast<decltype(n)>(LAST); } };
 SEKISHO_ENUM_LIMIT(ProcessRole, ProcessRole::kAccessd)
 SEKISHO_ENUM_LIMIT(tunnel::wire::EventKind, tunnel::wire::EventKind::kSourceRefused)
-SEKISHO_ENUM_LIMIT(KeySource::Kind, KeySource::Kind::kIkeSigning)
-SEKISHO_ENUM_LIMIT(tunnel::wire::KeyRequest::Operation, tunnel::wire::KeyRequest::Operation::kSign)
+SEKISHO_ENUM_LIMIT(KeySource::Kind, KeySource::Kind::kIkePpk)
+SEKISHO_ENUM_LIMIT(tunnel::wire::KeyRequest::Operation, tunnel::wire::KeyRequest::Operation::kIkePpk)
 SEKISHO_ENUM_LIMIT(Direction, Direction::kIntoTunnel)
 SEKISHO_ENUM_LIMIT(policy::PermissionKind, policy::PermissionKind::kInside)
 #undef SEKISHO_ENUM_LIMIT
@@ -337,10 +337,10 @@ void fields(Ar& ar, Plan& m) {
 namespace tunnel::wire {
 template <class Ar>
 void fields(Ar& ar, KeyRequest& m) {
-  gateway::core::transfer_all(ar, m.id, m.operation, m.key, m.input, m.prf, m.octets, m.scheme);
+  gateway::core::transfer_all(ar, m.id, m.operation, m.key, m.input, m.prf, m.octets, m.scheme, m.secrets);
 }
 template <class Ar>
 void fields(Ar& ar, KeyReply& m) {
-  gateway::core::transfer_all(ar, m.id, m.good, m.output, m.octets);
+  gateway::core::transfer_all(ar, m.id, m.good, m.output, m.octets, m.secrets);
 }
 }  // namespace tunnel::wire

@@ -25,6 +25,8 @@ KeySource::Kind kind_for(KeyRequest::Operation operation) {
       return KeySource::Kind::kIkePreshared;
     case KeyRequest::Operation::kSign:
       return KeySource::Kind::kIkeSigning;
+    case KeyRequest::Operation::kIkePpk:
+      return KeySource::Kind::kIkePpk;
   }
   __builtin_unreachable();  // the codec lets no other number through
 }
@@ -79,6 +81,8 @@ KeyReply KeydKeys::answer(const KeyRequest& request) const {
     put(reply, 0, shared->expose());
   } else if (request.operation == KeyRequest::Operation::kIkePskAuth) {
     if (!ike_psk_authentication(key, request, reply)) return reply;
+  } else if (request.operation == KeyRequest::Operation::kIkePpk) {
+    if (!ike_ppk_mix(key, request, reply)) return reply;
   } else if (request.operation == KeyRequest::Operation::kSign) {
     return reply;  // no key of this kind is read yet
   } else {

@@ -13,6 +13,7 @@
 #include "gateway/os/key_file.h"
 #include "gateway/os/system_rng.h"
 #include "tunnel/crypto/blake2s.h"
+#include "tunnel/crypto/prf.h"
 #include "tunnel/crypto/secret.h"
 #include "tunnel/crypto/x25519.h"
 #include "tunnel/ike/authentication.h"
@@ -114,6 +115,42 @@ TEST_CASE_METHOD(Fixture, "keyd: the authentication of IKEv2 with the named key,
   const auto refused = keys.answer(request);
   CHECK_FALSE(refused.good);
   CHECK(std::ranges::count(refused.output.expose(), 0) == 96);
+}
+
+// RFC 8784 3, with the PPK as the text of its file.
+TEST_CASE_METHOD(Fixture, "keyd: the PPK is mixed into the named keys, and no other kind of key is") {
+  const auto text = base64(psk);
+  (void)keys.configure({{{"q", KeySource::Kind::kIkePpk, folder.write("q", text + "\n")},
+                         {"i", KeySource::Kind::kIkePreshared, folder.write("i", text)}}});
+  KeyRequest request{5, KeyRequest::Operation::kIkePpk, "q", {}, 6, {}, 0, {}};
+  for (std::uint8_t i = 0; i < 144; ++i) request.secrets.push_back(i);
+  const auto reply = keys.answer(request);
+  REQUIRE(reply.good);
+  const auto prf = tunnel::crypto::Prf::kHmacSha384;
+  REQUIRE(reply.secrets.size() == 144);
+  for (const std::size_t at : {0, 48, 96}) {
+    const auto one = tunnel::crypto::prf_plus(prf, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
+                                              {std::span(request.secrets).subspan(at, 48)}, 48);
+    CHECK(std::ranges::equal(std::span(reply.secrets).subspan(at, 48), one.expose()));
+  }
+  SECTION("a preshared key is no PPK") {
+    request.key = "i";
+  }
+  SECTION("a PPK is no preshared key") {
+    request.operation = KeyRequest::Operation::kIkePskAuth, request.octets = {1};
+  }
+  SECTION("a prf that is none") {
+    request.prf = 2;
+  }
+  SECTION("one octet too few") {
+    request.secrets.pop_back();
+  }
+  SECTION("nothing") {
+    request.secrets.clear();
+  }
+  const auto refused = keys.answer(request);
+  CHECK_FALSE(refused.good);
+  CHECK(refused.secrets.empty());
 }
 
 TEST_CASE_METHOD(Fixture, "keyd: refusals give nothing away") {

@@ -20,6 +20,7 @@
 
 #include "tunnel/ike/authentication.h"
 #include "tunnel/ike/endpoint.h"
+#include "tunnel/ike/key_material.h"
 
 namespace {
 
@@ -121,6 +122,7 @@ class Shell {
     params.local_id = fqdn(options_["own-id"]);
     params.remote_id = fqdn(options_["peer-id"]);
     params.preshared_key = "psk";
+    if (options_.contains("ppk")) params.ppk = ike::PpkParams{"ppk.example", "ppk", options_.contains("ppk-required")};
     if (options_.contains("cert")) params.certificate = certificate();
     if (options_.contains("remote")) params.endpoint = {*wire::IpAddress::parse(options_["remote"]), 500};
     params.start = options_.contains("start");
@@ -213,8 +215,9 @@ class Shell {
   void show() {
     const auto counters = endpoint_->counters({1});
     if (!counters) return void(std::printf("none\n"));
-    std::printf("show up=%d ike=%zu child=%zu in=%lu out=%lu sas=%zu\n", counters->up, counters->ike_sas,
-                counters->child_sas, counters->received_packets, counters->sent_packets, endpoint_->ike_sas());
+    std::printf("show up=%d ike=%zu child=%zu in=%lu out=%lu sas=%zu ppk=%d\n", counters->up, counters->ike_sas,
+                counters->child_sas, counters->received_packets, counters->sent_packets, endpoint_->ike_sas(),
+                counters->negotiated.ends_with("; PPK"));
   }
 
   void flush() {
@@ -251,6 +254,14 @@ class Shell {
       const auto signature = signing_->sign(static_cast<crypto::SignatureScheme>(request.scheme), request.octets);
       reply.good = signature.has_value();
       reply.octets = signature.value_or(std::vector<std::uint8_t>{});
+      return reply;
+    }
+    if (request.operation == wire::KeyRequest::Operation::kIkePpk) {
+      const std::string& ppk = options_["ppk"];
+      const auto mixed = ike::mix_ppk(static_cast<crypto::Prf>(request.prf),
+                                      {reinterpret_cast<const std::uint8_t*>(ppk.data()), ppk.size()}, request.secrets);
+      reply.secrets.assign(mixed.expose().begin(), mixed.expose().end());
+      reply.good = true;
       return reply;
     }
     const std::string& psk = options_["psk"];

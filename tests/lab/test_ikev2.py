@@ -97,9 +97,10 @@ swanctl {{ socket = unix://{self.socket}
 
     def load(self, proposals="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16", psk=PSK, own_id="router.example", peer_id="gw.example",
              connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET, certificate=None,
-             remote=OURS, local=THEIRS):
+             remote=OURS, local=THEIRS, ppk=None):
         own_auth = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
         peer_auth = "auth = pubkey" if certificate else "auth = psk"
+        ppk_secret = f'ppk-1 {{ id-1 = ppk.example\n    secret = "{ppk}" }}' if ppk else ""
         file = self.folder / "swanctl.conf"
         file.write_text(f"""connections {{ t {{
   version = 2
@@ -120,7 +121,8 @@ swanctl {{ socket = unix://{self.socket}
 }} }}
 secrets {{ ike-1 {{ id-1 = {own_id}
     id-2 = {peer_id}
-    secret = "{psk}" }} }}
+    secret = "{psk}" }}
+  {ppk_secret} }}
 """)
         self.swanctl("--load-all", "--file", str(file))
 
@@ -327,6 +329,44 @@ class Mobike(Ikev2):
         self.assertIn(new, swan.sas())
         self.assertLess(pings.lost(), 10)
         self.untouched(shell, handshakes)
+
+
+class Ppk(Ikev2):
+    """RFC 8784: a postquantum preshared key, both roles, required at the router or not."""
+    KEY = "cHBrIG9mIHRoZSBzZWtpc2hvIGxhYiwgbm90IHNlY3JldC4="
+
+    def both_roles(self, with_ppk, swan_settings, **options):
+        for begins in ("router", "gateway"):
+            with self.subTest(begins=begins):
+                swan = self.swan(**swan_settings)
+                shell = self.shell(**options, **({"remote": THEIRS, "start": ""} if begins == "gateway" else {}))
+                try:
+                    if begins == "router":
+                        swan.initiate()
+                    wait_for("the tunnel", lambda: shell.events(UP), 15)
+                    self.carries()
+                except AssertionError:
+                    self.explain(shell, swan)
+                    raise
+                self.assertEqual(shell.show()["ppk"], int(with_ppk))
+                shell.process.stdin.close()
+                end_process(shell.process)
+                end_process(swan.process)
+
+    def test_ikev2_ppk_required(self):
+        self.both_roles(True, dict(ppk=self.KEY, connection="ppk_id = ppk.example\n  ppk_required = yes"), ppk=self.KEY, ppk_required="")
+
+    def test_ikev2_ppk_optional_and_there(self):
+        self.both_roles(True, dict(ppk=self.KEY, connection="ppk_id = ppk.example"), ppk=self.KEY)
+
+    def test_ikev2_ppk_optional_and_not_there(self):
+        self.both_roles(False, {}, ppk=self.KEY)
+
+    def test_ikev2_ppk_wrong(self):
+        swan = self.swan(ppk=self.KEY, connection="ppk_id = ppk.example\n  ppk_required = yes")
+        shell = self.shell(ppk=self.KEY[::-1])
+        self.assertNotEqual(swan.initiate(check=False).returncode, 0)
+        self.assertEqual(shell.events(UP), [])
 
 
 class Rekey(Ikev2):

@@ -8,6 +8,7 @@
 #include "tests/sim/nodes.h"
 #include "tunnel/ike/authentication.h"
 #include "tunnel/ike/endpoint.h"
+#include "tunnel/ike/key_material.h"
 
 namespace ike_sim {
 
@@ -49,7 +50,14 @@ struct KeyDaemon {
       return reply;
     }
     const auto found = keys.find(request.key);
-    if (found == keys.end() || request.operation != KeyRequest::Operation::kIkePskAuth) return reply;
+    if (found == keys.end()) return reply;
+    if (request.operation == KeyRequest::Operation::kIkePpk) {
+      const auto mixed = ike::mix_ppk(static_cast<tunnel::crypto::Prf>(request.prf), found->second, request.secrets);
+      reply.secrets.assign(mixed.expose().begin(), mixed.expose().end());
+      reply.good = true;
+      return reply;
+    }
+    if (request.operation != KeyRequest::Operation::kIkePskAuth) return reply;
     const auto mac =
         ike::psk_authentication(static_cast<tunnel::crypto::Prf>(request.prf), found->second, request.octets);
     std::ranges::copy(mac.expose(), reply.output.fill().begin());

@@ -35,7 +35,11 @@ void Endpoint::State::on_key_reply(const wire::KeyReply& reply, Turn turn) {
   sa->key_request = 0;
   const Asked what = std::exchange(sa->asked, Asked::kNothing);
   if (what == Asked::kPeerAuthentication) return judge_authentication(*sa, reply, turn);
-  return sa->initiator ? send_auth(*sa, reply, turn) : answer_auth(*sa, reply, turn);
+  if (what == Asked::kPpk) return ppk_answered(*sa, reply, turn);
+  if (!sa->initiator) return answer_auth(*sa, reply, turn);
+  if (!reply.good) return abandon_auth(*sa, "our own key cannot be used", turn);
+  if (what == Asked::kOwnAuthentication) return own_answered(*sa, reply, turn);
+  send_auth(*sa, sa->handshake->own_authentication, authentication_data(*sa, *peer_of(*sa), reply), turn);
 }
 
 Endpoint::Endpoint(EndpointParams params, crypto::Rng& rng, Instant now) {

@@ -75,11 +75,20 @@ struct CertificateAuthentication {
   friend bool operator==(const CertificateAuthentication&, const CertificateAuthentication&) = default;
 };
 
+// A preshared key against quantum computers, mixed into the keys of a new IKE SA (RFC 8784).
+struct PpkParams {
+  std::string id;         // as the peer names it: PPK_ID_FIXED
+  std::string key;        // name at keyd
+  bool required = false;  // else a peer without it is taken too
+  friend bool operator==(const PpkParams&, const PpkParams&) = default;
+};
+
 struct PeerParams {
   wire::PeerId id;
   IdentityValue local_id, remote_id;
-  std::optional<CertificateAuthentication> certificate;       // instead of the preshared key
-  std::string preshared_key;                                  // name at keyd
+  std::optional<CertificateAuthentication> certificate;  // instead of the preshared key
+  std::string preshared_key;                             // name at keyd
+  std::optional<PpkParams> ppk;
   std::optional<wire::SocketAddress> endpoint;                // where we begin; none: we only answer
   bool force_encapsulation = false;                           // ESP always in UDP 4500, as if a NAT were there
   bool start = false;                                         // begin at once and again whenever it is down

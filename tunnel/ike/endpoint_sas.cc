@@ -145,7 +145,8 @@ ChildSa* Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const Chil
   sa.children.push_back(std::move(child));
   ++peer.counters.handshakes;
   peer.counters.last_handshake = turn.now;
-  peer.counters.negotiated = "ESP " + to_string(plan.suite) + "; IKE " + to_string(sa.suite);
+  peer.counters.negotiated =
+      "ESP " + to_string(plan.suite) + "; IKE " + to_string(sa.suite) + (sa.ppk_key.empty() ? "" : "; PPK");
   tell(wire::EventKind::kHandshakeDone, peer,
        "CHILD SA: " + to_string(plan.suite) + "; theirs " + to_string(plan.peer) + "; ours " + to_string(plan.ours),
        turn);

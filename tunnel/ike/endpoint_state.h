@@ -110,8 +110,12 @@ struct Succession {
   return {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
 }
 
-// exchange_auth.cc
+// exchange_auth.cc: data of our AUTH payload, from keyd's answer
+[[nodiscard]] Octets authentication_data(const IkeSa& sa, const Peer& peer, const wire::KeyReply& reply);
 [[nodiscard]] bool within(const Profile& profile, const IkeChoice& choice);
+
+// ppk.cc: PPK_IDENTITY, and NO_PPK_AUTH when there is one
+void append_ppk(Chain& chain, const PpkParams& ppk, wire::ConstBytes without_ppk);
 
 // mobike.cc: NO_NATS_ALLOWED fits the addresses the message came with.
 [[nodiscard]] bool says_no_nat(const Notify& said, const Incoming& message);
@@ -163,7 +167,8 @@ struct Endpoint::State {
   [[nodiscard]] Result<IkeChoice, NegotiationFailure> choose(std::span<const Proposal> proposals, crypto::Group group);
 
   // exchange_auth.cc
-  void send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
+  // `without_ppk`: data of NO_PPK_AUTH, or empty.
+  void send_auth(IkeSa& sa, wire::ConstBytes authentication, wire::ConstBytes without_ppk, Turn turn);
   void receive_auth_request(IkeSa& sa, const Incoming& message, Turn turn);
   // As responder, with a record of what was refused.
   [[nodiscard]] std::optional<NarrowedSelectors> narrow_for(Peer& peer, std::span<const Selector> theirs,
@@ -179,6 +184,16 @@ struct Endpoint::State {
   void ask_authentication(IkeSa& sa, Asked whose, Turn turn);
   void judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
   void authenticated(IkeSa& sa, const std::optional<Authenticated>& proof, std::string_view why, Turn turn);
+
+  // ppk.cc
+  [[nodiscard]] bool answers_ppk(const Incoming& message) const;
+  void ask_ppk(IkeSa& sa, Turn turn);
+  void ppk_answered(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
+  void use_ppk(IkeSa& sa);
+  // As responder: which keys and which AUTH value count. A text: why neither does.
+  [[nodiscard]] Result<bool, std::string> judge_ppk(IkeSa& sa, const Incoming& message, Turn turn);
+  void ask_keyd(IkeSa& sa, Asked what, wire::KeyRequest request, Turn turn);
+  void own_answered(IkeSa& sa, const wire::KeyReply& reply, Turn turn);
 
   // certificate_auth.cc
   void judge_certificate(IkeSa& sa, Turn turn);

@@ -68,12 +68,8 @@ crypto::SignatureScheme scheme_for(const Peer& peer, const Handshake& handshake)
   return schemes.empty() ? crypto::SignatureScheme::kEcdsaSha256 : schemes.front();
 }
 
-void append_own_authentication(Chain& chain, const IkeSa& sa, const Peer& peer, const wire::KeyReply& reply) {
-  if (!peer.params.certificate) {
-    const auto mac = wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf));
-    return append(chain, Authentication{AuthMethod::kSharedKey, mac});
-  }
-  append(chain, DigitalSignature{crypto::algorithm_identifier(scheme_for(peer, *sa.handshake)), reply.octets});
+AuthMethod own_method(const Peer& peer) {
+  return peer.params.certificate ? AuthMethod::kDigitalSignature : AuthMethod::kSharedKey;
 }
 
 // What the facility's configuration asks of the peer's AUTH payload; empty: it is so.
@@ -93,6 +89,16 @@ std::string words_of(const IdentityValue& identity) {
 
 }  // namespace
 
+Octets authentication_data(const IkeSa& sa, const Peer& peer, const wire::KeyReply& reply) {
+  if (!peer.params.certificate)
+    return octets_of(wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf)));
+  const auto algorithm = crypto::algorithm_identifier(scheme_for(peer, *sa.handshake));  // RFC 7427 3
+  Octets data{static_cast<std::uint8_t>(algorithm.size())};
+  data.insert(data.end(), algorithm.begin(), algorithm.end());
+  data.insert(data.end(), reply.octets.begin(), reply.octets.end());
+  return data;
+}
+
 bool within(const Profile& profile, const IkeChoice& choice) {
   const auto holds = [](const auto& list, const auto& value) { return std::ranges::find(list, value) != list.end(); };
   return holds(profile.ike, choice.cipher) && holds(profile.prfs, choice.prf) && holds(profile.groups, choice.group);
@@ -102,7 +108,7 @@ bool within(const Profile& profile, const IkeChoice& choice) {
 // signature needs no keyd.
 void Endpoint::State::ask_authentication(IkeSa& sa, Asked whose, Turn turn) {
   const Handshake& handshake = *sa.handshake;
-  const bool own = whose == Asked::kOwnAuthentication;
+  const bool own = whose != Asked::kPeerAuthentication;
   const Peer& peer = *peer_of(sa);
   if (peer.params.certificate && !own) return judge_certificate(sa, turn);
   wire::KeyRequest request;
@@ -114,22 +120,20 @@ void Endpoint::State::ask_authentication(IkeSa& sa, Asked whose, Turn turn) {
     request.key = peer.params.certificate->key;
     request.scheme = static_cast<std::uint16_t>(scheme_for(peer, handshake));
   }
+  const bool with_ppk = handshake.ppk && whose == Asked::kOwnAuthentication;  // only the initiator still has both
   request.octets =
-      own ? signed_octets(sa.suite.prf, handshake.our_first, handshake.peer_nonce, sa.own_sk_p(),
-                          body_of(peer.params.local_id))
+      own ? signed_octets(sa.suite.prf, handshake.our_first, handshake.peer_nonce,
+                          with_ppk ? handshake.ppk->pi : sa.own_sk_p(), body_of(peer.params.local_id))
           : signed_octets(sa.suite.prf, handshake.peer_first, handshake.our_nonce, sa.peer_sk_p(), handshake.identity);
-  request.id = ++last_key_request;
-  key_requests[request.id] = sa.local();
-  sa.asked = whose;
-  sa.key_request = request.id;
-  turn.out.key_requests.push_back(std::move(request));
+  ask_keyd(sa, whose, std::move(request), turn);
 }
 
 void Endpoint::State::judge_authentication(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
   const std::size_t size = crypto::prf_size(sa.suite.prf);
   const auto wanted = reply.good ? wire::ConstBytes(reply.output.expose()).first(size) : wire::ConstBytes();
-  const std::string_view why =
-      reply.good ? "the preshared key is not the same at both ends" : "our preshared key cannot be used";
+  const std::string_view why = !reply.good          ? "our preshared key cannot be used"
+                               : sa.ppk_key.empty() ? "the preshared key is not the same at both ends"
+                                                    : "the preshared key or the PPK is not the same at both ends";
   authenticated(sa, verify_psk(sa.handshake->authentication, wanted), why, turn);
 }
 
@@ -144,8 +148,7 @@ void Endpoint::State::authenticated(IkeSa& sa, const std::optional<Authenticated
 }
 
 // As initiator, keyd having answered.
-void Endpoint::State::send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn turn) {
-  if (!reply.good) return abandon_auth(sa, "our own key cannot be used", turn);
+void Endpoint::State::send_auth(IkeSa& sa, wire::ConstBytes authentication, wire::ConstBytes without_ppk, Turn turn) {
   Handshake& handshake = *sa.handshake;
   const Peer& peer = *peer_of(sa);
   handshake.offered_spi = new_child_spi();
@@ -159,7 +162,8 @@ void Endpoint::State::send_auth(IkeSa& sa, const wire::KeyReply& reply, Turn tur
     append_certificates(chain, *peer.params.certificate);
     append_certificate_request(chain);
   }
-  append_own_authentication(chain, sa, peer, reply);
+  append(chain, Authentication{own_method(peer), authentication});
+  if (handshake.ppk) append_ppk(chain, *peer.params.ppk, without_ppk);
   // RFC 7296 2.4: this is the only SA with this identity.
   if (peer.sas.size() == 1) append(chain, NotifyType::kInitialContact);
   offer_mobike(chain, sa);
@@ -209,6 +213,9 @@ void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, T
   handshake.proposals = parsed->proposals;
   handshake.peer_selectors = parsed->initiator;
   handshake.our_selectors = parsed->responder;
+  const auto with_ppk = judge_ppk(sa, message, turn);
+  if (!with_ppk) return refused(with_ppk.error());
+  if (*with_ppk) return ask_ppk(sa, turn);
   ask_authentication(sa, Asked::kPeerAuthentication, turn);
 }
 
@@ -239,7 +246,8 @@ void Endpoint::State::answer_auth(IkeSa& sa, const wire::KeyReply& reply, Turn t
   Chain& chain = draft.chain();
   append(chain, PayloadType::kIdResponder, peer.params.local_id.view());
   if (peer.params.certificate) append_certificates(chain, *peer.params.certificate);
-  append_own_authentication(chain, sa, peer, reply);
+  append(chain, Authentication{own_method(peer), authentication_data(sa, peer, reply)});
+  if (!sa.ppk_key.empty()) append(chain, NotifyType::kPpkIdentity);  // RFC 8784 3: it was used
   if (sa.mobike) offer_mobike(chain, sa);
   if (handshake.child) {
     append(chain, NotifyType::kEspTfcPaddingNotSupported);
@@ -293,6 +301,9 @@ void Endpoint::State::receive_auth_response(IkeSa& sa, const Incoming& message, 
   handshake.proposals = parsed->proposals;
   handshake.our_selectors = parsed->initiator;
   handshake.peer_selectors = parsed->responder;
+  if (handshake.ppk && message.notify(NotifyType::kPpkIdentity) != nullptr) use_ppk(sa);
+  if (peer.params.ppk && peer.params.ppk->required && sa.ppk_key.empty())
+    return abandon_auth(sa, "the peer does not use the PPK", turn);
   handshake.child_refused = error != nullptr ? std::string(name(error->type)) : std::string("nothing");
   ask_authentication(sa, Asked::kPeerAuthentication, turn);
 }

@@ -88,6 +88,7 @@ void Endpoint::State::send_init(IkeSa& sa, Turn turn) {
   append(chain, NotifyType::kNatDetectionDestinationIp, nat_hash(sa.spis, sa.path.remote));
   append(chain, NotifyType::kFragmentationSupported);
   append(chain, NotifyType::kSignatureHashAlgorithms, kHashes);  // RFC 7427 4
+  if (peer.params.ppk) append(chain, NotifyType::kUsePpk);       // RFC 8784 3
   handshake.our_first = octets_of(message.finish());
   sa.exchanging.kind = Exchanging::Kind::kInit;
   transmit(sa.path, sa.encapsulated, {handshake.our_first}, turn);
@@ -188,6 +189,8 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   if (sa.fragments) append(chain, NotifyType::kFragmentationSupported);
   append(chain, NotifyType::kChildlessIkev2Supported);  // RFC 6023
   if (hashes) append(chain, NotifyType::kSignatureHashAlgorithms, kHashes);
+  sa.ppk_spoken = answers_ppk(message);
+  if (sa.ppk_spoken) append(chain, NotifyType::kUsePpk);  // RFC 8784 3
   append_certificate_request(chain);
   handshake.our_first = octets_of(answered.finish());
   const Digest digest = digest_of(message.datagram);
@@ -259,6 +262,10 @@ void Endpoint::State::accept_init(IkeSa& sa, const Incoming& message, Turn turn)
   sa.requests.answered();
   sa.exchanging = {};
   if (sa.nat.any() || sa.nat_faked) float_port(sa);  // RFC 7296 2.23
+  const auto& ppk = peer_of(sa)->params.ppk;
+  sa.ppk_spoken = ppk && message.notify(NotifyType::kUsePpk) != nullptr;
+  if (sa.ppk_spoken) return ask_ppk(sa, turn);
+  if (ppk && ppk->required) return abandon_auth(sa, "the peer does not speak of PPKs (RFC 8784)", turn);
   ask_authentication(sa, Asked::kOwnAuthentication, turn);
 }
 

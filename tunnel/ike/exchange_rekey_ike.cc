@@ -33,7 +33,7 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.update_wanted = old.update_wanted, sa.addresses_wanted = old.addresses_wanted;
   sa.proof_wanted = old.held.has_value();
   sa.keepalive = old.keepalive;
-  sa.proof = old.proof;
+  sa.proof = old.proof, sa.ppk_key = old.ppk_key;
   sa.install_keys(rekeyed_skeyseed(old.suite.prf, old.keys.d, what.secret, what.nonces), what.nonces);
   sa.phase = IkeSa::Phase::kEstablished;
   sa.rekey = soon(turn.now, peer.params.lifetimes.ike);

@@ -30,6 +30,11 @@ struct ChildPlan {
   std::vector<Selector> peer, ours;
 };
 
+// SK_d, SK_pi, SK_pr with the PPK in them (RFC 8784 3).
+struct PpkKeys {
+  crypto::SecretOctets d, pi, pr;
+};
+
 // Only while the first two exchanges run; most of the memory of a half-open SA.
 struct Handshake {
   std::optional<crypto::KeyExchange> pair;  // initiator: until the answer came
@@ -43,6 +48,8 @@ struct Handshake {
   AuthMethod method = AuthMethod::kSharedKey;  // of the peer's AUTH payload
   std::vector<Octets> certificates;            // DER, as the peer sent them
   std::vector<std::uint16_t> peer_hashes;      // SIGNATURE_HASH_ALGORITHMS (RFC 7427 4)
+  std::optional<PpkKeys> ppk;                  // until it is agreed that they are used
+  Octets own_authentication;                   // initiator: made with them, while the one without is asked for
   bool initial_contact = false;                // the peer said so
   bool wants_child = false;                    // the peer proposed, or answered with, a first CHILD SA
   std::vector<Proposal> proposals;             // the peer's, of the first CHILD SA
@@ -60,7 +67,13 @@ struct PeerProof {
 };
 
 // What keyd was asked.
-enum class Asked : std::uint8_t { kNothing, kOwnAuthentication, kPeerAuthentication };
+enum class Asked : std::uint8_t {
+  kNothing,
+  kPpk,
+  kOwnAuthentication,
+  kOwnWithoutPpk,  // initiator: NO_PPK_AUTH (RFC 8784 3)
+  kPeerAuthentication,
+};
 
 // Our own request that is outstanding.
 struct Exchanging {
@@ -126,6 +139,8 @@ struct IkeSa {
   bool nat_faked = false;   // towards the peer, so that ESP goes in UDP
   bool fragments = false;   // both ends speak RFC 7383
   bool childless = false;   // the peer speaks RFC 6023
+  bool ppk_spoken = false;  // both ends sent USE_PPK (RFC 8784)
+  std::string ppk_key;      // name at keyd of the PPK that is in the keys; empty: none is
   bool mobike = false;      // both ends speak RFC 4555
   bool moves = false;       // RFC 4555 1.3: we began the first IKE SA of this line, so the addresses are ours to choose
   std::optional<Way> held;  // RFC 4555 3.7: of ESP, until the peer's new address is proven

@@ -56,6 +56,16 @@ IkeKeys derive_ike_keys(crypto::Prf prf, const crypto::CipherSuite& cipher, cons
   return keys;
 }
 
+SecretOctets mix_ppk(crypto::Prf prf, wire::ConstBytes ppk, wire::ConstBytes secrets) {
+  const std::size_t size = crypto::prf_size(prf);
+  SecretOctets mixed(secrets.size());
+  for (std::size_t at = 0; at + size <= secrets.size(); at += size) {
+    const SecretOctets one = crypto::prf_plus(prf, ppk, {secrets.subspan(at, size)}, size);
+    std::ranges::copy(one.expose(), mixed.fill().subspan(at).begin());
+  }
+  return mixed;
+}
+
 // RFC 7296 2.17: initiator to responder first; within a direction encryption before integrity.
 ChildKeys derive_child_keys(crypto::Prf prf, const crypto::CipherSuite& cipher, const SecretOctets& sk_d,
                             const SecretOctets& g_ir, const Nonces& nonces) {

@@ -39,6 +39,9 @@ struct ChildKeys {
 // RFC 7296 2.14: {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
 [[nodiscard]] IkeKeys derive_ike_keys(crypto::Prf prf, const crypto::CipherSuite& cipher,
                                       const crypto::SecretOctets& skeyseed, const Nonces& nonces, const SpiPair& spis);
+// RFC 8784 3: SK_d, SK_pi, SK_pr, one after another in `secrets`: each becomes prf+(PPK, itself). What keyd does; here
+// for it and for tests, never called with a real PPK in the tunnel process.
+[[nodiscard]] crypto::SecretOctets mix_ppk(crypto::Prf prf, wire::ConstBytes ppk, wire::ConstBytes secrets);
 // RFC 7296 2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr). An empty `g_ir`: no new Diffie-Hellman.
 [[nodiscard]] ChildKeys derive_child_keys(crypto::Prf prf, const crypto::CipherSuite& cipher,
                                           const crypto::SecretOctets& sk_d, const crypto::SecretOctets& g_ir,

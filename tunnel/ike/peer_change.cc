@@ -78,6 +78,8 @@ void Endpoint::State::judge_anew(Peer& peer, IkeSa& sa, const PeerParams& before
     sa.proof =
         std::make_shared<const PeerProof>(PeerProof{sa.proof->certificates, sa.proof->identity, verified->expires});
   }
+  if (now.ppk && now.ppk->required && sa.ppk_key != now.ppk->key)
+    return expel(sa, "its keys do not have the PPK in them that is now required", turn);
   if (now.lifetimes != before.lifetimes) shorten(peer, sa, turn);
   const bool networks = now.local_networks != before.local_networks || now.remote_networks != before.remote_networks;
   if (networks || now.profile != before.profile) bar_children(peer, sa, networks, turn);

@@ -61,14 +61,17 @@ struct KeyRequest {
     // prf(prf(preshared key of `key`, "Key Pad for IKEv2"), `octets`): as many octets as the prf has (RFC 7296 2.15)
     kIkePskAuth,
     kSign,  // `octets` with the private key `key` under `scheme`: the signature is in KeyReply::octets (RFC 7427)
+    // prf+(`key` as text, each third of `secrets` alone): KeyReply::secrets, as long (RFC 8784 3)
+    kIkePpk,
   };
   std::uint64_t id = 0;
   Operation operation = Operation::kStaticDh;
   std::string key;  // name at keyd
   Secret<32> input;
-  std::uint16_t prf = 0;               // kIkePskAuth: a crypto::Prf
+  std::uint16_t prf = 0;               // kIkePskAuth, kIkePpk: a crypto::Prf
   std::vector<std::uint8_t> octets{};  // kIkePskAuth, kSign: what is signed
   std::uint16_t scheme = 0;            // kSign: a crypto::SignatureScheme
+  WipedOctets secrets{};               // kIkePpk: SK_d, SK_pi, SK_pr
 };
 
 struct KeyReply {
@@ -76,6 +79,7 @@ struct KeyReply {
   bool good = false;                   // false: unknown key, low-order point, or keyd refused
   Secret<96> output;                   // 32 used by kStaticDh, the prf's size by kIkePskAuth
   std::vector<std::uint8_t> octets{};  // kSign: the signature
+  WipedOctets secrets{};               // kIkePpk
 };
 
 enum class EventKind : std::uint8_t {

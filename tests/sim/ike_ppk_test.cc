@@ -1,0 +1,132 @@
+// Postquantum preshared keys (RFC 8784): who has one, who requires it, and what then comes up.
+#include <catch2/catch.hpp>
+
+#include "tests/sim/ike_certified_pair.h"
+
+using namespace ike_sim;
+
+namespace {
+
+void give_ppks(Pair& pair, bool a_requires, bool b_requires) {
+  pair.b_at_a.ppk = ike::PpkParams{"ppk.example", "ppk", a_requires};
+  pair.a_at_b.ppk = ike::PpkParams{"ppk.example", "ppk", b_requires};
+  pair.a.keyd.keys["ppk"] = pair.b.keyd.keys["ppk"] = Datagram(44, 'p');
+}
+
+bool with_ppk(const Node& node) {
+  return node.counters().negotiated.ends_with("; PPK");
+}
+
+void check_carries(Pair& pair) {
+  pair.a.received.clear(), pair.b.received.clear();
+  pair.a_sends(), pair.b_sends();
+  pair.run(pair.now + 1s);
+  CHECK(pair.a.received.size() == 1);
+  CHECK(pair.b.received.size() == 1);
+}
+
+}  // namespace
+
+// RFC 8784 3.
+TEST_CASE("ike ppk: both have it, required or not: it is used, in four messages and through rekeyings") {
+  for (const int which : {0, 1, 2, 3}) {
+    Pair pair;
+    give_ppks(pair, which & 1, which & 2);
+    pair.b_at_a.lifetimes.ike = 60s, pair.b_at_a.lifetimes.child = 40s;
+    pair.connect(1s);
+    REQUIRE(pair.up());
+    CHECK(pair.carried == 4);
+    CHECK((with_ppk(pair.a) && with_ppk(pair.b)));
+    pair.run(pair.now + 120s);
+    check_carries(pair);
+    CHECK((with_ppk(pair.a) && with_ppk(pair.b)));
+  }
+}
+
+TEST_CASE("ike ppk: with certificates as well") {
+  for (const bool b_has : {true, false}) {
+    CertifiedPair pair;
+    give_ppks(pair, false, false);
+    if (!b_has) pair.a_at_b.ppk.reset();
+    pair.connect(2s);
+    REQUIRE(pair.up());
+    CHECK(with_ppk(pair.a) == b_has);
+    check_carries(pair);
+  }
+}
+
+TEST_CASE("ike ppk: one end alone has it and does not insist: up without") {
+  for (const bool a_has : {true, false}) {
+    Pair pair;
+    give_ppks(pair, false, false);
+    (a_has ? pair.a_at_b : pair.b_at_a).ppk.reset();
+    pair.connect(2s);
+    REQUIRE(pair.up());
+    CHECK_FALSE(with_ppk(pair.a));
+    CHECK_FALSE(with_ppk(pair.b));
+    check_carries(pair);
+  }
+}
+
+// RFC 8784 5: the responder speaks of PPKs because of another facility.
+TEST_CASE("ike ppk: NO_PPK_AUTH counts where the responder has no PPK of this name, unless one end insists") {
+  for (const int insists : {0, 1, 2}) {
+    Pair pair;
+    give_ppks(pair, insists == 1, insists == 2);
+    pair.a_at_b.ppk->id = "other.example";
+    pair.connect(2s);
+    CHECK(pair.up() == (insists == 0));
+    CHECK_FALSE(with_ppk(pair.b));
+    if (insists == 0) check_carries(pair);
+    if (insists == 1) CHECK(pair.b.told("insists on a PPK that we do not have"));
+    if (insists == 2) CHECK(pair.b.told("the peer names another PPK"));
+  }
+}
+
+TEST_CASE("ike ppk: required and not there is refused by either end") {
+  Pair beginning;
+  give_ppks(beginning, true, false);
+  beginning.a_at_b.ppk.reset();
+  beginning.connect(2s);
+  CHECK_FALSE(beginning.up());
+  CHECK(beginning.a.told("does not speak of PPKs"));
+  Pair answering;
+  give_ppks(answering, false, true);
+  answering.b_at_a.ppk.reset();
+  answering.connect(2s);
+  CHECK_FALSE(answering.up());
+  CHECK(answering.b.told("the peer does not use the PPK"));
+}
+
+TEST_CASE("ike ppk: different keys under one name are refused, though the preshared key is right") {
+  Pair pair;
+  give_ppks(pair, false, false);
+  pair.b.keyd.keys["ppk"][0] = 'q';
+  pair.connect(2s);
+  CHECK_FALSE(pair.a.counters().up);
+  CHECK_FALSE(pair.b.counters().up);
+  CHECK(pair.b.told("the preshared key or the PPK is not the same at both ends"));
+}
+
+TEST_CASE("ike ppk: a key daemon without it ends the attempt") {
+  for (const bool at_a : {true, false}) {
+    Pair pair;
+    give_ppks(pair, false, false);
+    (at_a ? pair.a : pair.b).keyd.keys.erase("ppk");
+    pair.connect(2s);
+    CHECK_FALSE(pair.up());
+    CHECK((at_a ? pair.a : pair.b).told("our PPK cannot be used"));
+  }
+}
+
+TEST_CASE("ike ppk: required from now on ends what was made without; no longer required ends nothing") {
+  Pair pair;
+  pair.connect(2s);
+  REQUIRE(pair.up());
+  give_ppks(pair, false, false);
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  CHECK(pair.b.counters().up);
+  pair.a_at_b.ppk->required = true;
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  CHECK(pair.b.endpoint->ike_sas() == 0);
+}
