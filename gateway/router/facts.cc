@@ -67,7 +67,11 @@ void add_tunnel(Facts& facts, const config::GatewayConfig& config, const config:
   facts.facility_id = identity_of(ikev2.remote_id);
   facts.certificate = ikev2.certificate.has_value();
   facts.psk_file = ikev2.psk_file.value_or("");
-  facts.ppk_id = ikev2.ppk ? ikev2.ppk->id : "";
+  if (ikev2.ppk) {
+    facts.ppk_id = ikev2.ppk->id;
+    facts.ppk_file = ikev2.ppk->file;
+    facts.ppk_required = ikev2.ppk->required;
+  }
   facts.exceptions = ikev2.algorithm_exceptions;
   facts.profile = profile_of(config, ikev2, now);
 }

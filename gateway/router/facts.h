@@ -44,8 +44,9 @@ struct Facts {
   std::vector<Flow> flows;
   std::uint16_t mtu = 1420;
   bool certificate = false;
-  std::string psk_file;  // the name only
-  std::string ppk_id;
+  std::string psk_file;          // the name only
+  std::string ppk_id, ppk_file;  // RFC 8784; the file's name only
+  bool ppk_required = false;
   tunnel::ike::Profile profile;  // as it stands at `now`, exceptions included
   std::vector<config::AlgorithmException> exceptions;
   std::optional<config::Exception> wireguard_exception;

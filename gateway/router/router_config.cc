@@ -35,7 +35,12 @@ Result<void, std::string> add_ikev2(Values& values, const Facts& facts, const Ve
   values.flag("certificate", facts.certificate);
   values.flag("preshared_key", !facts.certificate);
   values.flag("ppk", !facts.ppk_id.empty());
+  values.flag("ppk_required", facts.ppk_required);
   values.texts["ppk_id"] = facts.ppk_id;
+  values.texts["ppk"] = "<PPK: " + facts.ppk_file + ">";
+  if (!is_plain(facts.ppk_id))
+    return std::unexpected("the id of the postquantum key, " + facts.ppk_id +
+                           ", has characters that a router's configuration could misread");
   if (!facts.ppk_id.empty() && vendor.name != "strongswan")
     notes.push_back("this tunnel asks for a postquantum key (RFC 8784), which is not in the text for " +
                     std::string(vendor.title));

@@ -142,15 +142,6 @@ List family_list(const std::vector<Prefix>& prefixes, bool v4) {
   return joined_list(texts(some), ", ");
 }
 
-// Both of these are written into quoted or bare words of ten syntaxes: nothing that any of them reads.
-bool is_plain(std::string_view text, bool with_names) {
-  return std::ranges::all_of(text, [&](char c) {
-    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    return word || std::string_view(".-_@:").find(c) != std::string_view::npos ||
-           (with_names && std::string_view("=, /+").find(c) != std::string_view::npos);
-  });
-}
-
 Result<void, std::string> add_identity(Values& values, const std::string& name, const Identity& identity,
                                        const Vendor& vendor) {
   const auto known = std::ranges::find(vendor.identities, identity.kind, &IdentityWord::kind);
@@ -158,7 +149,9 @@ Result<void, std::string> add_identity(Values& values, const std::string& name, 
   if (known == vendor.identities.end())
     return std::unexpected("the identity " + text + " cannot be written for " + std::string(vendor.title) +
                            "; fqdn: is understood by every router");
-  if (!is_plain(identity.text, identity.kind == "dn"))
+  auto bare = identity.text;
+  if (identity.kind == "dn") std::erase_if(bare, [](char c) { return std::string_view("=, /+").contains(c); });
+  if (!is_plain(bare))
     return std::unexpected("the identity " + text + " has characters that a router's configuration could misread");
   values.texts[name] = identity.text;
   values.texts[name + "_kind"] = known->word;
@@ -169,6 +162,13 @@ Result<void, std::string> add_identity(Values& values, const std::string& name, 
 }
 
 }  // namespace
+
+bool is_plain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return word || std::string_view(".-_@:").find(c) != std::string_view::npos;
+  });
+}
 
 std::string day_text(WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time.time_since_epoch() + std::chrono::hours(9));

@@ -18,6 +18,9 @@ void add_common(Values& values, const Facts& facts, const Vendor& vendor, const 
                 std::vector<std::string>& notes);
 // Algorithms and lifetimes.
 void add_words(Values& values, const Vendor& vendor, const Choice& choice);
+// Letters, digits and ".-_@:": what no router's configuration reads as anything else.
+[[nodiscard]] bool is_plain(std::string_view text);
+
 // The error names the identity that cannot be written for this vendor.
 [[nodiscard]] Result<void, std::string> add_identities(Values& values, const Facts& facts, const Vendor& vendor);
 

@@ -9,6 +9,7 @@ import subprocess
 from netns import Namespace, addresses, new_tag, veth, wait_for
 from test_ikev2 import DONE, OUR_HOST, OURS, PSK, THEIR_NET, THEIRS, UP, Ikev2, StrongSwan
 
+PPK = "cG9zdHF1YW50dW0ga2V5IG9mIHRoZSBsYWIsIG9wZW4hISE="
 LAN_HOST, LAN_ROUTER = "10.79.0.9", "10.79.0.1"
 STRANGER, STRANGER_ROUTER = "192.0.2.9", "192.0.2.1"
 
@@ -30,7 +31,7 @@ class RouterConfig(Ikev2):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def configure(self, profile, remote_id="fqdn:router.example"):
+    def configure(self, profile, remote_id="fqdn:router.example", **tunnel):
         keys = self.folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         key = keys / "hakodate.psk"
@@ -43,7 +44,7 @@ class RouterConfig(Ikev2):
             "facilities": {"hakodate": {
                 "title": "函館", "role": "viewing", "networks": [THEIR_NET], "may_use": ["karte"],
                 "tunnel": {"protocol": "ikev2", "remote_id": remote_id, "source": [THEIRS], "mtu": 1300,
-                           "authentication": {"psk_file": "keys/hakodate.psk"}}}}}
+                           "authentication": {"psk_file": "keys/hakodate.psk"}, **tunnel}}}}
         (self.folder / "sekisho.json").write_text(json.dumps(config, ensure_ascii=False))
 
     def rendered(self):
@@ -103,6 +104,17 @@ class RouterConfig(Ikev2):
                 swan.load(self.rendered())
                 listing = swan.swanctl("--list-conns").stdout
                 self.assertIn(f"local pre-shared key authentication:\n    id: {read}\n", listing)
+
+    def test_router_config_strongswan_postquantum_key(self):
+        self.configure("ipsec-compat", ppk={"id": "ppk.example", "file": "keys/hakodate.ppk", "required": True})
+        text = self.cli("facility", "router-config", "hakodate", "--vendor", "strongswan")
+        text = text.replace("<PSK: keys/hakodate.psk>", PSK).replace("<PPK: keys/hakodate.ppk>", PPK)
+        shell = self.shell(ppk=PPK, ppk_required="")
+        swan = RenderedSwan(self.router, self.folder, text=text)
+        wait_for("the tunnel", lambda: shell.events(UP), 20)
+        self.carries()
+        self.assertEqual(shell.show()["ppk"], 1)
+        self.assertIn("PPK", swan.sas())
 
     def dropped(self):
         listing = self.router.run("nft", "list", "chain", "inet", "sekisho_facility", "permitted").stdout

@@ -123,6 +123,24 @@ TEST_CASE("router: a cipher with integrity of its own is written as one") {
   CHECK(has(text("cisco-ios-xe"), "transform-set SEKISHO esp-aes 256 esp-sha256-hmac\n"));
 }
 
+TEST_CASE("router: a postquantum key is named, asked for where it is required, and noted where it cannot be written") {
+  auto config = site();
+  const auto with = [&](const std::string& id, bool required) {
+    for (auto& facility : config.facilities)
+      if (facility.name.text == "hakodate") facility.tunnel.ikev2.ppk = {id, "keys/hakodate.ppk", required};
+    return config;
+  };
+  const auto text = text_for(with("ppk.hakodate", true), "hakodate", "strongswan");
+  CHECK(has(text, "ppk_id = \"ppk.hakodate\"\n    ppk_required = yes\n"));
+  CHECK(has(text, "secret = \"<PPK: keys/hakodate.ppk>\""));
+  CHECK_FALSE(has(text_for(with("ppk.hakodate", false), "hakodate", "strongswan"), "ppk_required"));
+  CHECK(has(error_for(with("a\"b", true), "hakodate", "strongswan"), "could misread"));
+  const auto cisco =
+      r::router_config(facts(with("p", true), "hakodate"), vendor("cisco-ios-xe"), Part::kConfiguration, kMade);
+  REQUIRE(cisco);
+  CHECK(std::ranges::any_of(cisco->notes, [](const auto& note) { return has(note, "RFC 8784"); }));
+}
+
 TEST_CASE("router: notes") {
   const auto notes = [](const config::GatewayConfig& config, std::string_view name) {
     const auto made = r::router_config(facts(config, "hakodate"), vendor(name), Part::kConfiguration, kMade);
