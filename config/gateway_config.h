@@ -215,14 +215,14 @@ struct GatewayConfig {
   std::vector<PolicyTest> tests;
 };
 
-// Is a WireGuard tunnel (an IKEv2 tunnel) among them? What no facility uses is not opened.
+// What no facility uses is not opened; as long as there is none, WireGuard's listener is.
 [[nodiscard]] inline bool has_tunnel(const GatewayConfig& config, TunnelProtocol protocol) {
   for (const Facility& facility : config.facilities)
     if (facility.tunnel.protocol == protocol) return true;
   return false;
 }
 [[nodiscard]] inline bool has_wireguard(const GatewayConfig& config) {
-  return has_tunnel(config, TunnelProtocol::kWireguard);
+  return config.facilities.empty() || has_tunnel(config, TunnelProtocol::kWireguard);
 }
 [[nodiscard]] inline bool has_ikev2(const GatewayConfig& config) {
   return has_tunnel(config, TunnelProtocol::kIkev2);

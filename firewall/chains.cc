@@ -138,8 +138,9 @@ const Rules kLinkNeeds{
 Chain input_outside(const policy::Plan& plan) {
   Rules rules;
   for (const auto& address : plan.outside_addresses)
-    rules.push_back(std::string(address.is_v4() ? "ip" : "ip6") + " daddr " + address.to_string() + " " +
-                    outer(plan, "dport") + " accept");
+    for (const std::string& own : outer(plan, "dport"))
+      rules.push_back(std::string(address.is_v4() ? "ip" : "ip6") + " daddr " + address.to_string() + " " + own +
+                      " accept");
   append(rules, {"ct state established accept",
                  "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
                  "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, "

@@ -19,15 +19,17 @@ Chain from_tunnel() {
 }
 
 // The tunnels' own packets, and echo: whoever asks us from outside must not fill the kernel's table of flows.
-Rules untracked(const std::string& outside, const std::string& port, const char* echo) {
-  return {outside + port + " notrack", outside + "icmp type echo-" + echo + " notrack",
-          outside + "icmpv6 type echo-" + echo + " notrack"};
+Rules untracked(const policy::Plan& plan, const std::string& outside, const char* side, const char* echo) {
+  Rules rules;
+  for (const std::string& own : outer(plan, side)) rules.push_back(outside + own + " notrack");
+  append(rules, {outside + "icmp type echo-" + echo + " notrack", outside + "icmpv6 type echo-" + echo + " notrack"});
+  return rules;
 }
 
 Chain raw_prerouting(const policy::Plan& plan) {
   const std::string inside = "iifname " + quoted(plan.inside_interface);
   const std::string zone = " ct zone set " + std::to_string(kConntrackZone);
-  Rules rules = untracked("iifname " + quoted(plan.outside_interface) + " ", outer(plan, "dport"), "request");
+  Rules rules = untracked(plan, "iifname " + quoted(plan.outside_interface) + " ", "dport", "request");
   append(rules, {"iifname " + kTunnel + " goto from_tunnel", inside + " ip daddr @facility4" + zone,
                  inside + " ip6 daddr @facility6" + zone});
   return {"raw_prerouting", "type filter hook prerouting priority -310; policy accept;", rules};
@@ -74,7 +76,7 @@ Chain before_fragments(const policy::Plan& plan) {
 }
 
 Chain raw_output(const policy::Plan& plan) {
-  Rules rules = untracked("oifname " + quoted(plan.outside_interface) + " ", outer(plan, "sport"), "reply");
+  Rules rules = untracked(plan, "oifname " + quoted(plan.outside_interface) + " ", "sport", "reply");
   rules.push_back("oifname " + kTunnel + " ct zone set " + std::to_string(kConntrackZone));
   return {"raw_output", "type filter hook output priority -310; policy accept;", rules};
 }
@@ -91,8 +93,12 @@ std::vector<Chain> entry_chains(const policy::Plan& plan) {
   return out;
 }
 
-std::string outer(const policy::Plan& plan, const char* side) {
-  return std::string("udp ") + side + " " + std::to_string(plan.wireguard_port);
+Rules outer(const policy::Plan& plan, const char* side) {
+  Rules matches;
+  const std::string udp = std::string("udp ") + side + " ";
+  if (plan.wireguard_port != 0) matches.push_back(udp + std::to_string(plan.wireguard_port));
+  if (plan.ikev2) append(matches, {udp + "{ 500, 4500 }", "meta l4proto esp"});
+  return matches;
 }
 
 }  // namespace firewall

@@ -13,7 +13,8 @@ namespace firewall {
 // In the order they must be added.
 [[nodiscard]] std::vector<Chain> entry_chains(const policy::Plan& plan);
 
-// "udp dport 51820": the tunnels' own packets outside; `side` is "sport" or "dport".
-[[nodiscard]] std::string outer(const policy::Plan& plan, const char* side);
+// "udp dport 51820", "meta l4proto esp": the tunnels' own packets outside, only what the plan has tunnels for; `side`
+// is "sport" or "dport".
+[[nodiscard]] std::vector<std::string> outer(const policy::Plan& plan, const char* side);
 
 }  // namespace firewall

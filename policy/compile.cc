@@ -8,6 +8,32 @@
 namespace policy {
 namespace {
 
+// Inner octets that fit 1500 outer ones in every form ESP has here. The largest is AES-CBC with HMAC-SHA-512 in UDP
+// over IPv6: 40 + 8 + 8 + 16 + (1380 + 2, padded to 1392) + 32 = 1496.
+constexpr std::uint16_t kEspMtu = 1380;
+
+IkePeer ike_peer(const config::Gateway& gateway, const config::Ikev2Tunnel& tunnel) {
+  IkePeer peer;
+  peer.remote_id = tunnel.remote_id;
+  peer.local_id = tunnel.local_id.value_or(gateway.ikev2.local_id);
+  if (peer.local_id.empty() && !gateway.outside.addresses.empty())
+    peer.local_id = "ip:" + gateway.outside.addresses.front().to_string();
+  peer.preshared_key = tunnel.psk_file.value_or("");
+  if (tunnel.certificate) {
+    peer.authority_file = tunnel.certificate->authority_file;
+    peer.revocation_list_file = tunnel.certificate->revocation_list_file.value_or("");
+    peer.revocation = tunnel.certificate->revocation;
+    peer.list_grace_days = tunnel.certificate->list_grace_days;
+  }
+  peer.endpoint = tunnel.endpoint;
+  peer.always_in_udp = tunnel.encapsulation == config::Encapsulation::kUdp;
+  if (tunnel.ppk) peer.ppk_id = tunnel.ppk->id, peer.ppk = tunnel.ppk->file, peer.ppk_required = tunnel.ppk->required;
+  for (const auto& exception : tunnel.algorithm_exceptions)
+    peer.exceptions.push_back({exception.algorithm, exception.why.until});
+  std::sort(peer.exceptions.begin(), peer.exceptions.end());
+  return peer;
+}
+
 FacilityPlan facility_plan(const config::GatewayConfig& config, const config::Facility& facility) {
   FacilityPlan out;
   out.name = facility.name;
@@ -17,7 +43,11 @@ FacilityPlan facility_plan(const config::GatewayConfig& config, const config::Fa
   out.sources = facility.tunnel.sources;
   std::sort(out.sources.begin(), out.sources.end());
   out.mtu = facility.tunnel.mtu.value_or(config.gateway.tunnel_mtu);
-  if (facility.tunnel.protocol != config::TunnelProtocol::kWireguard) return out;  // no key: no WireGuard peer
+  if (facility.tunnel.protocol == config::TunnelProtocol::kIkev2) {
+    out.mtu = facility.tunnel.mtu.value_or(std::min(config.gateway.tunnel_mtu, kEspMtu));
+    out.ike = ike_peer(config.gateway, facility.tunnel.ikev2);
+    return out;
+  }
   const config::WireguardTunnel& tunnel = facility.tunnel.wireguard;
   out.wireguard.public_key = tunnel.public_key;
   out.wireguard.preshared_key = tunnel.preshared_key_file.value_or("");
@@ -26,14 +56,20 @@ FacilityPlan facility_plan(const config::GatewayConfig& config, const config::Fa
   return out;
 }
 
-Plan plan_of_gateway(const config::Gateway& gateway) {
+Plan plan_of_gateway(const config::GatewayConfig& config) {
+  const config::Gateway& gateway = config.gateway;
   Plan plan;
   plan.gateway_name = gateway.name;
   plan.outside_interface = gateway.outside.interface;
   plan.outside_addresses = gateway.outside.addresses;
   std::sort(plan.outside_addresses.begin(), plan.outside_addresses.end());
-  plan.wireguard_port = gateway.wireguard.port;
-  plan.gateway_key = gateway.wireguard.private_key_file;
+  const bool wireguard = has_wireguard(config);
+  plan.wireguard_port = wireguard ? gateway.wireguard.port : std::uint16_t{0};
+  plan.gateway_key = wireguard ? gateway.wireguard.private_key_file : "";
+  plan.ikev2 = has_ikev2(config);
+  plan.crypto_profile = gateway.crypto_profile;
+  plan.certificate_file = gateway.ikev2.certificate_file.value_or("");
+  plan.signing_key = gateway.ikev2.private_key_file.value_or("");
   plan.inside_interface = gateway.inside.interface;
   plan.tunnel_mtu = gateway.tunnel_mtu;
   return plan;
@@ -43,7 +79,7 @@ Plan plan_of_gateway(const config::Gateway& gateway) {
 
 CompileResult compile(const config::GatewayConfig& config, WallTime now) {
   CompileResult result;
-  result.plan = plan_of_gateway(config.gateway);
+  result.plan = plan_of_gateway(config);
   for (const config::Facility& facility : config.facilities)
     result.plan.facilities.push_back(facility_plan(config, facility));
   PermissionBuilder rows(config, now);

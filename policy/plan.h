@@ -34,13 +34,37 @@ struct WireguardPeer {
   friend auto operator<=>(const WireguardPeer&, const WireguardPeer&) = default;
 };
 
+struct AlgorithmException {
+  std::string algorithm;  // as the configuration names it
+  WallTime until;
+  friend auto operator<=>(const AlgorithmException&, const AlgorithmException&) = default;
+};
+
+// Identities in the configuration's text form ("fqdn:..."). Certificates and lists are names of files: their octets
+// travel beside the plan, so that a list that is renewed is no other plan.
+struct IkePeer {
+  std::string local_id, remote_id;
+  std::string preshared_key;   // name at keyd; empty: certificates
+  std::string authority_file;  // empty: a preshared key
+  std::string revocation_list_file;
+  config::RevocationCheck revocation = config::RevocationCheck::kRequired;
+  std::uint16_t list_grace_days = 0;
+  std::optional<IpAddress> endpoint;  // where we begin; none: we only answer
+  bool always_in_udp = false;         // ESP in UDP 4500 also without a NAT
+  std::string ppk_id, ppk;            // RFC 8784: its identity and its name at keyd; empty: none
+  bool ppk_required = true;
+  std::vector<AlgorithmException> exceptions;
+  friend auto operator<=>(const IkePeer&, const IkePeer&) = default;
+};
+
 struct FacilityPlan {
   FacilityName name;
   std::string title;
   std::vector<NetworkMap> networks;
   std::vector<Prefix> sources;  // outer addresses it may come from; empty: any
   std::uint16_t mtu = 1420;
-  WireguardPeer wireguard;
+  WireguardPeer wireguard;  // its public key is empty when `ike` is there
+  std::optional<IkePeer> ike{};
   friend auto operator<=>(const FacilityPlan&, const FacilityPlan&) = default;
 };
 
@@ -96,8 +120,11 @@ struct Plan {
   std::string gateway_name;
   std::string outside_interface;
   std::vector<IpAddress> outside_addresses;
-  std::uint16_t wireguard_port = 51820;
-  std::string gateway_key;  // name of the private key at keyd
+  std::uint16_t wireguard_port = 51820;  // 0: no facility has WireGuard, and no port is opened for it
+  std::string gateway_key;               // name of the private key at keyd; empty when the port is 0
+  bool ikev2 = false;                    // UDP 500, UDP 4500 and protocol 50 are open
+  config::CryptoProfile crypto_profile = config::CryptoProfile::kIpsecStrict;
+  std::string certificate_file, signing_key;  // of the gateway: file of the chain, name of the private key at keyd
   std::string inside_interface;
   std::uint16_t tunnel_mtu = 1420;
   std::vector<FacilityPlan> facilities;  // by name

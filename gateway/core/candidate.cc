@@ -61,7 +61,8 @@ void compare_facilities(const policy::Plan& before, const policy::Plan& after, s
     }
     if (was->second->networks != facility->networks)
       lines.push_back("~ facility " + text_of(*was->second) + " is now " + text_of(*facility));
-    if (was->second->wireguard != facility->wireguard) lines.push_back("~ facility " + key.text + ": tunnel");
+    if (was->second->wireguard != facility->wireguard || was->second->ike != facility->ike)
+      lines.push_back("~ facility " + key.text + ": tunnel");
     if (was->second->sources != facility->sources) lines.push_back("~ facility " + key.text + ": outer sources");
     if (was->second->mtu != facility->mtu) lines.push_back("~ facility " + key.text + ": MTU");
     if (was->second->title != facility->title) lines.push_back("~ facility " + key.text + ": title");
@@ -95,6 +96,12 @@ void compare_gateway(const policy::Plan& before, const policy::Plan& after, std:
   compare("port", std::to_string(before.wireguard_port), std::to_string(after.wireguard_port));
   compare("tunnel MTU", std::to_string(before.tunnel_mtu), std::to_string(after.tunnel_mtu));
   compare("key file", before.gateway_key, after.gateway_key);
+  compare("certificate", before.certificate_file, after.certificate_file);
+  compare("signing key file", before.signing_key, after.signing_key);
+  const auto profile = [](const policy::Plan& plan) {
+    return std::string(plan.crypto_profile == config::CryptoProfile::kIpsecStrict ? "ipsec-strict" : "ipsec-compat");
+  };
+  compare("crypto profile", profile(before), profile(after));
 }
 
 }  // namespace
@@ -138,11 +145,16 @@ std::vector<KeySource> key_sources(const policy::Plan& plan, const std::string& 
     return name.starts_with('/') || directory.empty() ? name : directory + "/" + name;
   };
   std::map<std::string, KeySource> by_name;
-  if (!plan.gateway_key.empty())
-    by_name[plan.gateway_key] = {plan.gateway_key, KeySource::Kind::kWireguardPrivate, absolute(plan.gateway_key)};
+  const auto add = [&](const std::string& name, KeySource::Kind kind) {
+    if (!name.empty()) by_name.emplace(name, KeySource{name, kind, absolute(name)});
+  };
+  add(plan.gateway_key, KeySource::Kind::kWireguardPrivate);
+  add(plan.signing_key, KeySource::Kind::kIkeSigning);
   for (const auto& facility : plan.facilities) {
-    const auto& name = facility.wireguard.preshared_key;
-    if (!name.empty()) by_name.emplace(name, KeySource{name, KeySource::Kind::kPreshared, absolute(name)});
+    add(facility.wireguard.preshared_key, KeySource::Kind::kPreshared);
+    if (!facility.ike) continue;
+    add(facility.ike->preshared_key, KeySource::Kind::kIkePreshared);
+    add(facility.ike->ppk, KeySource::Kind::kIkePpk);
   }
   std::vector<KeySource> keys;
   for (auto& [name, key] : by_name) keys.push_back(std::move(key));

@@ -133,17 +133,6 @@ bool Controller::netd_there(const Target& wanted, Instant now, Actions& out) {
   return false;
 }
 
-namespace {
-
-std::vector<config::value::SocketAddress> sockets_of(const policy::Plan& plan) {
-  std::vector<config::value::SocketAddress> sockets;
-  for (const auto& address : plan.outside_addresses) sockets.push_back({address, plan.wireguard_port});
-  std::ranges::sort(sockets);
-  return sockets;
-}
-
-}  // namespace
-
 // The shell keeps the descriptors, so a restarted netd or tunneld does not need new ones.
 bool Controller::descriptors_there(const Target& wanted, Instant now, Actions& out) {
   if (bound_ == sockets_of(wanted.plan)) return true;
@@ -161,7 +150,8 @@ bool Controller::tunneld_there(const Target& wanted, Instant now, Actions& out) 
   if (!tunneld.present) state_ = Step::kTunneld;
   if (!tunneld.present || tunneld.asked) return false;
   asked(ProcessRole::kTunneld, Step::kTunneld, now);
-  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, public_key_, !tunneld_has_descriptors_});
+  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, public_key_, signature_schemes_,
+                                         !tunneld_has_descriptors_});
   return false;
 }
 
@@ -175,6 +165,7 @@ void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Ac
     if (found == reply.keys.end()) return fail("key " + wanted_key.name + ": keyd did not answer for it", now, out);
     if (!found->good) return fail("key " + wanted_key.name + ": " + found->error, now, out);
     if (wanted_key.name == wanted->plan.gateway_key) public_key_ = found->public_key;
+    if (wanted_key.name == wanted->plan.signing_key) signature_schemes_ = found->signature_schemes;
   }
   keyd.has = wanted->generation;
   advance(now, out);
@@ -198,8 +189,7 @@ void Controller::on_descriptors(const Descriptors& reply, Instant now, Actions& 
     if (expected) fail("netd: " + reply.error, now, out);
     return;
   }
-  bound_.clear();
-  for (const auto& socket : reply.sockets) bound_.push_back(socket.address);
+  bound_ = reply.sockets;
   std::ranges::sort(bound_);
   if (expected && bound_ != sockets_of(wanted->plan))
     return fail("netd bound other sockets than the plan names", now, out);

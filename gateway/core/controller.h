@@ -66,6 +66,7 @@ struct ConfigureTunneld {
   Generation generation;
   policy::Plan plan;
   std::array<std::uint8_t, 32> public_key{};
+  std::vector<std::uint16_t> signature_schemes;
   bool with_descriptors = false;
 };
 // The shell answers with on_recorded(ticket) once the record is on disk, or could not be.
@@ -189,7 +190,8 @@ class Controller {
   Step state_ = Step::kNothing;
   std::uint64_t ticket_ = 0;
   std::array<std::uint8_t, 32> public_key_{};
-  std::vector<config::value::SocketAddress> bound_;  // what the descriptors we hold are bound to, sorted
+  std::vector<std::uint16_t> signature_schemes_;
+  std::vector<BoundSocket> bound_;  // what the descriptors we hold are bound to, sorted
   bool descriptors_asked_ = false;
   bool tunneld_has_descriptors_ = false;
   bool announced_ = false;

@@ -23,11 +23,11 @@ constexpr auto kTooBigEvery = std::chrono::milliseconds(100);  // per facility; 
 }  // namespace
 
 void DataPlane::from_outside(std::span<const OuterDatagram> batch, Times now, DataPlaneOutputs& out) {
-  if (!endpoint_) return;
-  for (const OuterDatagram& datagram : batch) endpoint_->receive(datagram, now.boot, out.wire);
+  if (!configured_) return;
+  for (const OuterDatagram& datagram : batch) tunnels_.receive(datagram, now.boot, out.wire);
   for (const Delivery& delivery : out.wire.deliveries) deliver(delivery, now, out);
   out.wire.deliveries.clear();
-  settle(out);
+  settle(now, out);
 }
 
 void DataPlane::deliver(const Delivery& delivery, Times now, DataPlaneOutputs& out) {
@@ -70,25 +70,24 @@ Refusal DataPlane::judge_ingress(const Facility& facility, InnerPacketView& view
 #ifdef SEKISHO_FAULTS
   if (faults_.open_guard) return Refusal::kNone;
 #endif
-  return judge(facility.peer.id.number * 2, view, now,
-               [&] { return guard_.ingress(facility.guard_index, view, now.wall); });
+  return judge(facility.id.number * 2, view, now, [&] { return guard_.ingress(facility.guard_index, view, now.wall); });
 }
 
 Refusal DataPlane::judge_egress(const Facility& facility, InnerPacketView& view, Times now) {
 #ifdef SEKISHO_FAULTS
   if (faults_.open_guard) return Refusal::kNone;
 #endif
-  return judge(facility.peer.id.number * 2 + 1, view, now, [&] { return guard_.egress(view, now.wall); });
+  return judge(facility.id.number * 2 + 1, view, now, [&] { return guard_.egress(view, now.wall); });
 }
 
 void DataPlane::from_tun(std::span<const TunPacket> batch, Times now, DataPlaneOutputs& out) {
   for (const TunPacket& packet : batch) send_one(packet, now, out);
-  settle(out);
+  settle(now, out);
 }
 
 void DataPlane::send_one(const TunPacket& packet, Times now, DataPlaneOutputs& out) {
   Refused refused{Direction::kIntoTunnel, Refusal::kNotConfigured, nullptr, packet.bytes};
-  if (!endpoint_) return refuse(refused, now);
+  if (!configured_) return refuse(refused, now);
   refused.reason = Refusal::kSuperPacket;
   if (packet.segmentation.kind != tunnel::wire::Segmentation::Kind::kNone) return refuse(refused, now);
   auto parsed = parse_inner(packet.bytes);
@@ -107,7 +106,7 @@ void DataPlane::refuse(const Refused& refused, Times now) {
   Facility* facility = refused.facility;
   if (facility != nullptr) ++(inward ? facility->refused_in : facility->refused_out);
   static const std::string kNoName;
-  const std::uint32_t place = facility == nullptr ? RefusalLog::kNobody : facility->peer.id.number + 1;
+  const std::uint32_t place = facility == nullptr ? RefusalLog::kNobody : facility->id.number + 1;
   const std::string& name = facility == nullptr ? kNoName : facility->plan.name.text;
   if (!refusals_.count(place, name, refused.direction, refused.reason, now.boot)) return;
   RefusedPacket packet = describe_refused(refused.bytes);
@@ -136,7 +135,8 @@ Refusal DataPlane::emit(const TunPacket& packet, Facility& facility, InnerPacket
   if (facility.translation.translates())
     if (const Refusal refusal = facility.translation.to_real(packet.bytes, view); refusal != Refusal::kNone)
       return refusal;
-  endpoint_->send({facility.peer.id, packet.bytes.first(view.total_length), packet.segmentation}, now.boot, out.wire);
+  tunnels_.send(facility.tunnel, {facility.id, packet.bytes.first(view.total_length), packet.segmentation}, now.boot,
+                out.wire);
   return Refusal::kNone;
 }
 
@@ -155,20 +155,18 @@ void DataPlane::answer_too_big(Facility& facility, const TunPacket& packet, cons
 }
 
 void DataPlane::on_key_reply(const tunnel::wire::KeyReply& reply, Times now, DataPlaneOutputs& out) {
-  if (!endpoint_) return;
-  endpoint_->on_key_reply(reply, now.boot, out.wire);
-  settle(out);
+  tunnels_.on_key_reply(reply, now.boot, out.wire);
+  settle(now, out);
 }
 
 void DataPlane::on_deadline(Times now, DataPlaneOutputs& out) {
-  if (!endpoint_) return;
-  endpoint_->set_wall_time(now.wall, now.boot);  // a clock put right after boot: the next initiation uses it
-  endpoint_->on_deadline(now.boot, out.wire);
-  settle(out);
+  tunnels_.set_wall_time(now.wall, now.boot);  // a clock put right after boot: the next initiation uses it
+  tunnels_.on_deadline(now.boot, out.wire);
+  settle(now, out);
 }
 
 std::optional<Instant> DataPlane::next_deadline() const {
-  return endpoint_ ? endpoint_->next_deadline() : std::nullopt;
+  return tunnels_.next_deadline();
 }
 
 DataPlane::Facility* DataPlane::facility_at(FacilityIndex guard_index) {
@@ -177,25 +175,53 @@ DataPlane::Facility* DataPlane::facility_at(FacilityIndex guard_index) {
 
 void DataPlane::set_durable_timestamps(std::uint64_t tai_seconds, Times now, DataPlaneOutputs& out) {
   durable_timestamps_ = std::max(durable_timestamps_, tai_seconds);
-  if (!endpoint_) return;
-  endpoint_->allow_timestamps(durable_timestamps_, now.boot, out.wire);
-  settle(out);
+  tunnels_.allow_timestamps(durable_timestamps_, now.boot, out.wire);
+  settle(now, out);
 }
 
-// After each call into the endpoint.
-void DataPlane::settle(DataPlaneOutputs& out) {
+// After each call into the tunnels.
+void DataPlane::settle(Times now, DataPlaneOutputs& out) {
   for (std::size_t i = 0; i < drops_.count.size(); ++i) drops_.count[i] += std::exchange(out.wire.drops.count[i], 0);
-  name_events(out);
+  name_events(now, out);
 }
 
 // Before a place is given up or given on: its number then means nobody, or another.
-void DataPlane::name_events(DataPlaneOutputs& out) const {
+void DataPlane::name_events(Times now, DataPlaneOutputs& out) {
   for (auto& event : out.wire.events) {
+    remember_problem(event, now);
     const bool unknown = event.kind == tunnel::wire::EventKind::kUnknownPeer;
     out.events.push_back(
         {event.kind, unknown ? "" : facility_name(event.peer), event.path.remote, std::move(event.detail)});
   }
   out.wire.events.clear();
+}
+
+// WireGuard's endpoint remembers by itself. A caller that failed before it said who it is counts for the one facility
+// whose line has that address: its router is being set up, and a person asks why.
+void DataPlane::remember_problem(const tunnel::wire::Event& event, Times now) {
+  using Kind = tunnel::wire::EventKind;
+  const bool unknown = event.kind == Kind::kUnknownPeer;
+  Facility* facility = unknown                                  ? only_caller_from(event.path.remote.address)
+                       : event.peer.number < facilities_.size() ? &facilities_[event.peer.number]
+                                                                : nullptr;
+  if (facility == nullptr || !facility->used || !facility->plan.ike) return;
+  if (event.kind == Kind::kHandshakeDone || event.kind == Kind::kTunnelUp) {
+    facility->problem.clear(), facility->problem_since.reset();
+  } else if (unknown || event.kind == Kind::kHandshakeFailed || event.kind == Kind::kHandshakeGaveUp) {
+    if (facility->problem.empty()) facility->problem_since = now.boot;
+    facility->problem = event.detail.empty() ? "no answer" : event.detail;
+  }
+}
+
+DataPlane::Facility* DataPlane::only_caller_from(const config::value::IpAddress& address) {
+  Facility* found = nullptr;
+  for (Facility& facility : facilities_) {
+    const auto holds = [&](const policy::Prefix& source) { return source.contains(address); };
+    if (!facility.used || !facility.plan.ike || std::ranges::none_of(facility.plan.sources, holds)) continue;
+    if (found != nullptr) return nullptr;
+    found = &facility;
+  }
+  return found;
 }
 
 }  // namespace gateway::core

@@ -15,12 +15,9 @@
 #include "gateway/core/messages.h"
 #include "gateway/core/refusal_log.h"
 #include "gateway/core/translation.h"
-#include "tunnel/wireguard/endpoint.h"
+#include "gateway/core/tunnels.h"
 
 namespace gateway::core {
-
-using config::value::Instant;
-using config::value::WallTime;
 
 // Both clocks, read once per loop turn.
 struct Times {
@@ -42,8 +39,10 @@ struct DataPlaneOutputs {
 };
 
 struct TunnelIdentity {
-  std::array<std::uint8_t, 32> public_key{};  // of Plan::gateway_key
-  std::uint64_t timestamp_floor = 0;          // TAI64N seconds never to be used again
+  std::array<std::uint8_t, 32> public_key{};           // of Plan::gateway_key
+  std::uint64_t timestamp_floor = 0;                   // TAI64N seconds never to be used again
+  std::span<const std::uint16_t> signature_schemes{};  // of Plan::signing_key
+  std::span<const NamedOctets> files{};                // of certificates and revocation lists
 };
 
 #ifdef SEKISHO_FAULTS
@@ -55,12 +54,15 @@ struct DataPlaneFaults {
 
 class DataPlane {
  public:
-  explicit DataPlane(tunnel::crypto::Rng& rng) : rng_(rng) {}
+  explicit DataPlane(tunnel::crypto::Rng& rng) : tunnels_(rng) {}
 
   // The whole plan; what did not change keeps its session. An error, a sentence for a person, leaves everything as it
   // was.
   [[nodiscard]] Result<void, std::string> apply(const policy::Plan& plan, const TunnelIdentity& identity, Times now,
                                                 DataPlaneOutputs& out);
+  // The sockets that datagrams come in by and transmits leave through; before the first plan, and again when they
+  // change.
+  void set_sockets(std::span<const OuterSocket> sockets) { tunnels_.set_sockets(sockets); }
   void from_outside(std::span<const tunnel::wire::OuterDatagram> batch, Times now, DataPlaneOutputs& out);
   void from_tun(std::span<const TunPacket> batch, Times now, DataPlaneOutputs& out);
   void on_key_reply(const tunnel::wire::KeyReply& reply, Times now, DataPlaneOutputs& out);
@@ -70,9 +72,9 @@ class DataPlane {
   // Timestamps up to here are durable (S18): initiations that were withheld for want of it go now.
   void set_durable_timestamps(std::uint64_t tai_seconds, Times now, DataPlaneOutputs& out);
   [[nodiscard]] std::uint64_t durable_timestamps() const { return durable_timestamps_; }
-  [[nodiscard]] std::uint64_t timestamps_used() const { return endpoint_ ? endpoint_->timestamp_used() : 0; }
+  [[nodiscard]] std::uint64_t timestamps_used() const { return tunnels_.timestamp_used(); }
 
-  [[nodiscard]] bool configured() const { return endpoint_.has_value(); }
+  [[nodiscard]] bool uses_timestamps() const { return tunnels_.has_wireguard(); }
   // "" for a peer that is not configured.
   [[nodiscard]] std::string facility_name(tunnel::wire::PeerId peer) const;
   [[nodiscard]] std::vector<TunnelStatus> status() const;
@@ -89,7 +91,10 @@ class DataPlane {
   // One configured facility; its index in facilities_ is its PeerId and stays while it is configured.
   struct Facility {
     policy::FacilityPlan plan;
-    tunnel::wireguard::PeerParams peer;
+    tunnel::wire::PeerId id;
+    TunnelParams tunnel;
+    std::string problem;  // of an IKEv2 peer: why it does not connect, as the last event said
+    std::optional<Instant> problem_since;
     Translation translation;
     FacilityIndex guard_index = kNoFacility;  // position in the plan the guard was compiled from
     std::uint16_t mtu = 0;
@@ -102,9 +107,12 @@ class DataPlane {
     Guard guard;
     std::vector<Facility> facilities;  // in plan order
   };
-  [[nodiscard]] static Result<Prepared, std::string> prepare(const policy::Plan& plan);
-  void open_endpoint(const policy::Plan& plan, const TunnelIdentity& identity, Times now, DataPlaneOutputs& out);
+  [[nodiscard]] static Result<Prepared, std::string> prepare(const policy::Plan& plan, const TunnelIdentity& identity,
+                                                             WallTime now);
+  void open_tunnels(const policy::Plan& plan, const TunnelIdentity& identity, Times now, DataPlaneOutputs& out);
   void remove_departed(const Prepared& prepared, Times now, DataPlaneOutputs& out);
+  void end_tunnel(const Facility& facility, Times now, DataPlaneOutputs& out);
+  void depart(Facility& facility, Times now, DataPlaneOutputs& out);
   void install(Prepared prepared, Times now, DataPlaneOutputs& out);
   [[nodiscard]] std::vector<std::vector<std::uint8_t>> take_staged(Times now);
   [[nodiscard]] std::uint32_t place_for(const std::string& name);
@@ -133,11 +141,13 @@ class DataPlane {
   };
   void refuse(const Refused& refused, Times now);
   [[nodiscard]] std::string other_end(const RefusedPacket& packet, const Facility* facility) const;
-  void settle(DataPlaneOutputs& out);
-  void name_events(DataPlaneOutputs& out) const;
+  void settle(Times now, DataPlaneOutputs& out);
+  void name_events(Times now, DataPlaneOutputs& out);
+  void remember_problem(const tunnel::wire::Event& event, Times now);
+  [[nodiscard]] Facility* only_caller_from(const config::value::IpAddress& address);
 
-  tunnel::crypto::Rng& rng_;
-  std::optional<tunnel::wireguard::Endpoint> endpoint_;
+  Tunnels tunnels_;
+  bool configured_ = false;
   std::string gateway_key_;
   std::array<std::uint8_t, 32> public_key_{};
   Guard guard_;

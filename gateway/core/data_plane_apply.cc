@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/core/data_plane.h"
+#include "gateway/core/ike_peers.h"
 
 namespace gateway::core {
 namespace {
@@ -23,7 +24,7 @@ Result<tunnel::wireguard::PublicKey, std::string> public_key_of(const FacilityPl
   return key;
 }
 
-Result<PeerParams, std::string> peer_of(const FacilityPlan& facility) {
+Result<PeerParams, std::string> wireguard_peer_of(const FacilityPlan& facility) {
   PeerParams peer;
   peer.public_key = TRY(public_key_of(facility));
   peer.preshared_key = facility.wireguard.preshared_key;
@@ -34,24 +35,40 @@ Result<PeerParams, std::string> peer_of(const FacilityPlan& facility) {
   return peer;
 }
 
+Result<TunnelParams, std::string> tunnel_of(const Plan& plan, const FacilityPlan& facility,
+                                            const TunnelIdentity& identity, WallTime now) {
+  if (facility.ike) return TRY(ike_peer_of(plan, facility, {identity.signature_schemes, identity.files}, now));
+  PeerParams peer = TRY(wireguard_peer_of(facility));
+  peer.mtu = std::min(facility.mtu, plan.tunnel_mtu);  // padding must not outgrow the line
+  return peer;
+}
+
 std::string repeated(const Plan& plan) {
-  std::map<std::string, std::string> by_key;
+  std::map<std::string, std::string> by_key;  // or by identity
   std::map<std::string, bool> names;
   for (const FacilityPlan& facility : plan.facilities) {
     if (!names.emplace(facility.name.text, true).second) return "facility " + facility.name.text + " is there twice";
-    const auto [other, fresh] = by_key.emplace(facility.wireguard.public_key, facility.name.text);
-    if (!fresh) return facility.name.text + " and " + other->second + " have the same public key";
+    const bool ike = facility.ike.has_value();
+    const auto& key = ike ? facility.ike->remote_id : facility.wireguard.public_key;
+    const auto [other, fresh] = by_key.emplace(key, facility.name.text);
+    if (!fresh)
+      return facility.name.text + " and " + other->second + " have the same " + (ike ? "remote id" : "public key");
   }
   return {};
 }
 
-bool same_tunnel(const PeerParams& a, const PeerParams& b) {
-  return a.public_key == b.public_key && a.preshared_key == b.preshared_key;
+// The session may go on, or the endpoint itself knows what of it must end.
+bool same_tunnel(const TunnelParams& a, const TunnelParams& b) {
+  const auto* one = std::get_if<PeerParams>(&a);
+  const auto* other = std::get_if<PeerParams>(&b);
+  if (one == nullptr || other == nullptr) return one == other;
+  return one->public_key == other->public_key && one->preshared_key == other->preshared_key;
 }
 
 }  // namespace
 
-Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan) {
+Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan, const TunnelIdentity& identity,
+                                                            WallTime now) {
   if (std::string wrong = repeated(plan); !wrong.empty()) return std::unexpected(std::move(wrong));
   Prepared prepared;
   prepared.guard = TRY(Guard::compile(plan));
@@ -61,11 +78,10 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan) {
       return std::unexpected("facility " + from.name.text + ": MTU below 576");
     Facility facility;
     facility.plan = from;
-    facility.peer = TRY(peer_of(from));
+    facility.tunnel = TRY(tunnel_of(plan, from, identity, now));
     facility.translation = TRY(Translation::compile(from.networks));
     facility.guard_index = static_cast<FacilityIndex>(i);
     facility.mtu = std::min(from.mtu, plan.tunnel_mtu);
-    facility.peer.mtu = facility.mtu;  // padding must not outgrow the line
     facility.used = true;
     prepared.facilities.push_back(std::move(facility));
   }
@@ -74,30 +90,29 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan) {
 
 Result<void, std::string> DataPlane::apply(const Plan& plan, const TunnelIdentity& identity, Times now,
                                            DataPlaneOutputs& out) {
-  Prepared prepared = TRY(prepare(plan));
-  open_endpoint(plan, identity, now, out);
-  endpoint_->set_wall_time(now.wall, now.boot);
+  Prepared prepared = TRY(prepare(plan, identity, now.wall));
+  open_tunnels(plan, identity, now, out);
+  tunnels_.set_wall_time(now.wall, now.boot);
   auto staged = take_staged(now);
   remove_departed(prepared, now, out);
   install(std::move(prepared), now, out);
+  if (plan.gateway_key.empty()) tunnels_.close_wireguard();
+  if (!plan.ikev2) tunnels_.close_ike();
+  configured_ = true;
   for (auto& packet : staged) send_one({packet, {}}, now, out);
-  settle(out);
+  settle(now, out);
   return {};
 }
 
-// Another gateway key is another gateway: every session of the old one ends.
-void DataPlane::open_endpoint(const Plan& plan, const TunnelIdentity& identity, Times now, DataPlaneOutputs& out) {
-  if (endpoint_ && gateway_key_ == plan.gateway_key && public_key_ == identity.public_key) return;
-  std::uint64_t floor = std::max(identity.timestamp_floor, timestamps_used());
-  if (endpoint_) {
-    for (Facility& facility : facilities_) {
-      if (!facility.used) continue;
-      endpoint_->remove_peer(facility.peer.id, now.boot, out.wire);
-      refusals_.depart(facility.peer.id.number + 1);
-    }
-    name_events(out);
-    places_.clear(), facilities_.clear(), free_places_.clear();
-  }
+// Another gateway key is another gateway: every WireGuard session of the old one ends.
+void DataPlane::open_tunnels(const Plan& plan, const TunnelIdentity& identity, Times now, DataPlaneOutputs& out) {
+  if (plan.ikev2) tunnels_.open_ike(now.wall, now.boot);
+  const bool same = gateway_key_ == plan.gateway_key && public_key_ == identity.public_key;
+  if (plan.gateway_key.empty() || (tunnels_.has_wireguard() && same)) return;
+  const std::uint64_t floor = std::max(identity.timestamp_floor, timestamps_used());
+  if (tunnels_.has_wireguard())
+    for (Facility& facility : facilities_)
+      if (facility.used && !facility.plan.ike) depart(facility, now, out);
   durable_timestamps_ = std::max(durable_timestamps_, identity.timestamp_floor);
   tunnel::wireguard::EndpointParams params;
   params.private_key = gateway_key_ = plan.gateway_key;
@@ -105,10 +120,7 @@ void DataPlane::open_endpoint(const Plan& plan, const TunnelIdentity& identity, 
   params.wall_now = now.wall;
   params.timestamp_floor = floor;
   params.timestamp_limit = durable_timestamps_;
-  endpoint_.emplace(std::move(params), rng_, now.boot);
-#ifdef SEKISHO_FAULTS
-  set_faults(faults_);
-#endif
+  tunnels_.open_wireguard(std::move(params), now.boot);
 }
 
 // What waits for a handshake passed the guard of the old plan: it is put back to where it came from, as it was read
@@ -118,8 +130,8 @@ std::vector<std::vector<std::uint8_t>> DataPlane::take_staged(Times now) {
   std::vector<std::vector<std::uint8_t>> all;
   for (Facility& facility : facilities_) {
     if (!facility.used) continue;
-    auto staged = endpoint_->take_staged(facility.peer.id);
-    if (!staged.empty()) fragments_.forget(facility.peer.id.number * 2 + 1);
+    auto staged = tunnels_.take_staged(facility.tunnel);
+    if (!staged.empty()) fragments_.forget(facility.id.number * 2 + 1);
     for (auto& packet : staged) {
       auto parsed = parse_inner(packet);
       Refusal refusal = parsed ? Refusal::kNone : parsed.error();
@@ -140,18 +152,27 @@ void DataPlane::remove_departed(const Prepared& prepared, Times now, DataPlaneOu
   for (Facility& facility : facilities_) {
     if (!facility.used) continue;
     const auto next = coming.find(facility.plan.name.text);
-    if (next != coming.end() && same_tunnel(next->second->peer, facility.peer)) continue;
-    endpoint_->remove_peer(facility.peer.id, now.boot, out.wire);
-    fragments_.forget(facility.peer.id.number * 2);
-    fragments_.forget(facility.peer.id.number * 2 + 1);
-    name_events(out);
     if (next == coming.end()) {
-      refusals_.depart(facility.peer.id.number + 1);
-      free_places_.push_back(facility.peer.id.number);
-      places_.erase(facility.plan.name.text);
-      facility = Facility{};
+      depart(facility, now, out);
+    } else if (!same_tunnel(next->second->tunnel, facility.tunnel)) {
+      end_tunnel(facility, now, out);
     }
   }
+}
+
+void DataPlane::end_tunnel(const Facility& facility, Times now, DataPlaneOutputs& out) {
+  tunnels_.remove_peer(facility.tunnel, now.boot, out.wire);
+  fragments_.forget(facility.id.number * 2);
+  fragments_.forget(facility.id.number * 2 + 1);
+  name_events(now, out);
+}
+
+void DataPlane::depart(Facility& facility, Times now, DataPlaneOutputs& out) {
+  end_tunnel(facility, now, out);
+  refusals_.depart(facility.id.number + 1);
+  free_places_.push_back(facility.id.number);
+  places_.erase(facility.plan.name.text);
+  facility = Facility{};
 }
 
 void DataPlane::install(Prepared prepared, Times now, DataPlaneOutputs& out) {
@@ -159,11 +180,13 @@ void DataPlane::install(Prepared prepared, Times now, DataPlaneOutputs& out) {
   by_guard_index_.clear();
   for (Facility& next : prepared.facilities) {
     const std::uint32_t place = place_for(next.plan.name.text);
-    next.peer.id = {place};
+    next.id = {place};
+    set_id(next.tunnel, next.id);
     Facility& held = facilities_[place];
     next.refused_in = held.refused_in, next.refused_out = held.refused_out;
     next.too_big_tokens = held.too_big_tokens, next.too_big_refill = held.too_big_refill;
-    endpoint_->set_peer(next.peer, now.boot, out.wire);
+    next.problem = std::move(held.problem), next.problem_since = held.problem_since;
+    tunnels_.set_peer(next.tunnel, now.boot, out.wire);
     held = std::move(next);
     by_guard_index_.push_back(place);
   }
@@ -195,14 +218,16 @@ std::vector<TunnelStatus> DataPlane::status() const {
     TunnelStatus status;
     status.facility = name;
     status.guard_refused_in = facility.refused_in, status.guard_refused_out = facility.refused_out;
-    if (const auto counters = endpoint_->counters(facility.peer.id)) {
+    if (const auto counters = tunnels_.counters(facility.tunnel)) {
       status.up = counters->up;
       if (counters->path) status.remote = counters->path->remote;
       status.last_handshake = counters->last_handshake;
       status.received_bytes = counters->received_bytes, status.received_packets = counters->received_packets;
       status.sent_bytes = counters->sent_bytes, status.sent_packets = counters->sent_packets;
       status.handshakes = counters->handshakes;
-      status.problem = counters->problem, status.problem_since = counters->problem_since;
+      status.problem = facility.plan.ike ? facility.problem : counters->problem;
+      status.problem_since = facility.plan.ike ? facility.problem_since : counters->problem_since;
+      status.negotiated = counters->negotiated;
     }
     all.push_back(std::move(status));
   }
@@ -223,14 +248,14 @@ std::vector<Counter> DataPlane::counters() const {
     all.push_back({"guard-in-" + name, refused_in_.count[i]});
     all.push_back({"guard-out-" + name, refused_out_.count[i]});
   }
-  all.push_back({"initiations-withheld", endpoint_ ? endpoint_->initiations_withheld() : 0});
+  all.push_back({"initiations-withheld", tunnels_.initiations_withheld()});
   return all;
 }
 
 #ifdef SEKISHO_FAULTS
 void DataPlane::set_faults(DataPlaneFaults faults) {
   faults_ = faults;
-  if (endpoint_) endpoint_->set_faults({.open_selectors = faults.open_selectors});
+  tunnels_.open_selectors(faults.open_selectors);
 }
 #endif
 

@@ -91,9 +91,15 @@ struct CloseAll {
   std::uint8_t unused = 0;
 };
 
+// What comes in there: WireGuard; IKE on UDP 500; IKE and ESP on UDP 4500 (RFC 3948); IP protocol 50 (port 0).
+enum class SocketKind : std::uint8_t { kWireguard, kIke, kIkeNat, kEsp };
 struct BoundSocket {
   config::value::SocketAddress address;
+  SocketKind kind = SocketKind::kWireguard;
+  friend auto operator<=>(const BoundSocket&, const BoundSocket&) = default;
 };
+// Those a plan wants, sorted.
+[[nodiscard]] std::vector<BoundSocket> sockets_of(const policy::Plan& plan);
 struct Descriptors {
   bool good = false;
   std::string error;
@@ -119,6 +125,12 @@ struct KernelRefusals {
   std::vector<Counter> totals;
 };
 
+// A certificate, a chain or a revocation list, as its file has it. Public.
+struct NamedOctets {
+  std::string name;  // as the plan names the file
+  std::vector<std::uint8_t> octets;
+};
+
 struct ConfigureTunnels {
   config::value::Generation generation;
   policy::Plan plan;
@@ -126,6 +138,9 @@ struct ConfigureTunnels {
   std::array<std::uint8_t, 32> public_key{};  // of plan.gateway_key
   std::uint64_t timestamp_floor = 0;          // TAI64N seconds never to be used again (S18)
   config::value::WallTime wall_now;
+  std::vector<std::uint16_t>
+      signature_schemes{};           // of plan.signing_key (tunnel::crypto::SignatureScheme), the best first
+  std::vector<NamedOctets> files{};  // every one the plan names
 };
 struct TunnelsConfigured {
   config::value::Generation generation;
@@ -187,6 +202,7 @@ struct TunnelStatus {
   std::uint64_t guard_refused_in = 0, guard_refused_out = 0;
   std::string problem;  // why the last handshakes failed, for a person; empty after one that did not
   std::optional<config::value::Instant> problem_since;
+  std::string negotiated;  // of IKEv2: the algorithms in use
 };
 struct StatusReport {
   std::uint64_t id = 0;
@@ -198,7 +214,13 @@ struct TimestampFloor {
 };
 
 struct KeySource {
-  enum class Kind : std::uint8_t { kWireguardPrivate, kPreshared, kIkePreshared, kIkeSigning, kIkePpk };  // one key, one purpose
+  enum class Kind : std::uint8_t {
+    kWireguardPrivate,
+    kPreshared,
+    kIkePreshared,
+    kIkeSigning,
+    kIkePpk
+  };                 // one key, one purpose
   std::string name;  // as requests name it = path as written in the configuration
   Kind kind = Kind::kWireguardPrivate;
   std::string path;  // absolute
@@ -210,7 +232,8 @@ struct KeyOutcome {
   std::string name;
   bool good = false;
   std::string error;
-  std::array<std::uint8_t, 32> public_key{};
+  std::array<std::uint8_t, 32> public_key{};       // kWireguardPrivate
+  std::vector<std::uint16_t> signature_schemes{};  // kIkeSigning
 };
 struct KeysConfigured {
   std::vector<KeyOutcome> keys;
@@ -229,6 +252,9 @@ SEKISHO_ENUM_LIMIT(ProcessRole, ProcessRole::kAccessd)
 SEKISHO_ENUM_LIMIT(tunnel::wire::EventKind, tunnel::wire::EventKind::kSourceRefused)
 SEKISHO_ENUM_LIMIT(KeySource::Kind, KeySource::Kind::kIkePpk)
 SEKISHO_ENUM_LIMIT(tunnel::wire::KeyRequest::Operation, tunnel::wire::KeyRequest::Operation::kIkePpk)
+SEKISHO_ENUM_LIMIT(SocketKind, SocketKind::kEsp)
+SEKISHO_ENUM_LIMIT(config::RevocationCheck, config::RevocationCheck::kNotChecked)
+SEKISHO_ENUM_LIMIT(config::CryptoProfile, config::CryptoProfile::kIpsecCompat)
 SEKISHO_ENUM_LIMIT(Direction, Direction::kIntoTunnel)
 SEKISHO_ENUM_LIMIT(policy::PermissionKind, policy::PermissionKind::kInside)
 #undef SEKISHO_ENUM_LIMIT
@@ -246,14 +272,15 @@ template <class Ar> void fields(Ar& ar, ApplyPlan& m) { transfer_all(ar, m.gener
 template <class Ar> void fields(Ar& ar, PlanApplied& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, OpenDescriptors& m) { transfer_all(ar, m.unused); }
 template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused); }
-template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address); }
+template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address, m.kind); }
+template <class Ar> void fields(Ar& ar, NamedOctets& m) { transfer_all(ar, m.name, m.octets); }
 template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }
 template <class Ar> void fields(Ar& ar, KernelDrift& m) { transfer_all(ar, m.what, m.repaired, m.pid, m.program); }
 template <class Ar>
 void fields(Ar& ar, KernelRefusals& m) {
   transfer_all(ar, m.totals);
 }
-template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now); }
+template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now, m.signature_schemes, m.files); }
 template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }
 template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events, m.lost); }
@@ -262,13 +289,13 @@ template <class Ar> void fields(Ar& ar, RefusedSum::Reason& m) { transfer_all(ar
 template <class Ar> void fields(Ar& ar, RefusedSum& m) { transfer_all(ar, m.facility, m.reasons); }
 template <class Ar> void fields(Ar& ar, GuardRefusals& m) { transfer_all(ar, m.packets, m.sums); }
 template <class Ar> void fields(Ar& ar, StatusQuery& m) { transfer_all(ar, m.id); }
-template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out, m.problem, m.problem_since); }
+template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out, m.problem, m.problem_since, m.negotiated); }
 template <class Ar> void fields(Ar& ar, Counter& m) { transfer_all(ar, m.name, m.value); }
 template <class Ar> void fields(Ar& ar, StatusReport& m) { transfer_all(ar, m.id, m.tunnels, m.counters); }
 template <class Ar> void fields(Ar& ar, TimestampFloor& m) { transfer_all(ar, m.seconds); }
 template <class Ar> void fields(Ar& ar, KeySource& m) { transfer_all(ar, m.name, m.kind, m.path); }
 template <class Ar> void fields(Ar& ar, ConfigureKeys& m) { transfer_all(ar, m.keys); }
-template <class Ar> void fields(Ar& ar, KeyOutcome& m) { transfer_all(ar, m.name, m.good, m.error, m.public_key); }
+template <class Ar> void fields(Ar& ar, KeyOutcome& m) { transfer_all(ar, m.name, m.good, m.error, m.public_key, m.signature_schemes); }
 template <class Ar> void fields(Ar& ar, KeysConfigured& m) { transfer_all(ar, m.keys); }
 template <class Ar> void fields(Ar& ar, KeyRequests& m) { transfer_all(ar, m.requests); }
 template <class Ar> void fields(Ar& ar, KeyReplies& m) { transfer_all(ar, m.replies); }
@@ -310,8 +337,18 @@ void fields(Ar& ar, WireguardPeer& m) {
   gateway::core::transfer_all(ar, m.public_key, m.preshared_key, m.endpoint, m.persistent_keepalive_seconds);
 }
 template <class Ar>
+void fields(Ar& ar, AlgorithmException& m) {
+  gateway::core::transfer_all(ar, m.algorithm, m.until);
+}
+template <class Ar>
+void fields(Ar& ar, IkePeer& m) {
+  gateway::core::transfer_all(ar, m.local_id, m.remote_id, m.preshared_key, m.authority_file, m.revocation_list_file,
+                              m.revocation, m.list_grace_days, m.endpoint, m.always_in_udp, m.ppk_id, m.ppk,
+                              m.ppk_required, m.exceptions);
+}
+template <class Ar>
 void fields(Ar& ar, FacilityPlan& m) {
-  gateway::core::transfer_all(ar, m.name, m.title, m.networks, m.sources, m.mtu, m.wireguard);
+  gateway::core::transfer_all(ar, m.name, m.title, m.networks, m.sources, m.mtu, m.wireguard, m.ike);
 }
 template <class Ar>
 void fields(Ar& ar, Permission& m) {
@@ -329,8 +366,8 @@ void fields(Ar& ar, RoutingRule& m) {
 template <class Ar>
 void fields(Ar& ar, Plan& m) {
   gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
-                              m.gateway_key, m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes,
-                              m.rules);
+                              m.gateway_key, m.ikev2, m.crypto_profile, m.certificate_file, m.signing_key,
+                              m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes, m.rules);
 }
 }  // namespace policy
 

@@ -17,6 +17,7 @@
 #include "gateway/daemon/accessd_guard_refusals.h"
 #include "gateway/daemon/accessd_recorder.h"
 #include "gateway/daemon/accessd_views.h"
+#include "gateway/os/certificate_files.h"
 #include "gateway/os/control_socket.h"
 #include "gateway/os/netfilter_socket.h"
 #include "gateway/os/supervised_child.h"
@@ -124,6 +125,7 @@ class Accessd {
   Tunnels tunnels_;
   std::vector<core::Counter> counters_;
   std::uint64_t timestamp_floor_ = 0;
+  os::CertificateFiles certificates_;
   std::string timestamp_warning_;  // why the kept floor could not be used at the start
   Instant now_, summary_at_;
 };

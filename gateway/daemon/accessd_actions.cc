@@ -50,8 +50,14 @@ void Accessd::act(const action::RequestDescriptors&) {
 }
 
 void Accessd::act(const action::ConfigureTunneld& wanted) {
-  core::ConfigureTunnels message{wanted.generation, wanted.plan,      {},
-                                 wanted.public_key, timestamp_floor_, os::wall_now()};
+  core::ConfigureTunnels message{wanted.generation,
+                                 wanted.plan,
+                                 {},
+                                 wanted.public_key,
+                                 timestamp_floor_,
+                                 os::wall_now(),
+                                 wanted.signature_schemes,
+                                 certificates_.read(wanted.plan, config_directory())};
   std::vector<int> descriptors;
   if (wanted.with_descriptors) {
     message.sockets = devices_.sockets;

@@ -43,8 +43,13 @@ const char* step_name(core::ChangeRecord::Step step) {
   return "config.unknown";
 }
 
+const char* protocol_of(const policy::FacilityPlan& facility) {
+  return facility.ike ? "ikev2" : "wireguard";
+}
+
 Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& status, const audit::RecordTime& now) {
-  Json tunnel{{"facility", facility.name.text}, {"protocol", "wireguard"}, {"state", status.up ? "up" : "down"}};
+  Json tunnel{
+      {"facility", facility.name.text}, {"protocol", protocol_of(facility)}, {"state", status.up ? "up" : "down"}};
   tunnel["remote"] = status.remote ? Json(status.remote->to_string()) : Json();
   if (status.last_handshake) {
     const auto ago = now.boot - *status.last_handshake;
@@ -54,6 +59,7 @@ Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& s
   tunnel["handshakes"] = status.handshakes;
   tunnel["bytes_received"] = status.received_bytes, tunnel["packets_received"] = status.received_packets;
   tunnel["bytes_sent"] = status.sent_bytes, tunnel["packets_sent"] = status.sent_packets;
+  if (!status.negotiated.empty()) tunnel["negotiated"] = status.negotiated;
   if (!status.problem.empty()) {
     tunnel["problem"] = status.problem;
     if (status.problem_since)
@@ -112,7 +118,7 @@ Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit:
     if (status != nullptr)
       list.push_back(tunnel_of(facility, *status, now));
     else
-      list.push_back({{"facility", facility.name.text}, {"protocol", "wireguard"}, {"state", "unknown"}});
+      list.push_back({{"facility", facility.name.text}, {"protocol", protocol_of(facility)}, {"state", "unknown"}});
   }
   return {{"tunnels", std::move(list)}};
 }

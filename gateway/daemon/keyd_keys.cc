@@ -45,13 +45,19 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
   core::KeysConfigured outcome;
   auto memory = os::LockedMemory::allocate(std::max<std::size_t>(1, wanted.keys.size()) * 32);
   if (!memory) {
-    for (const auto& source : wanted.keys) outcome.keys.push_back({source.name, false, memory.error().to_string(), {}});
+    for (const auto& source : wanted.keys)
+      outcome.keys.push_back({source.name, false, memory.error().to_string(), {}, {}});
     return outcome;
   }
   std::map<std::string, Key> keys;
+  std::map<std::string, tunnel::crypto::SigningKey> signing;
   for (std::size_t slot = 0; slot < wanted.keys.size(); ++slot) {
     const auto& source = wanted.keys[slot];
-    auto& told = outcome.keys.emplace_back(core::KeyOutcome{source.name, true, {}, {}});
+    auto& told = outcome.keys.emplace_back(core::KeyOutcome{source.name, true, {}, {}, {}});
+    if (source.kind == KeySource::Kind::kIkeSigning) {
+      read_signing_key(source, told, signing);
+      continue;
+    }
     const auto place = memory->octets().subspan(slot * 32).first<32>();
     const auto before = keys_.find(source.name);
     if (auto read = os::read_key_file(source.path)) {
@@ -65,13 +71,43 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
     keys[source.name] = {source.kind, slot};
   }
   keys_ = std::move(keys);
+  signing_ = std::move(signing);
   memory_ = *std::move(memory);
   return outcome;
+}
+
+// RFC 7427: only the key asked for, only with a scheme of its kind.
+void KeydKeys::read_signing_key(const KeySource& source, core::KeyOutcome& told,
+                                std::map<std::string, tunnel::crypto::SigningKey>& into) const {
+  const auto text = os::read_private_key_text(source.path);
+  auto key = text ? tunnel::crypto::SigningKey::parse_pem(text->expose()) : std::nullopt;
+  if (!key) {
+    told.good = false;
+    told.error = text ? source.path +
+                            ": not a private key in PEM that is taken here (ECDSA P-256, P-384, P-521; RSA "
+                            "from 2048 bits; Ed25519; not encrypted)"
+                      : text.error().to_string();
+    const auto before = signing_.find(source.name);
+    if (before == signing_.end()) return;
+    key = before->second;
+  }
+  for (const auto scheme : key->schemes()) told.signature_schemes.push_back(static_cast<std::uint16_t>(scheme));
+  into.emplace(source.name, *std::move(key));
 }
 
 KeyReply KeydKeys::answer(const KeyRequest& request) const {
   KeyReply reply;
   reply.id = request.id;
+  if (request.operation == KeyRequest::Operation::kSign) {
+    const auto key = signing_.find(request.key);
+    const bool known = request.scheme <= static_cast<std::uint16_t>(tunnel::crypto::SignatureScheme::kEd25519);
+    if (key == signing_.end() || !known || request.octets.empty()) return reply;
+    auto signature = key->second.sign(static_cast<tunnel::crypto::SignatureScheme>(request.scheme), request.octets);
+    if (!signature) return reply;
+    reply.octets = *std::move(signature);
+    reply.good = true;
+    return reply;
+  }
   const auto found = keys_.find(request.key);
   if (found == keys_.end() || found->second.kind != kind_for(request.operation)) return reply;
   const auto key = octets_of(found->second);
@@ -83,8 +119,6 @@ KeyReply KeydKeys::answer(const KeyRequest& request) const {
     if (!ike_psk_authentication(key, request, reply)) return reply;
   } else if (request.operation == KeyRequest::Operation::kIkePpk) {
     if (!ike_ppk_mix(key, request, reply)) return reply;
-  } else if (request.operation == KeyRequest::Operation::kSign) {
-    return reply;  // no key of this kind is read yet
   } else {
     const auto derived = tunnel::crypto::kdf3(request.input.expose(), key);
     put(reply, 0, derived.first.expose());

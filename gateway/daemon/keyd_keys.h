@@ -7,6 +7,7 @@
 
 #include "gateway/core/messages.h"
 #include "gateway/os/locked_memory.h"
+#include "tunnel/crypto/signature.h"
 
 namespace gateway::daemon {
 
@@ -27,7 +28,11 @@ class KeydKeys {
   };
   [[nodiscard]] std::span<const std::uint8_t, 32> octets_of(const Key& key) const;
 
+  void read_signing_key(const core::KeySource& source, core::KeyOutcome& told,
+                        std::map<std::string, tunnel::crypto::SigningKey>& into) const;
+
   std::map<std::string, Key> keys_;
+  std::map<std::string, tunnel::crypto::SigningKey> signing_;  // in OpenSSL's memory
   os::LockedMemory memory_;
 };
 

@@ -10,8 +10,16 @@
 
 namespace gateway::daemon {
 
-using config::value::SocketAddress;
 using os::OsResult;
+
+namespace {
+
+OsResult<os::FileDescriptor> bind(const core::BoundSocket& wanted) {
+  return wanted.kind == core::SocketKind::kEsp ? os::bind_outside_esp(wanted.address.address)
+                                               : os::bind_outside(wanted.address);
+}
+
+}  // namespace
 
 void NetdDescriptors::adopt(os::Message kept) {
   const auto description = core::decode<core::Descriptors>(kept.payload);
@@ -21,7 +29,7 @@ void NetdDescriptors::adopt(os::Message kept) {
   nflog_ = std::move(all.back());
   conntrack_ = std::move(all[all.size() - 2]);
   for (std::size_t i = 0; i < description->sockets.size(); ++i)
-    sockets_.push_back({description->sockets[i].address, std::move(all[i + 1])});
+    sockets_.push_back({description->sockets[i], std::move(all[i + 1])});
 }
 
 OsResult<bool> NetdDescriptors::ensure_tun() {
@@ -33,10 +41,9 @@ OsResult<bool> NetdDescriptors::ensure_tun() {
 
 OsResult<void> NetdDescriptors::open(const policy::Plan& plan) {
   std::vector<Outside> wanted;
-  for (const auto& address : plan.outside_addresses) {
-    const SocketAddress bound{address, plan.wireguard_port};
-    const auto there = std::ranges::find(sockets_, bound, &Outside::address);
-    wanted.push_back({bound, there != sockets_.end() ? std::move(there->socket) : TRY(os::bind_outside(bound))});
+  for (const core::BoundSocket& bound : core::sockets_of(plan)) {
+    const auto there = std::ranges::find(sockets_, bound, &Outside::bound);
+    wanted.push_back({bound, there != sockets_.end() ? std::move(there->socket) : TRY(bind(bound))});
   }
   sockets_ = std::move(wanted);
   if (!conntrack_.valid()) conntrack_ = TRY(os::open_conntrack_events());
@@ -46,7 +53,7 @@ OsResult<void> NetdDescriptors::open(const policy::Plan& plan) {
 
 core::Descriptors NetdDescriptors::description() const {
   core::Descriptors description{true, {}, policy::kTunnelInterface, {}};
-  for (const auto& socket : sockets_) description.sockets.push_back({socket.address});
+  for (const auto& socket : sockets_) description.sockets.push_back(socket.bound);
   return description;
 }
 

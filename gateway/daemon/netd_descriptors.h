@@ -24,7 +24,7 @@ class NetdDescriptors {
 
  private:
   struct Outside {
-    config::value::SocketAddress address;
+    core::BoundSocket bound;
     os::FileDescriptor socket;
   };
   os::FileDescriptor tun_;

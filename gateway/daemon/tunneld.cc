@@ -53,7 +53,7 @@ void Tunneld::serve(const os::ReadyDescriptor& ready) {
   if (ready.token == kTunToken) return serve_tun();
   if (ready.token < kFirstSocketToken) return;
   const std::size_t index = ready.token - kFirstSocketToken;
-  if (index < sockets_.size()) serve_socket(index);
+  if (index < outside_.size() && outside_[index].socket) serve_socket(*outside_[index].socket);
 }
 
 void Tunneld::serve_tun() {
@@ -66,9 +66,9 @@ void Tunneld::serve_tun() {
   }
 }
 
-void Tunneld::serve_socket(std::size_t index) {
+void Tunneld::serve_socket(os::UdpSocket& socket) {
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
-    const auto datagrams = sockets_[index].receive();
+    const auto datagrams = socket.receive();
     if (datagrams.empty()) return;
     plane_.from_outside(datagrams, now_, out_);
     flush();
@@ -85,29 +85,23 @@ void Tunneld::flush() {
   out_.clear();
 }
 
-// The socket of a transmit. Sockets may have been handed over anew in another order, so the index counts only where the
-// local address still fits (P8).
+// The socket of a transmit. One that is gone, or a peer not heard from yet (its local address is unspecified): the
+// first socket of the same kind and family, and the kernel chooses the source unless that is bound to one.
 void Tunneld::choose_socket(tunnel::wire::OuterPath& path) const {
-  const auto fits = [&path](const os::UdpSocket& socket) {
-    const auto& bound = socket.bound().address;
-    return bound == path.local || (bound.is_unspecified() && bound.family() == path.local.family());
+  const bool there = path.socket < outside_.size() && outside_[path.socket].socket;
+  if (there && !path.local.is_unspecified()) return;
+  const auto kind = path.socket < outside_.size() ? outside_[path.socket].bound.kind : core::SocketKind::kWireguard;
+  const auto fits = [&](const Outside& each) {
+    return each.socket && each.bound.kind == kind &&
+           each.bound.address.address.family() == path.remote.address.family();
   };
-  if (path.local.is_unspecified()) {
-    path.socket = socket_towards(path.remote.address);
-  } else if (path.socket >= sockets_.size() || !fits(sockets_[path.socket])) {
-    const auto found = std::find_if(sockets_.begin(), sockets_.end(), fits);
-    const bool gone = found == sockets_.end();
-    if (gone) path.local = {};  // that address is no longer ours: the kernel chooses
-    path.socket = gone ? socket_towards(path.remote.address) : static_cast<std::uint16_t>(found - sockets_.begin());
-  }
+  const auto found = std::ranges::find_if(outside_, fits);
+  path.local = {};
+  path.socket = found == outside_.end() ? UINT16_MAX : static_cast<std::uint16_t>(found - outside_.begin());
 }
 
-// For a peer not heard from yet: the first socket of its family; the kernel chooses the source unless it is bound to
-// one.
-std::uint16_t Tunneld::socket_towards(const config::value::IpAddress& remote) const {
-  for (std::size_t i = 0; i < sockets_.size(); ++i)
-    if (sockets_[i].bound().address.family() == remote.family()) return static_cast<std::uint16_t>(i);
-  return UINT16_MAX;  // counted as lost
+os::UdpSocket* Tunneld::socket_at(std::uint16_t number) {
+  return number < outside_.size() && outside_[number].socket ? &*outside_[number].socket : nullptr;
 }
 
 // Runs of one socket at a time, so that each leaves in one call and the order of every peer stays.
@@ -118,15 +112,16 @@ void Tunneld::flush_transmits() {
     const std::uint16_t index = all[begin].path.socket;
     std::size_t end = begin + 1;
     while (end < all.size() && all[end].path.socket == index) ++end;
-    if (index >= sockets_.size()) {
+    os::UdpSocket* const socket = socket_at(index);
+    if (socket == nullptr) {
       transmits_lost_ += end - begin;
       begin = end;
       continue;
     }
-    begin += sockets_[index].send(all.subspan(begin, end - begin));
+    begin += socket->send(all.subspan(begin, end - begin));
     if (begin == end) continue;
     // Backpressure: nothing more is read meanwhile, so the TUN's queue fills and its senders slow down.
-    if (sockets_[index].wait_writable(kFullSocketWait)) continue;
+    if (socket->wait_writable(kFullSocketWait)) continue;
     transmits_lost_ += end - begin;
     begin = end;
   }

@@ -42,11 +42,12 @@ class Tunneld {
   // packets
   void serve(const os::ReadyDescriptor& ready);
   void serve_tun();
-  void serve_socket(std::size_t index);
+  void serve_socket(os::UdpSocket& socket);
   void flush();
   void flush_transmits();
   void choose_socket(tunnel::wire::OuterPath& path) const;
-  [[nodiscard]] std::uint16_t socket_towards(const config::value::IpAddress& remote) const;
+  [[nodiscard]] os::UdpSocket* socket_at(std::uint16_t number);
+  [[nodiscard]] std::uint16_t place_of(const core::BoundSocket& bound);
 
   // what the data plane wants from others
   void ask_keyd();
@@ -66,7 +67,11 @@ class Tunneld {
   core::DataPlaneOutputs out_;
   core::Times now_;
   std::optional<os::TunQueue> tun_;
-  std::vector<os::UdpSocket> sockets_;
+  struct Outside {
+    core::BoundSocket bound;
+    std::optional<os::UdpSocket> socket;  // none: that address or port is no longer ours
+  };
+  std::vector<Outside> outside_;           // the index is OuterPath::socket, and means the same socket for ever
   std::vector<std::uint64_t> asked_keys_;  // request ids keyd has not answered
   core::EventQueue events_;
   std::optional<std::uint64_t> asked_timestamps_;  // floor sent to accessd, echo outstanding

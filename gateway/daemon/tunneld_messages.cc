@@ -19,6 +19,7 @@ using os::OsError;
 
 constexpr std::uint64_t kTimestampsAhead = 600;             // seconds asked to be durable beyond now
 constexpr auto kTimestampsRetry = std::chrono::seconds(5);  // after accessd could not keep them
+constexpr std::size_t kMostOutside = 4096;                  // sockets ever named: outside addresses change rarely
 constexpr std::uint64_t kTimestampsRenew = 300;             // asked again when less than this is left
 
 }  // namespace
@@ -48,7 +49,9 @@ void Tunneld::configure(const core::ConfigureTunnels& request, std::vector<FileD
   core::TunnelsConfigured answer{request.generation, true, {}};
   if (auto adopted = adopt(request, std::move(descriptors)); !adopted) {
     answer.good = false, answer.error = adopted.error().to_string();
-  } else if (auto applied = plane_.apply(request.plan, {request.public_key, request.timestamp_floor}, now_, out_);
+  } else if (auto applied = plane_.apply(
+                 request.plan, {request.public_key, request.timestamp_floor, request.signature_schemes, request.files},
+                 now_, out_);
              !applied) {
     answer.good = false, answer.error = applied.error();
   }
@@ -71,21 +74,37 @@ os::OsResult<void> Tunneld::adopt(const core::ConfigureTunnels& request, std::ve
   for (std::size_t i = 0; i < request.sockets.size(); ++i)
     if (os::bound_address(descriptors[i + 1].number()) != request.sockets[i].address)
       return std::unexpected(OsError{0, "a socket is not bound to " + request.sockets[i].address.to_string()});
+  if (outside_.size() + request.sockets.size() > kMostOutside)
+    return std::unexpected(OsError{0, "too many outside addresses have come and gone; restart tunneld"});
   auto tun = TRY(os::TunQueue::adopt(std::move(descriptors[0])));
   if (tun_) child_.loop().forget(tun_->descriptor());
-  for (const os::UdpSocket& socket : sockets_) child_.loop().forget(socket.descriptor());
+  for (Outside& each : outside_)
+    if (each.socket) child_.loop().forget(each.socket->descriptor()), each.socket.reset();
   tun_ = std::move(tun);
-  sockets_.clear();
-  for (std::size_t i = 0; i < request.sockets.size(); ++i)
-    sockets_.emplace_back(std::move(descriptors[i + 1]), request.sockets[i].address, static_cast<std::uint16_t>(i));
+  std::vector<core::OuterSocket> named;
+  for (std::size_t i = 0; i < request.sockets.size(); ++i) {
+    const core::BoundSocket& bound = request.sockets[i];
+    const std::uint16_t place = place_of(bound);
+    outside_[place].socket.emplace(std::move(descriptors[i + 1]), bound.address, place);
+    named.push_back({place, bound});
+  }
+  plane_.set_sockets(named);
   return watch_all();
+}
+
+std::uint16_t Tunneld::place_of(const core::BoundSocket& bound) {
+  const auto known = std::ranges::find(outside_, bound, &Outside::bound);
+  if (known != outside_.end()) return static_cast<std::uint16_t>(known - outside_.begin());
+  outside_.push_back({bound, {}});
+  return static_cast<std::uint16_t>(outside_.size() - 1);
 }
 
 os::OsResult<void> Tunneld::watch_all() {
   if (auto watched = child_.loop().watch(tun_->descriptor(), kTunToken); !watched) return watched;
-  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+  for (std::size_t i = 0; i < outside_.size(); ++i) {
+    if (!outside_[i].socket) continue;
     const auto token = kFirstSocketToken + static_cast<std::uint32_t>(i);
-    if (auto watched = child_.loop().watch(sockets_[i].descriptor(), token); !watched) return watched;
+    if (auto watched = child_.loop().watch(outside_[i].socket->descriptor(), token); !watched) return watched;
   }
   return {};
 }
@@ -142,7 +161,7 @@ void Tunneld::tell_refusals() {
 // S18: timestamps are used only up to what accessd has made durable. Asked for early, one question at a time.
 void Tunneld::renew_timestamps() {
   auto& accessd = child_.peer(ProcessRole::kAccessd);
-  if (!plane_.configured() || asked_timestamps_ || !accessd.open() || now_.boot < ask_timestamps_at_) return;
+  if (!plane_.uses_timestamps() || asked_timestamps_ || !accessd.open() || now_.boot < ask_timestamps_at_) return;
   const auto wall = tunnel::wireguard::sane_label(now_.wall);
   const std::uint64_t used = plane_.timestamps_used();
   if (plane_.durable_timestamps() >= std::max(wall ? *wall + kTimestampsRenew : 0, used + 1)) return;
@@ -155,9 +174,10 @@ void Tunneld::renew_timestamps() {
 void Tunneld::report(const core::StatusQuery& query) {
   core::StatusReport answer{query.id, plane_.status(), plane_.counters()};
   os::UdpCounters udp;
-  for (const os::UdpSocket& socket : sockets_) {
-    udp.received += socket.counters().received, udp.truncated += socket.counters().truncated;
-    udp.sent += socket.counters().sent, udp.send_failed += socket.counters().send_failed;
+  for (const Outside& each : outside_) {
+    if (!each.socket) continue;
+    udp.received += each.socket->counters().received, udp.truncated += each.socket->counters().truncated;
+    udp.sent += each.socket->counters().sent, udp.send_failed += each.socket->counters().send_failed;
   }
   const os::TunCounters tun = tun_ ? tun_->counters() : os::TunCounters{};
   answer.counters.insert(answer.counters.end(), {{"udp-received", udp.received},

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bitset>
 #include <cerrno>
 #include <cstring>
@@ -33,7 +34,7 @@ JudgedKeyFile not_opened(int error) {
 }
 
 // Of the file, before a word of it is read.
-JudgedKeyFile judge(int file) {
+JudgedKeyFile judge(int file, std::size_t largest) {
   struct stat facts{};
   if (fstat(file, &facts) != 0) return refused(State::kUnreadable, std::strerror(errno));
   if (!S_ISREG(facts.st_mode)) return refused(State::kMalformed, "not a regular file");
@@ -41,7 +42,7 @@ JudgedKeyFile judge(int file) {
     return refused(State::kOpenToOthers, fmt::format("mode {:04o}", static_cast<unsigned>(facts.st_mode & 07777)));
   if (facts.st_uid != 0 && facts.st_uid != geteuid())
     return refused(State::kOpenToOthers, fmt::format("owned by user {}", facts.st_uid));
-  if (facts.st_size > static_cast<off_t>(kLargestFile))
+  if (facts.st_size > static_cast<off_t>(largest))
     return refused(State::kMalformed, fmt::format("{} octets", facts.st_size));
   return {};
 }
@@ -104,7 +105,7 @@ JudgedKeyFile judge_key_file(const std::string& path) {
   // O_NONBLOCK: opening a FIFO must not wait for its writer.
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) return not_opened(errno);
-  auto judged = judge(file.number());
+  auto judged = judge(file.number(), kLargestFile);
   if (judged.state != State::kGood) return judged;
   Secret<kLargestFile> text;
   const auto size = read_whole(file.number(), text.fill());
@@ -121,6 +122,18 @@ OsResult<Secret<32>> read_key_file(const std::string& path) {
   auto judged = judge_key_file(path);
   if (judged.state == State::kGood && judged.key) return *std::move(judged.key);
   return std::unexpected(OsError{0, path + ": " + sentence(judged)});
+}
+
+OsResult<tunnel::crypto::SecretOctets> read_private_key_text(const std::string& path) {
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const auto judged = file.valid() ? judge(file.number(), kLargestPem) : not_opened(errno);
+  if (judged.state != State::kGood) return std::unexpected(OsError{0, path + ": " + sentence(judged)});
+  tunnel::crypto::SecretOctets whole(kLargestPem);
+  const auto size = read_whole(file.number(), whole.fill());
+  if (!size) return std::unexpected(OsError{errno, path});
+  tunnel::crypto::SecretOctets text(*size);
+  std::ranges::copy(whole.expose().first(*size), text.fill().begin());
+  return text;
 }
 
 }  // namespace gateway::os

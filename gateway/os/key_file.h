@@ -8,6 +8,7 @@
 #include "config/load.h"
 #include "gateway/os/error.h"
 #include "tunnel/crypto/secret.h"
+#include "tunnel/crypto/secret_octets.h"
 
 namespace gateway::os {
 
@@ -24,5 +25,10 @@ struct JudgedKeyFile {
 
 // The key of a good file. The error is a sentence that begins with the path; it never holds what is in the file.
 [[nodiscard]] OsResult<tunnel::crypto::Secret<32>> read_key_file(const std::string& path);
+
+// The text of a PEM file with a private key: same rights and ownership as above, at most kLargestPem octets. Wiped with
+// its type; whether it is a key is tunnel::crypto's to say.
+inline constexpr std::size_t kLargestPem = 16 * 1024;
+[[nodiscard]] OsResult<tunnel::crypto::SecretOctets> read_private_key_text(const std::string& path);
 
 }  // namespace gateway::os

@@ -22,13 +22,14 @@ constexpr int kBufferOctets = 4 << 20;
 struct Option {
   int level, name, value;
 };
-// IP_FREEBIND serves both families.
+// Binding to an address that is not there yet.
 // *_PMTUDISC_OMIT: an ICMP error anybody on the carrier's network can forge must not shrink what leaves for a hospital
 // (RFC 5927 7); the inner MTU is configured, and the inner path has its own discovery.
 constexpr std::array kOptionsV4{Option{IPPROTO_IP, IP_FREEBIND, 1}, Option{IPPROTO_IP, IP_PKTINFO, 1},
                                 Option{IPPROTO_IP, IP_RECVTOS, 1},
                                 Option{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT}};
-constexpr std::array kOptionsV6{Option{IPPROTO_IPV6, IPV6_V6ONLY, 1}, Option{IPPROTO_IP, IP_FREEBIND, 1},
+constexpr std::array kOptionsV6{Option{IPPROTO_IPV6, IPV6_V6ONLY, 1} /* the first: see bind_socket */,
+                                Option{IPPROTO_IPV6, IPV6_FREEBIND, 1},
                                 Option{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT},
                                 Option{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1}, Option{IPPROTO_IPV6, IPV6_RECVTCLASS, 1}};
 
@@ -68,14 +69,13 @@ void widen_buffers(int socket) {
       (void)setsockopt(socket, SOL_SOCKET, plain, &kBufferOctets, sizeof kBufferOctets);  // as much as the limit allows
 }
 
-}  // namespace
-
-OsResult<FileDescriptor> bind_outside(const SocketAddress& address) {
+OsResult<FileDescriptor> bind_socket(const SocketAddress& address, int type, int protocol) {
   const bool v4 = address.address.is_v4();
-  const std::string name = address.to_string();
-  FileDescriptor socket(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const std::string name = protocol == IPPROTO_ESP ? address.address.to_string() + " protocol 50" : address.to_string();
+  FileDescriptor socket(::socket(v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
   if (!socket.valid()) return std::unexpected(OsError{errno, "socket for " + name});
-  const auto options = v4 ? std::span<const Option>(kOptionsV4) : std::span<const Option>(kOptionsV6);
+  auto options = v4 ? std::span<const Option>(kOptionsV4) : std::span<const Option>(kOptionsV6);
+  if (!v4 && type == SOCK_RAW) options = options.subspan(1);  // a raw socket has one family by itself
   if (auto set = set_options(socket.number(), options, name); !set) return std::unexpected(set.error());
   widen_buffers(socket.number());
   const auto kernel = to_kernel(address);
@@ -84,24 +84,38 @@ OsResult<FileDescriptor> bind_outside(const SocketAddress& address) {
   return socket;
 }
 
+}  // namespace
+
+OsResult<FileDescriptor> bind_outside(const SocketAddress& address) {
+  return bind_socket(address, SOCK_DGRAM, IPPROTO_UDP);
+}
+
+OsResult<FileDescriptor> bind_outside_esp(const IpAddress& address) {
+  return bind_socket({address, 0}, SOCK_RAW, IPPROTO_ESP);
+}
+
 std::optional<SocketAddress> bound_address(int descriptor) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   int type = 0;
-  socklen_t type_size = sizeof type;
-  if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_DGRAM) return std::nullopt;
+  int protocol = 0;
+  socklen_t type_size = sizeof type, protocol_size = sizeof protocol;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0) return std::nullopt;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_size) != 0) return std::nullopt;
+  const bool udp = type == SOCK_DGRAM, esp = type == SOCK_RAW && protocol == IPPROTO_ESP;
+  if (!udp && !esp) return std::nullopt;
   if (getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
   if (storage.ss_family == AF_INET) {
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
     std::array<std::uint8_t, 4> octets{};
     std::memcpy(octets.data(), &v4->sin_addr, octets.size());
-    return SocketAddress{IpAddress::v4(octets), ntohs(v4->sin_port)};
+    return SocketAddress{IpAddress::v4(octets), udp ? ntohs(v4->sin_port) : std::uint16_t{0}};
   }
   if (storage.ss_family != AF_INET6) return std::nullopt;
   const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
   std::array<std::uint8_t, 16> octets{};
   std::memcpy(octets.data(), &v6->sin6_addr, octets.size());
-  return SocketAddress{IpAddress::v6(octets), ntohs(v6->sin6_port)};
+  return SocketAddress{IpAddress::v6(octets), udp ? ntohs(v6->sin6_port) : std::uint16_t{0}};
 }
 
 }  // namespace gateway::os

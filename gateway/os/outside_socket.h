@@ -1,4 +1,4 @@
-// The UDP sockets where tunnels are answered. Bound by netd, used by the data plane.
+// The sockets where tunnels are answered: UDP, and protocol 50. Bound by netd, used by the data plane.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,10 @@ namespace gateway::os {
 // IPV6_PKTINFO) and its TOS or traffic class; buffers of 4 MiB.
 [[nodiscard]] OsResult<FileDescriptor> bind_outside(const config::value::SocketAddress& address);
 
-// What a bound socket answers on; nothing when it is not a bound UDP socket.
+// IP protocol 50 for an address (RFC 4303 without UDP). Needs CAP_NET_RAW. IPv4 gives its packets with their header.
+[[nodiscard]] OsResult<FileDescriptor> bind_outside_esp(const config::value::IpAddress& address);
+
+// What a bound socket answers on, port 0 for protocol 50; nothing when it is neither.
 [[nodiscard]] std::optional<config::value::SocketAddress> bound_address(int descriptor);
 
 }  // namespace gateway::os

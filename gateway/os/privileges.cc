@@ -74,7 +74,9 @@ OsResult<void> load(const Filter& filter) {
 }  // namespace
 
 std::uint64_t capabilities_of(core::ProcessRole role) {
-  return role == core::ProcessRole::kNetd ? std::uint64_t{1} << CAP_NET_ADMIN : 0;
+  if (role != core::ProcessRole::kNetd) return 0;
+  // UDP 500 is a reserved port, protocol 50 a raw socket.
+  return std::uint64_t{1} << CAP_NET_ADMIN | std::uint64_t{1} << CAP_NET_BIND_SERVICE | std::uint64_t{1} << CAP_NET_RAW;
 }
 
 OsResult<void> keep_only_capabilities(std::uint64_t keep) {

@@ -8,7 +8,7 @@
 
 namespace gateway::os {
 
-// A set of CAP_* as bits. netd keeps CAP_NET_ADMIN, everyone else nothing.
+// A set of CAP_* as bits. netd keeps CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_NET_RAW, everyone else nothing.
 [[nodiscard]] std::uint64_t capabilities_of(core::ProcessRole role);
 
 // No new privileges, bounding and ambient sets emptied, permitted = effective = `keep` and of what is there now.

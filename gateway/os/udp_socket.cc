@@ -137,6 +137,15 @@ void UdpSocket::read_one(std::size_t i) {
   OuterDatagram datagram;
   datagram.path = {from_kernel(in_->names[i]), bound_.address, index_};
   datagram.bytes = {buffer_.data() + i * kLargest, in_->messages[i].msg_len};
+  if (bound_.port == 0) datagram.path.remote.port = 0;  // IPv6 gives the protocol's number here
+  if (bound_.port == 0 && bound_.address.is_v4()) {     // raw(7): the IPv4 header is there
+    const std::size_t header_size = datagram.bytes.empty() ? 0 : (datagram.bytes[0] & 15u) * 4u;
+    if (header_size < 20 || header_size > datagram.bytes.size()) {
+      ++counters_.truncated;
+      return;
+    }
+    datagram.bytes = datagram.bytes.subspan(header_size);
+  }
   for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control))
     read_control(*control, datagram);
   datagrams_.push_back(datagram);

@@ -1,5 +1,6 @@
-// Batches of datagrams on one bound UDP socket (recvmmsg, sendmmsg) with both ends and the ECN bits of each. Binding
-// and options: outside_socket.h. Buffers are made once; nothing is allocated per packet.
+// Batches of datagrams on one bound outside socket (recvmmsg, sendmmsg) with both ends and the ECN bits of each: UDP,
+// or protocol 50, whose datagrams are ESP packets without IP header and have port 0. Binding and options:
+// outside_socket.h. Buffers are made once; nothing is allocated per packet.
 #pragma once
 
 #include <array>

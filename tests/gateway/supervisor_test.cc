@@ -136,7 +136,7 @@ TEST_CASE("supervisor: four children, each with its own privilege and no more", 
   REQUIRE(children.size() == 4);
   for (const auto& [name, pid] : children) {
     INFO(name);
-    const std::string expected = name == "netd" ? "0000000000001000" : "0000000000000000";  // CAP_NET_ADMIN
+    const std::string expected = name == "netd" ? "0000000000003400" : "0000000000000000";  // BIND_SERVICE, ADMIN, RAW
     CHECK(status_field(pid, "CapEff") == expected);
     CHECK(status_field(pid, "CapPrm") == expected);
     CHECK(status_field(pid, "CapBnd") == "0000000000000000");

@@ -15,6 +15,7 @@ def generate_preshared_key():
 
 class Hospital:
     """`number` stands in every address: LAN 10.N.0.0/24 and fd00:N::/64, outside 198.51.N.7 and 2001:db8:N::7."""
+    protocol = "wireguard"
 
     def __init__(self, lab, name, number, nat_timeout=None, mtu=None):
         self.name, self.number, self.carrier, self.folder = name, number, lab.carrier, lab.folder

@@ -91,8 +91,10 @@ def reaches(namespace, address, port=SERVICE_PORT, timeout=2.0):
 class Lab:
     """Everything but the tunnels and the gateway process, which a test starts as it needs them."""
 
-    def __init__(self, nat_timeout=None, preshared=True, faults=False, gateway=True, tunnel_mtu=1420):
+    def __init__(self, nat_timeout=None, preshared=True, faults=False, gateway=True, tunnel_mtu=1420, kinds=(Hospital, Hospital)):
+        """`kinds`: the routers of A and B."""
         require_privilege()
+        self.kinds = kinds
         self._undo = contextlib.ExitStack()
         self.folder = tempfile.mkdtemp(prefix="sekisho-lab-")
         self._undo.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -125,8 +127,8 @@ class Lab:
             self.carrier.sysctl(path, 1)
         # a closed TCP flow ends, for the kernel, when conntrack forgets it: 120 s by default
         self.gw.sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", 2)
-        self.a = self._hospital("alpha", 1, nat_timeout)
-        self.b = self._hospital("bravo", 2, None)
+        self.a = self._hospital(self.kinds[0], "alpha", 1, nat_timeout)
+        self.b = self._hospital(self.kinds[1], "bravo", 2, None)
         if preshared:
             self.a.preshared_key, self.b.preshared_key = generate_preshared_key(), generate_preshared_key()
         self.web = WebServer(self.dc)
@@ -137,8 +139,8 @@ class Lab:
             self.gateway = Gateway(self.gw, pathlib.Path(self.folder) / "gateway", self.private_key, faults)
             self._undo.callback(self.gateway.close)
 
-    def _hospital(self, name, number, nat_timeout):
-        hospital = Hospital(self, name, number, nat_timeout, mtu=self.tunnel_mtu)
+    def _hospital(self, kind, name, number, nat_timeout):
+        hospital = kind(self, name, number, nat_timeout, mtu=self.tunnel_mtu)
         # the carrier also routes hospital and data centre prefixes to the gateway, as a hostile one could
         for family, prefixes, via in (("-4", [hospital.lan4, "10.80.0.0/24"], GATEWAY4),
                                       ("-6", [hospital.lan6, "fd00:80::/64"], GATEWAY6)):
@@ -155,14 +157,16 @@ class Lab:
         return [self.carrier, self.gw, self.dc] + [n for hospital in self.hospitals for n in hospital.namespaces]
 
     def facility(self, hospital, **tunnel):
-        preshared = {}
-        if hospital.preshared_key:
-            preshared = {"preshared_key_file": self.gateway.write_key(f"{hospital.name}.psk", hospital.preshared_key)}
+        if hospital.protocol == "ikev2":
+            own = hospital.tunnel(self.gateway)
+        else:
+            own = {"protocol": "wireguard", "public_key": hospital.public_key,
+                   "exception": {"reason": "lab", "approved_by": "lab", "until": "2099-12-31"}}
+            if hospital.preshared_key:
+                own["preshared_key_file"] = self.gateway.write_key(f"{hospital.name}.psk", hospital.preshared_key)
         return {"title": f"{hospital.name} hospital", "role": "disclosing", "networks": [hospital.lan4, hospital.lan6],
                 "may_use": ["karte"],
-                "tunnel": {"protocol": "wireguard", "public_key": hospital.public_key, **preshared,
-                           "source": [f"198.51.{hospital.number}.0/24", f"2001:db8:{hospital.number}::/64"],
-                           "exception": {"reason": "lab", "approved_by": "lab", "until": "2099-12-31"}, **tunnel}}
+                "tunnel": {**own, "source": [f"198.51.{hospital.number}.0/24", f"2001:db8:{hospital.number}::/64"], **tunnel}}
 
     def config(self, **changes):
         """The normal configuration; top-level keys given here replace or join it."""

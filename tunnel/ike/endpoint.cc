@@ -125,4 +125,10 @@ std::size_t Endpoint::ike_sas() const {
   return state_->sas.size();
 }
 
+#ifdef SEKISHO_FAULTS
+void Endpoint::set_faults(Faults faults) {
+  state_->faults = faults;
+}
+#endif
+
 }  // namespace tunnel::ike

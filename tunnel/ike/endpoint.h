@@ -110,6 +110,12 @@ struct PeerCounters {
   std::string negotiated;                             // of the newest CHILD SA and its IKE SA
 };
 
+#ifdef SEKISHO_FAULTS
+struct Faults {                 // deliberate mistakes, so that tests can show what the other layers catch (promise P4)
+  bool open_selectors = false;  // deliver whatever addresses an authenticated inner packet has
+};
+#endif
+
 class Endpoint {  // no clock, no socket, no log
  public:
   Endpoint(EndpointParams params, crypto::Rng& rng, Instant now);
@@ -145,6 +151,9 @@ class Endpoint {  // no clock, no socket, no log
   [[nodiscard]] std::size_t half_open() const;
   // All IKE SAs, half-open ones included.
   [[nodiscard]] std::size_t ike_sas() const;
+#ifdef SEKISHO_FAULTS
+  void set_faults(Faults faults);
+#endif
 
  private:
   struct State;

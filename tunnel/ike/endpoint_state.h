@@ -308,6 +308,9 @@ struct Endpoint::State {
   void tell_failure(Peer& peer, const wire::OuterPath& path, std::string_view detail, Turn turn);
   void tell_stranger(const wire::OuterPath& path, std::string_view detail, Turn turn);
 
+#ifdef SEKISHO_FAULTS
+  Faults faults;
+#endif
   EndpointParams params;
   crypto::Rng& rng;
   CookieMint cookies;

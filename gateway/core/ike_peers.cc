@@ -1,0 +1,178 @@
+#include "gateway/core/ike_peers.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <set>
+
+#include "config/report.h"
+#include "tunnel/ike/profile.h"
+
+namespace gateway::core {
+namespace {
+
+using policy::FacilityPlan;
+using policy::IkePeer;
+using policy::Plan;
+using tunnel::crypto::Certificate;
+using tunnel::ike::CertificateAuthentication;
+using tunnel::ike::IdentityValue;
+using tunnel::ike::IdType;
+using tunnel::ike::PeerParams;
+using Octets = std::vector<std::uint8_t>;
+
+Octets octets_of(std::string_view text) {
+  return {text.begin(), text.end()};
+}
+
+Result<IdentityValue, std::string> address_identity(std::string_view text) {
+  const auto address = TRY(config::value::IpAddress::parse(text));
+  const auto octets = address.octets();
+  return IdentityValue{address.is_v4() ? IdType::kIpv4 : IdType::kIpv6, {octets.begin(), octets.end()}};
+}
+
+Result<IdentityValue, std::string> key_identity(std::string_view text) {
+  Octets octets(text.size() / 2);
+  std::size_t length = 0;
+  const int bad = sodium_hex2bin(octets.data(), octets.size(), text.data(), text.size(), nullptr, &length, nullptr);
+  if (bad != 0 || length != octets.size()) return std::unexpected("keyid is not hexadecimal");
+  return IdentityValue{IdType::kKeyId, std::move(octets)};
+}
+
+Result<const Octets*, std::string> file(const IkeCredentials& credentials, const std::string& name) {
+  const auto found = std::ranges::find(credentials.files, name, &NamedOctets::name);
+  if (found == credentials.files.end() || found->octets.empty())
+    return std::unexpected("the file " + name + " could not be read");
+  return &found->octets;
+}
+
+Result<std::vector<Certificate>, std::string> certificates(const IkeCredentials& credentials, const std::string& name) {
+  const Octets* octets = TRY(file(credentials, name));
+  auto all = Certificate::parse_pem(*octets);
+  if (!all) return std::unexpected(name + " is not a PEM file of certificates");
+  return *std::move(all);
+}
+
+tunnel::crypto::Revocation revocation_of(config::RevocationCheck check) {
+  switch (check) {
+    case config::RevocationCheck::kRequired:
+      return tunnel::crypto::Revocation::kRequired;
+    case config::RevocationCheck::kWhereListed:
+      return tunnel::crypto::Revocation::kWhereListed;
+    case config::RevocationCheck::kNotChecked:
+      return tunnel::crypto::Revocation::kNotChecked;
+  }
+  return tunnel::crypto::Revocation::kRequired;
+}
+
+Result<CertificateAuthentication, std::string> authentication_of(const Plan& plan, const IkePeer& peer,
+                                                                 const IkeCredentials& credentials) {
+  CertificateAuthentication out;
+  out.key = plan.signing_key;
+  for (const std::uint16_t scheme : credentials.signature_schemes)
+    out.schemes.push_back(static_cast<tunnel::crypto::SignatureScheme>(scheme));
+  if (out.schemes.empty()) return std::unexpected("the gateway's signing key was not read");
+  for (const Certificate& own : TRY(certificates(credentials, plan.certificate_file))) out.chain.push_back(own.der());
+  auto trust = std::make_shared<tunnel::crypto::CertificateTrust>();
+  for (const Certificate& authority : TRY(certificates(credentials, peer.authority_file))) {
+    trust->add_authority(authority);
+    out.authorities.push_back(authority.authority_hash());
+  }
+  if (!peer.revocation_list_file.empty()) {
+    const Octets* list = TRY(file(credentials, peer.revocation_list_file));
+    if (!trust->add_revocation_list(*list))
+      return std::unexpected(peer.revocation_list_file + " is no revocation list");
+  }
+  out.trust = std::move(trust);
+  out.revocation = revocation_of(peer.revocation);
+  out.list_grace = std::chrono::hours(24) * peer.list_grace_days;
+  return out;
+}
+
+Result<tunnel::ike::Profile, std::string> profile_of(const Plan& plan, const IkePeer& peer,
+                                                     config::value::WallTime now) {
+  std::vector<tunnel::ike::Exception> exceptions;
+  for (const auto& exception : peer.exceptions)
+    exceptions.push_back({TRY(algorithm_of(exception.algorithm)), exception.until});
+  const bool strict = plan.crypto_profile == config::CryptoProfile::kIpsecStrict;
+  const auto name = strict ? tunnel::ike::ProfileName::kStrict : tunnel::ike::ProfileName::kCompat;
+  tunnel::ike::Profile profile = tunnel::ike::profile_at(name, exceptions, now);
+  // 256 random bits of our own making, one facility each (config/check_tunnels): allowed, with a warning there.
+  profile.preshared_key = profile.preshared_key || !peer.preshared_key.empty();
+  return profile;
+}
+
+// What the facility may reach and what may reach it, as the plan's permissions say; everything else never fits a
+// selector.
+std::vector<tunnel::wire::Prefix> local_networks(const Plan& plan, const FacilityPlan& facility) {
+  std::set<tunnel::wire::Prefix> networks;
+  for (const policy::Permission& permission : plan.permissions) {
+    if (permission.from_facility == facility.name) networks.insert(permission.destination);
+    if (permission.to_facility == facility.name) networks.insert(permission.source);
+  }
+  return {networks.begin(), networks.end()};
+}
+
+Result<PeerParams, std::string> params_of(const Plan& plan, const FacilityPlan& facility,
+                                          const IkeCredentials& credentials, config::value::WallTime now) {
+  const IkePeer& peer = *facility.ike;
+  PeerParams params;
+  params.local_id = TRY(identity_of(peer.local_id));
+  params.remote_id = TRY(identity_of(peer.remote_id));
+  params.preshared_key = peer.preshared_key;
+  if (!peer.authority_file.empty()) params.certificate = TRY(authentication_of(plan, peer, credentials));
+  if (peer.endpoint) params.endpoint = tunnel::wire::SocketAddress{*peer.endpoint, 500};
+  if (!peer.ppk.empty()) params.ppk = tunnel::ike::PpkParams{octets_of(peer.ppk_id), peer.ppk, peer.ppk_required};
+  params.start = peer.endpoint.has_value();
+  params.force_encapsulation = peer.always_in_udp;
+  params.outer_sources = facility.sources;
+  params.local_networks = local_networks(plan, facility);
+  for (const policy::NetworkMap& map : facility.networks) params.remote_networks.push_back(map.real);
+  params.profile = TRY(profile_of(plan, peer, now));
+  return params;
+}
+
+}  // namespace
+
+Result<IdentityValue, std::string> identity_of(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return std::unexpected("an identity without a kind");
+  const std::string_view kind = text.substr(0, colon), value = text.substr(colon + 1);
+  if (kind == "fqdn") return IdentityValue{IdType::kFqdn, octets_of(value)};
+  if (kind == "email") return IdentityValue{IdType::kEmail, octets_of(value)};
+  if (kind == "ip") return address_identity(value);
+  if (kind == "keyid") return key_identity(value);
+  return std::unexpected("an identity of the kind " + std::string(kind) + " is not known");
+}
+
+Result<tunnel::ike::Transform, std::string> algorithm_of(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const tunnel::ike::Algorithm& row : tunnel::ike::algorithms()) {
+    if (!row.implemented || row.status == tunnel::ike::Status::kNotListed) continue;
+    if (row.name == name) return tunnel::ike::Transform{row.type, row.id, row.key_bits};
+    names.push_back(row.name);
+  }
+  const std::string meant = config::did_you_mean(name, names);
+  return std::unexpected("\"" + std::string(name) + "\" is no algorithm an exception can name" +
+                         (meant.empty() ? "" : "; " + meant));
+}
+
+Result<PeerParams, std::string> ike_peer_of(const Plan& plan, const FacilityPlan& facility,
+                                            const IkeCredentials& credentials, config::value::WallTime now) {
+  auto params = params_of(plan, facility, credentials, now);
+  if (!params) return std::unexpected("facility " + facility.name.text + ": " + params.error());
+  return params;
+}
+
+std::vector<std::string> certificate_files(const Plan& plan) {
+  std::set<std::string> names;
+  for (const FacilityPlan& facility : plan.facilities) {
+    if (!facility.ike || facility.ike->authority_file.empty()) continue;
+    names.insert(plan.certificate_file);
+    names.insert(facility.ike->authority_file);
+    if (!facility.ike->revocation_list_file.empty()) names.insert(facility.ike->revocation_list_file);
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace gateway::core

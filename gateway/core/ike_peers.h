@@ -1,0 +1,40 @@
+// A facility of the plan as an IKEv2 peer: identities, profile with its exceptions, certificates, and what its CHILD
+// SAs may carry. Pure: the octets of certificate files are given.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/gateway_config.h"
+#include "config/value/result.h"
+#include "gateway/core/messages.h"
+#include "tunnel/ike/endpoint.h"
+
+namespace gateway::core {
+
+using config::value::Result;
+
+// "fqdn:...", "ip:...", "email:...", "keyid:...", "dn:..." as an ID payload has it (RFC 7296 3.5). Error: a sentence.
+[[nodiscard]] Result<tunnel::ike::IdentityValue, std::string> identity_of(std::string_view text);
+
+// The algorithm of that name in the table of the profiles, when an exception may name it: implemented, and not one that
+// must never be used. Error: a sentence, with what was probably meant.
+[[nodiscard]] Result<tunnel::ike::Transform, std::string> algorithm_of(std::string_view name);
+
+struct IkeCredentials {
+  std::span<const std::uint16_t> signature_schemes;  // of the plan's signing key, the best first
+  std::span<const NamedOctets> files;                // of every file the plan names
+};
+
+// `id` of the result is not set. Error: a sentence that names the facility.
+[[nodiscard]] Result<tunnel::ike::PeerParams, std::string> ike_peer_of(const policy::Plan& plan,
+                                                                       const policy::FacilityPlan& facility,
+                                                                       const IkeCredentials& credentials,
+                                                                       config::value::WallTime now);
+
+// Names of the files with certificates and revocation lists that the plan needs, each once.
+[[nodiscard]] std::vector<std::string> certificate_files(const policy::Plan& plan);
+
+}  // namespace gateway::core

@@ -1,0 +1,49 @@
+#include "gateway/os/certificate_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "gateway/core/ike_peers.h"
+#include "gateway/os/file_descriptor.h"
+
+namespace gateway::os {
+namespace {
+
+// Empty: not there, not a regular file, or too large.
+std::vector<std::uint8_t> read_file(const std::string& path) {
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat facts{};
+  if (!file.valid() || fstat(file.number(), &facts) != 0 || !S_ISREG(facts.st_mode)) return {};
+  std::vector<std::uint8_t> octets;
+  std::array<std::uint8_t, 65536> piece{};
+  while (octets.size() <= CertificateFiles::kLargest) {
+    const auto got = ::read(file.number(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return {};
+    if (got == 0) return octets;
+    octets.insert(octets.end(), piece.begin(), piece.begin() + got);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<core::NamedOctets> CertificateFiles::read(const policy::Plan& plan, const std::string& directory) {
+  std::vector<core::NamedOctets> files;
+  std::map<std::string, std::vector<std::uint8_t>> now;
+  for (const std::string& name : core::certificate_files(plan)) {
+    auto octets = read_file(name.starts_with('/') || directory.empty() ? name : directory + "/" + name);
+    if (octets.empty())
+      if (const auto before = last_.find(name); before != last_.end()) octets = before->second;
+    now[name] = octets;
+    files.push_back({name, std::move(octets)});
+  }
+  last_ = std::move(now);
+  return files;
+}
+
+}  // namespace gateway::os
