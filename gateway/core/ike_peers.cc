@@ -122,7 +122,7 @@ Result<PeerParams, std::string> params_of(const Plan& plan, const FacilityPlan& 
   params.preshared_key = peer.preshared_key;
   if (!peer.authority_file.empty()) params.certificate = TRY(authentication_of(plan, peer, credentials));
   if (peer.endpoint) params.endpoint = tunnel::wire::SocketAddress{*peer.endpoint, 500};
-  if (!peer.ppk.empty()) params.ppk = tunnel::ike::PpkParams{octets_of(peer.ppk_id), peer.ppk, peer.ppk_required};
+  if (!peer.ppk.empty()) params.ppk = tunnel::ike::PpkParams{peer.ppk_id, peer.ppk, peer.ppk_required};
   params.start = peer.endpoint.has_value();
   params.force_encapsulation = peer.always_in_udp;
   params.outer_sources = facility.sources;
