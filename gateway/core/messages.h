@@ -220,7 +220,7 @@ struct KeySource {
     kIkePreshared,
     kIkeSigning,
     kIkePpk
-  };                 // one key, one purpose
+  };  // one key, one purpose
   std::string name;  // as requests name it = path as written in the configuration
   Kind kind = Kind::kWireguardPrivate;
   std::string path;  // absolute
