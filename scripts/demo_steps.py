@@ -10,7 +10,9 @@ sys.path.insert(0, str(TOP / "tests" / "lab"))
 
 import attacks as attack_list  # noqa: E402
 import netns  # noqa: E402
+from ipsec_peers import IpsecHospital  # noqa: E402
 from netns import wait_for  # noqa: E402
+from peers import Hospital  # noqa: E402
 from scene import Scene  # noqa: E402
 from topology import Lab, SERVICE4, ask, reaches  # noqa: E402
 
@@ -33,8 +35,8 @@ class Demo:
         print(f"   {'OK ' if good else 'NOT AS IT MUST BE: '}{text}", flush=True)
 
     def walk(self, lab):
-        self.step("The gateway starts; both hospitals connect with an ordinary WireGuard router.",
-                  "関所を起動し、二つの病院が通常の WireGuard ルータで接続します。")
+        self.step("The gateway starts; A connects with a WireGuard router (by exception), B with strongSwan, IKEv2/IPsec.",
+                  "関所を起動し、病院 A は WireGuard(例外承認)、病院 B は IKEv2/IPsec(strongSwan)のルータで接続します。")
         lab.start()
         shown = lab.gateway.cli("show", "tunnels").stdout.rstrip()
         print("   " + shown.replace("\n", "\n   "))
@@ -106,7 +108,7 @@ def main():
     print(DRAWING)
     lab = None
     try:
-        lab = Lab()
+        lab = Lab(kinds=(Hospital, IpsecHospital))
         demo.walk(lab)
         if not once:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

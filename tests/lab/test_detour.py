@@ -2,7 +2,9 @@
 import unittest
 
 import packets
+from ipsec_peers import IpsecHospital
 from netns import wait_for
+from peers import Hospital
 from scene import Scene, all_attacks, plain_socket
 from topology import (CARRIER4, GATEWAY4, INTERNET4, Lab, OFFER_PORT, OTHER4, SERVICE4, SERVICE6, WebServer, ask, reaches)
 
@@ -130,6 +132,29 @@ class Detour(unittest.TestCase):
             self.assertTrue(scene.capture.packets_at.get(("carrier", "to-gateway"), 0) > 0, "the tunnel's own packets are seen")
             clear = [seen for seen in scene.capture.marked() if seen.place == "carrier" or seen.interface in ("wan0", "wan")]
             self.assertEqual(clear, [])
+
+
+class MixedDetour(unittest.TestCase):
+    """A on WireGuard, B on IKEv2 with a real strongSwan router: what A sends must not come out of B's tunnel either."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab(kinds=(Hospital, IpsecHospital))
+        cls.addClassCleanup(cls.lab.close)
+        cls.lab.start()
+
+    def test_attempts_against_an_ikev2_hospital(self):
+        with Scene(self.lab) as scene:
+            scene.show_capture_works()
+            scene.show_service_works()
+            scene.hold_victims_flows()
+            tried = [attack for attack in all_attacks(self.lab) if attack.through == "router"]
+            scene.attack_through_router(tried)
+            scene.settle()
+            scene.show_service_works(SERVICE6)
+            for attack in tried:
+                attack.name += " (against IKEv2)"
+            judge(self, tried, scene.leaks(tried))
 
 
 class Exchange(unittest.TestCase):
