@@ -52,6 +52,7 @@ void step(Node& node, ScriptedPeer& peer, Script& script, Instant& now) {
       return peer.answer(exchange, script.octet(),
                          {static_cast<ike::PayloadType>(script.octet()), script.octets(length)});
     case 6:
+      if (what & 8) peer.from.port ^= 1;  // it has moved (RFC 4555)
       now += std::chrono::seconds(length);
       return node.on_deadline(now);
     default:
@@ -71,7 +72,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ScriptedPeer peer(node, now);
   peer.init();
   Script script{data, size};
-  if (script.octet() & 1) peer.ask(ike::Exchange::kAuth, peer.auth());
+  const std::uint8_t first = script.octet();
+  auto auth = peer.auth();
+  if (first & 2)
+    auth.push_back({41, body_from([](ike::Chain& c) { append(c, ike::NotifyType::kMobikeSupported); }), false, 0});
+  if (first & 1) peer.ask(ike::Exchange::kAuth, auth);
   for (int steps = 0; steps < 32 && script.size > 0; ++steps) {
     step(node, peer, script, now);
     node.take_sent();
