@@ -8,6 +8,8 @@
 namespace policy {
 namespace {
 
+const std::vector<AlgorithmException> kNoExceptions;
+
 // Inner octets that fit 1500 outer ones in every form ESP has here. The largest is AES-CBC with HMAC-SHA-512 in UDP
 // over IPv6: 40 + 8 + 8 + 16 + (1380 + 2, padded to 1392) + 32 = 1496.
 constexpr std::uint16_t kEspMtu = 1380;
@@ -91,6 +93,10 @@ CompileResult compile(const config::GatewayConfig& config, WallTime now) {
   result.plan.rules = routing_rules(result.plan);
   result.diagnostics = rows.diagnostics();
   result.next_change = rows.next_change();
+  for (const FacilityPlan& facility : result.plan.facilities)
+    for (const AlgorithmException& exception : facility.ike ? facility.ike->exceptions : kNoExceptions)
+      if (now < exception.until && (!result.next_change || exception.until < *result.next_change))
+        result.next_change = exception.until;
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "gateway/core/ike_peers.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
 #include "policy/verify.h"
@@ -20,6 +21,20 @@ void add(const std::vector<Diagnostic>& diagnostics, const std::vector<std::stri
     (each.severity == config::Severity::kError ? out.errors : out.warnings).push_back(config::to_text(each, files));
 }
 
+// What the configuration floor cannot know: which names are algorithms.
+void check_algorithms(const config::GatewayConfig& config, Candidate& out) {
+  for (const auto& facility : config.facilities)
+    for (const auto& exception : facility.tunnel.ikev2.algorithm_exceptions) {
+      const auto known = algorithm_of(exception.algorithm);
+      if (known) continue;
+      Diagnostic diagnostic;
+      diagnostic.at = exception.at;
+      diagnostic.key_path = "facilities." + facility.name.text + ".tunnel.algorithm_exceptions";
+      diagnostic.message = known.error();
+      out.errors.push_back(config::to_text(diagnostic, config.files));
+    }
+}
+
 Candidate compiled(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
   Candidate candidate;
   candidate.config = std::make_shared<const config::GatewayConfig>(config);
@@ -28,6 +43,7 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   candidate.plan = std::move(result.plan);
   candidate.next_change = result.next_change;
   candidate.keys = key_sources(candidate.plan, directory);
+  check_algorithms(config, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
   return candidate;

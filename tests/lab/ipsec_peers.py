@@ -64,10 +64,12 @@ swanctl {{ socket = unix://{self.socket}
 """)
 
     def start(self, _gateway_public_key=None, endpoint="203.0.113.10:51820", keepalive=None, proposals=STRICT, esp="aes256gcm16-ecp384",
-              services=("10.80.0.0/24", "fd00:80::/64"), connection="", child="", charon="", own_id=None, psk=None, initiate=True):
+              services=("10.80.0.0/24", "fd00:80::/64"), connection="", child="", charon="", own_id=None, psk=None, initiate=True, certificate=None, gateway_id="203.0.113.10"):
         remote = endpoint.rpartition(":")[0].strip("[]")
         own = own_id or self.identity.partition(":")[2]
         self._write_conf(charon)
+        auth = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
+        peer_auth = "auth = pubkey" if certificate else "auth = psk"
         if os.path.exists(self.socket):
             os.unlink(self.socket)
         self.process = self.router.start("sh", "-c", f"mount -t tmpfs tmpfs /run && exec {CHARON}",
@@ -81,10 +83,10 @@ swanctl {{ socket = unix://{self.socket}
   proposals = {proposals}
   dpd_delay = 30s
   {connection}
-  local {{ auth = psk
+  local {{ {auth}
     id = {own} }}
-  remote {{ auth = psk
-    id = 203.0.113.10 }}
+  remote {{ {peer_auth}
+    id = {gateway_id} }}
   children {{ lan {{ local_ts = {self.lan4},{self.lan6}
       remote_ts = {",".join(services)}
       esp_proposals = {esp}

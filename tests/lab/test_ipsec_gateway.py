@@ -1,8 +1,9 @@
 """The whole gateway with strongSwan hospitals: IKEv2 as routers speak it, alone and beside WireGuard."""
+import pathlib
 import unittest
 
 from ipsec_peers import IpsecHospital
-from netns import wait_for
+from netns import run, wait_for
 from peers import Hospital
 from topology import GATEWAY4, Lab, OTHER4, SERVICE4, SERVICE6, ask, reaches
 
@@ -100,3 +101,118 @@ class IpsecGateway(unittest.TestCase):
             lab.gateway.wait_gone(lab.gateway.kill(program))
             lab.gateway.wait_ready()
             self.assertIn("karte", ask(lab.a.pc, SERVICE4), f"{program} was killed")
+
+
+class Authority:
+    """A certificate authority of the lab, by the openssl program."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        (self.folder / "index.txt").touch()
+        for name in ("serial", "crlnumber"):
+            (self.folder / name).write_text("1000\n")
+        (self.folder / "ca.cnf").write_text(f"""[ca]
+default_ca = lab
+[lab]
+dir = {self.folder}
+database = $dir/index.txt
+serial = $dir/serial
+crlnumber = $dir/crlnumber
+new_certs_dir = $dir
+certificate = $dir/ca.pem
+private_key = $dir/ca.key
+default_md = sha384
+default_days = 30
+default_crl_days = 7
+policy = any
+copy_extensions = copy
+unique_subject = no
+[any]
+commonName = supplied
+[req]
+distinguished_name = none
+[none]
+[root]
+basicConstraints = critical,CA:true
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
+""")
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-keyout", "ca.key", "-out",
+                      "ca.pem", "-days", "30", "-subj", "/CN=Lab authority", "-config", "ca.cnf", "-extensions", "root")
+        self.renew_list()
+
+    def _openssl(self, *words):
+        run("env", "-C", self.folder, "openssl", *words)
+
+    def issue(self, name, fqdn):
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out",
+                      f"{name}.csr", "-subj", f"/CN={fqdn}", "-addext", f"subjectAltName=DNS:{fqdn}", "-config", "ca.cnf")
+        self._openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem")
+
+    def revoke(self, name):
+        self._openssl("ca", "-batch", "-config", "ca.cnf", "-revoke", f"{name}.pem")
+        self.renew_list()
+
+    def renew_list(self):
+        self._openssl("ca", "-batch", "-config", "ca.cnf", "-gencrl", "-out", "list.pem")
+
+    def text(self, name):
+        return (self.folder / name).read_text()
+
+
+class IpsecCertificates(unittest.TestCase):
+    def setUp(self):
+        self.lab = Lab(kinds=(IpsecHospital, IpsecHospital))
+        self.addCleanup(self.lab.close)
+        self.authority = Authority(f"{self.lab.folder}/authority")
+        for name, fqdn in (("gateway", "gw.example"), ("alpha", "rtx.alpha.example"), ("bravo", "rtx.bravo.example")):
+            self.authority.issue(name, fqdn)
+        self.lab.gateway.write_key("gateway.pem", self.authority.text("gateway.key"))
+        self.write_files()
+        self.config = self.lab.config()
+        self.config["gateway"]["ikev2"] = {"local_id": "fqdn:gw.example", "certificate_file": "gateway-chain.pem",
+                                           "private_key_file": "keys/gateway.pem"}
+        for hospital in self.lab.hospitals:
+            self.config["facilities"][hospital.name]["tunnel"]["authentication"] = {
+                "certificate_authority_file": "ca.pem", "revocation_list_file": "list.pem"}
+
+    def write_files(self):
+        for name, source in (("gateway-chain.pem", "gateway.pem"), ("ca.pem", "ca.pem"), ("list.pem", "list.pem")):
+            (self.lab.gateway.folder / name).write_text(self.authority.text(source))
+
+    def connect(self, hospital, name=None, **options):
+        name = name or hospital.name
+        for folder, source in (("x509", f"{name}.pem"), ("private", f"{name}.key"), ("x509ca", "ca.pem")):
+            path = pathlib.Path(hospital.swan_folder) / folder
+            path.mkdir(exist_ok=True)
+            (path / source.replace(".key", ".pem")).write_text(self.authority.text(source))
+        hospital.start(certificate=f"{name}.pem", gateway_id="gw.example", **options)
+
+    def test_revoked_router_loses_its_tunnel_at_once_and_the_other_keeps_it(self):
+        self.lab.gateway.write_config(self.config)
+        self.lab.gateway.start()
+        for hospital in self.lab.hospitals:
+            self.connect(hospital)
+            self.lab.wait_service(hospital)
+        kept = self.lab.b.sas().split()[1]
+        self.authority.revoke("alpha")
+        self.write_files()
+        self.lab.gateway.reload()
+        wait_for("the revoked router's SAs are gone", lambda: "ESTABLISHED" not in self.lab.a.sas(), 5)
+        self.assertFalse(reaches(self.lab.a.pc, SERVICE4, timeout=1.0))
+        self.assertNotEqual(self.lab.a.initiate(check=False).returncode, 0)
+        self.assertEqual(self.lab.gateway.tunnel("alpha")["state"], "down")
+        self.assertIn("karte", ask(self.lab.b.pc, SERVICE4))
+        self.assertEqual(self.lab.b.sas().split()[1], kept)
+
+    def test_a_file_that_is_missing_refuses_the_change(self):
+        self.lab.gateway.write_config(self.config)
+        self.lab.gateway.start()
+        self.config["facilities"]["alpha"]["tunnel"]["authentication"]["certificate_authority_file"] = "nothing.pem"
+        self.lab.gateway.write_config(self.config)
+        refused = self.lab.gateway.reload(check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("nothing.pem could not be read", refused.stdout + refused.stderr)
+        self.connect(self.lab.b)
+        self.lab.wait_service(self.lab.b)
