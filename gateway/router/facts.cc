@@ -27,9 +27,9 @@ std::string title_of(const config::GatewayConfig& config, const policy::Permissi
   return offer == nullptr ? "" : offer->title;
 }
 
-void add_flows(Facts& facts, const config::GatewayConfig& config, WallTime now) {
+void add_flows(Facts& facts, const config::GatewayConfig& config, const policy::Plan& plan) {
   const auto& networks = facts.networks;
-  for (const auto& row : policy::compile(config, now).plan.permissions) {
+  for (const auto& row : plan.permissions) {
     const bool from = row.from_facility.text == facts.facility, to = row.to_facility.text == facts.facility;
     if (!from && !to) continue;
     facts.flows.push_back({to, from ? real_of(row.source, networks) : row.source,
@@ -44,27 +44,27 @@ void add_flows(Facts& facts, const config::GatewayConfig& config, WallTime now) 
 ike::Profile profile_of(const config::GatewayConfig& config, const config::Ikev2Tunnel& tunnel, WallTime now) {
   std::vector<ike::Exception> exceptions;
   for (const auto& each : tunnel.algorithm_exceptions)
-    if (const auto transform = algorithm_named(each.algorithm)) exceptions.push_back({*transform, each.why.until});
+    if (const auto transform = ike::exceptional_algorithm(each.algorithm))
+      exceptions.push_back({*transform, each.why.until});
   const bool strict = config.gateway.crypto_profile == config::CryptoProfile::kIpsecStrict;
   return ike::profile_at(strict ? ike::ProfileName::kStrict : ike::ProfileName::kCompat, exceptions, now);
 }
 
-void add_tunnel(Facts& facts, const config::GatewayConfig& config, const config::Tunnel& tunnel, WallTime now) {
+// MTU and identities are the plan's: what the gateway itself uses.
+void add_tunnel(Facts& facts, const config::GatewayConfig& config, const policy::FacilityPlan& planned,
+                const config::Tunnel& tunnel, WallTime now) {
   const auto& gateway = config.gateway;
   facts.protocol = tunnel.protocol;
   facts.sources = tunnel.sources;
-  facts.mtu = std::min(tunnel.mtu.value_or(gateway.tunnel_mtu), gateway.tunnel_mtu);
+  facts.mtu = std::min(planned.mtu, gateway.tunnel_mtu);
   facts.wireguard_exception = tunnel.wireguard.exception;
   facts.wireguard_port = gateway.wireguard.port;
   facts.wireguard_psk = tunnel.wireguard.preshared_key_file.has_value();
   facts.gateway_begins = tunnel.ikev2.endpoint.has_value() || tunnel.wireguard.endpoint.has_value();
   const auto& ikev2 = tunnel.ikev2;
   if (tunnel.protocol != config::TunnelProtocol::kIkev2) return;
-  const std::string address =
-      "ip:" + (gateway.outside.addresses.empty() ? std::string("0.0.0.0") : gateway.outside.addresses[0].to_string());
-  facts.gateway_id =
-      identity_of(ikev2.local_id.value_or(gateway.ikev2.local_id.empty() ? address : gateway.ikev2.local_id));
-  facts.facility_id = identity_of(ikev2.remote_id);
+  facts.gateway_id = identity_of(planned.ike->local_id);
+  facts.facility_id = identity_of(planned.ike->remote_id);
   facts.certificate = ikev2.certificate.has_value();
   facts.psk_file = ikev2.psk_file.value_or("");
   if (ikev2.ppk) {
@@ -84,12 +84,6 @@ Identity identity_of(std::string_view text) {
   return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
 }
 
-std::optional<ike::Transform> algorithm_named(std::string_view name) {
-  for (const auto& row : ike::algorithms())
-    if (row.name == name) return ike::Transform{row.type, row.id, row.key_bits, true};
-  return std::nullopt;
-}
-
 Result<Facts, std::string> facts_of(const config::GatewayConfig& config, std::string_view name, WallTime now) {
   const auto* facility = policy::find_facility(config, {std::string(name)});
   if (facility == nullptr) return std::unexpected("no facility is called '" + std::string(name) + "'");
@@ -100,8 +94,10 @@ Result<Facts, std::string> facts_of(const config::GatewayConfig& config, std::st
   facts.title = facility->title;
   facts.gateway_addresses = config.gateway.outside.addresses;
   facts.networks = facility->networks;
-  add_tunnel(facts, config, facility->tunnel, now);
-  add_flows(facts, config, now);
+  const policy::Plan plan = policy::compile(config, now).plan;
+  const auto planned = std::ranges::find(plan.facilities, facility->name, &policy::FacilityPlan::name);
+  add_tunnel(facts, config, *planned, facility->tunnel, now);
+  add_flows(facts, config, plan);
   if (facts.flows.empty())
     return std::unexpected("nothing is permitted to facility " + facts.facility +
                            ": give it a service in \"may_use\", or an exchange; a tunnel without any would carry "

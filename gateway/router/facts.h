@@ -58,7 +58,4 @@ struct Facts {
 [[nodiscard]] Result<Facts, std::string> facts_of(const config::GatewayConfig& config, std::string_view facility,
                                                   WallTime now);
 
-// The row of tunnel/ike/algorithms.cc with this name, as an exception writes it.
-[[nodiscard]] std::optional<tunnel::ike::Transform> algorithm_named(std::string_view name);
-
 }  // namespace gateway::router

@@ -55,6 +55,7 @@ TEST_CASE("router: facts are in the facility's own addresses") {
     CHECK(config::Prefix::parse("192.168.1.0/24")->contains(own));
   }
   CHECK(known.mtu == 1390);
+  CHECK(facts(site(R"("mtu": 1390, )"), "hakodate").mtu == 1380);  // policy/compile.cc: ESP fits 1500
   CHECK(known.gateway_id.text == "gw.dc1.example");
   const auto viewing = facts(config, "matsumae");  // meets the hospital under its seen address
   CHECK(std::ranges::count(viewing.others, *config::Prefix::parse("100.64.1.5/32")) == 1);

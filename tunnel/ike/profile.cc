@@ -96,6 +96,13 @@ void apply(Profile& profile, const Exception& exception) {
 
 }  // namespace
 
+std::optional<Transform> exceptional_algorithm(std::string_view name) {
+  for (const Algorithm& row : algorithms())
+    if (row.name == name && row.implemented && row.status != Status::kNotListed)
+      return Transform{row.type, row.id, row.key_bits};
+  return std::nullopt;
+}
+
 std::string_view name(ProfileName profile) {
   return profile == ProfileName::kStrict ? "ipsec-strict" : "ipsec-compat";
 }

@@ -35,6 +35,8 @@ struct Algorithm {
 
 [[nodiscard]] std::span<const Algorithm> algorithms();
 [[nodiscard]] const Algorithm* find_algorithm(const Transform& transform);  // null: a number not in the table
+// The one of that name that an exception may allow: implemented, and not with status NO.
+[[nodiscard]] std::optional<Transform> exceptional_algorithm(std::string_view name);
 // The row's name, or "encryption 99 (128 bit)".
 [[nodiscard]] std::string name(const Transform& transform);
 [[nodiscard]] std::string_view name(TransformType type);  // "encryption", "PRF", "integrity", "group", "ESN"
