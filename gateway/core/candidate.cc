@@ -21,18 +21,27 @@ void add(const std::vector<Diagnostic>& diagnostics, const std::vector<std::stri
     (each.severity == config::Severity::kError ? out.errors : out.warnings).push_back(config::to_text(each, files));
 }
 
-// What the configuration floor cannot know: which names are algorithms.
-void check_algorithms(const config::GatewayConfig& config, Candidate& out) {
-  for (const auto& facility : config.facilities)
-    for (const auto& exception : facility.tunnel.ikev2.algorithm_exceptions) {
-      const auto known = algorithm_of(exception.algorithm);
-      if (known) continue;
-      Diagnostic diagnostic;
-      diagnostic.at = exception.at;
-      diagnostic.key_path = "facilities." + facility.name.text + ".tunnel.algorithm_exceptions";
-      diagnostic.message = known.error();
-      out.errors.push_back(config::to_text(diagnostic, config.files));
-    }
+// What the configuration floor cannot know: which names are algorithms, which identities can be sent.
+void check_ikev2(const config::GatewayConfig& config, Candidate& out) {
+  const auto refuse = [&](const config::Position& at, const std::string& path, const std::string& message) {
+    Diagnostic diagnostic;
+    diagnostic.at = at, diagnostic.key_path = path, diagnostic.message = message;
+    out.errors.push_back(config::to_text(diagnostic, config.files));
+  };
+  for (const auto& facility : config.facilities) {
+    if (facility.tunnel.protocol != config::TunnelProtocol::kIkev2) continue;
+    const auto& tunnel = facility.tunnel.ikev2;
+    const std::string path = "facilities." + facility.name.text + ".tunnel.";
+    if (const auto id = identity_of(tunnel.remote_id); !id) refuse(facility.tunnel.at, path + "remote_id", id.error());
+    if (tunnel.local_id)
+      if (const auto id = identity_of(*tunnel.local_id); !id) refuse(facility.tunnel.at, path + "local_id", id.error());
+    for (const auto& exception : tunnel.algorithm_exceptions)
+      if (const auto known = algorithm_of(exception.algorithm); !known)
+        refuse(exception.at, path + "algorithm_exceptions", known.error());
+  }
+  if (config.gateway.ikev2.local_id.empty()) return;
+  if (const auto id = identity_of(config.gateway.ikev2.local_id); !id)
+    refuse(config.gateway.ikev2.at, "gateway.ikev2.local_id", id.error());
 }
 
 Candidate compiled(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
@@ -43,7 +52,7 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   candidate.plan = std::move(result.plan);
   candidate.next_change = result.next_change;
   candidate.keys = key_sources(candidate.plan, directory);
-  check_algorithms(config, candidate);
+  check_ikev2(config, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
   return candidate;

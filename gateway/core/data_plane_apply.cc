@@ -35,9 +35,8 @@ Result<PeerParams, std::string> wireguard_peer_of(const FacilityPlan& facility) 
   return peer;
 }
 
-Result<TunnelParams, std::string> tunnel_of(const Plan& plan, const FacilityPlan& facility,
-                                            const TunnelIdentity& identity, WallTime now) {
-  if (facility.ike) return TRY(ike_peer_of(plan, facility, {identity.signature_schemes, identity.files}, now));
+Result<TunnelParams, std::string> tunnel_of(const Plan& plan, const FacilityPlan& facility, IkePeers& ike) {
+  if (facility.ike) return TRY(ike.peer(facility));
   PeerParams peer = TRY(wireguard_peer_of(facility));
   peer.mtu = std::min(facility.mtu, plan.tunnel_mtu);  // padding must not outgrow the line
   return peer;
@@ -72,13 +71,14 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan, co
   if (std::string wrong = repeated(plan); !wrong.empty()) return std::unexpected(std::move(wrong));
   Prepared prepared;
   prepared.guard = TRY(Guard::compile(plan));
+  IkePeers ike(plan, {identity.signature_schemes, identity.files}, now);
   for (std::size_t i = 0; i < plan.facilities.size(); ++i) {
     const FacilityPlan& from = plan.facilities[i];
     if (std::min(from.mtu, plan.tunnel_mtu) < 576)
       return std::unexpected("facility " + from.name.text + ": MTU below 576");
     Facility facility;
     facility.plan = from;
-    facility.tunnel = TRY(tunnel_of(plan, from, identity, now));
+    facility.tunnel = TRY(tunnel_of(plan, from, ike));
     facility.translation = TRY(Translation::compile(from.networks));
     facility.guard_index = static_cast<FacilityIndex>(i);
     facility.mtu = std::min(from.mtu, plan.tunnel_mtu);

@@ -65,8 +65,8 @@ tunnel::crypto::Revocation revocation_of(config::RevocationCheck check) {
   return tunnel::crypto::Revocation::kRequired;
 }
 
-Result<CertificateAuthentication, std::string> authentication_of(const Plan& plan, const IkePeer& peer,
-                                                                 const IkeCredentials& credentials) {
+Result<CertificateAuthentication, std::string> read_authentication(const Plan& plan, const IkePeer& peer,
+                                                                   const IkeCredentials& credentials) {
   CertificateAuthentication out;
   out.key = plan.signing_key;
   for (const std::uint16_t scheme : credentials.signature_schemes)
@@ -102,36 +102,6 @@ Result<tunnel::ike::Profile, std::string> profile_of(const Plan& plan, const Ike
   return profile;
 }
 
-// What the facility may reach and what may reach it, as the plan's permissions say; everything else never fits a
-// selector.
-std::vector<tunnel::wire::Prefix> local_networks(const Plan& plan, const FacilityPlan& facility) {
-  std::set<tunnel::wire::Prefix> networks;
-  for (const policy::Permission& permission : plan.permissions) {
-    if (permission.from_facility == facility.name) networks.insert(permission.destination);
-    if (permission.to_facility == facility.name) networks.insert(permission.source);
-  }
-  return {networks.begin(), networks.end()};
-}
-
-Result<PeerParams, std::string> params_of(const Plan& plan, const FacilityPlan& facility,
-                                          const IkeCredentials& credentials, config::value::WallTime now) {
-  const IkePeer& peer = *facility.ike;
-  PeerParams params;
-  params.local_id = TRY(identity_of(peer.local_id));
-  params.remote_id = TRY(identity_of(peer.remote_id));
-  params.preshared_key = peer.preshared_key;
-  if (!peer.authority_file.empty()) params.certificate = TRY(authentication_of(plan, peer, credentials));
-  if (peer.endpoint) params.endpoint = tunnel::wire::SocketAddress{*peer.endpoint, 500};
-  if (!peer.ppk.empty()) params.ppk = tunnel::ike::PpkParams{peer.ppk_id, peer.ppk, peer.ppk_required};
-  params.start = peer.endpoint.has_value();
-  params.force_encapsulation = peer.always_in_udp;
-  params.outer_sources = facility.sources;
-  params.local_networks = local_networks(plan, facility);
-  for (const policy::NetworkMap& map : facility.networks) params.remote_networks.push_back(map.real);
-  params.profile = TRY(profile_of(plan, peer, now));
-  return params;
-}
-
 }  // namespace
 
 Result<IdentityValue, std::string> identity_of(std::string_view text) {
@@ -142,26 +112,60 @@ Result<IdentityValue, std::string> identity_of(std::string_view text) {
   if (kind == "email") return IdentityValue{IdType::kEmail, octets_of(value)};
   if (kind == "ip") return address_identity(value);
   if (kind == "keyid") return key_identity(value);
-  return std::unexpected("an identity of the kind " + std::string(kind) + " is not known");
+  return std::unexpected("an identity of the kind \"" + std::string(kind) +
+                         "\" cannot be used in this version; use fqdn, ip, email or keyid");
 }
 
 Result<tunnel::ike::Transform, std::string> algorithm_of(std::string_view name) {
+  if (const auto found = tunnel::ike::exceptional_algorithm(name)) return *found;
   std::vector<std::string_view> names;
-  for (const tunnel::ike::Algorithm& row : tunnel::ike::algorithms()) {
-    if (!row.implemented || row.status == tunnel::ike::Status::kNotListed) continue;
-    if (row.name == name) return tunnel::ike::Transform{row.type, row.id, row.key_bits};
-    names.push_back(row.name);
-  }
+  for (const tunnel::ike::Algorithm& row : tunnel::ike::algorithms())
+    if (tunnel::ike::exceptional_algorithm(row.name)) names.push_back(row.name);
   const std::string meant = config::did_you_mean(name, names);
   return std::unexpected("\"" + std::string(name) + "\" is no algorithm an exception can name" +
                          (meant.empty() ? "" : "; " + meant));
 }
 
-Result<PeerParams, std::string> ike_peer_of(const Plan& plan, const FacilityPlan& facility,
-                                            const IkeCredentials& credentials, config::value::WallTime now) {
-  auto params = params_of(plan, facility, credentials, now);
+IkePeers::IkePeers(const Plan& plan, const IkeCredentials& credentials, config::value::WallTime now)
+    : plan_(plan), credentials_(credentials), now_(now) {
+  std::map<std::string_view, std::set<tunnel::wire::Prefix>> networks;
+  for (const policy::Permission& permission : plan.permissions) {
+    networks[permission.from_facility.text].insert(permission.destination);
+    networks[permission.to_facility.text].insert(permission.source);
+  }
+  for (const auto& [facility, prefixes] : networks) networks_[facility] = {prefixes.begin(), prefixes.end()};
+}
+
+Result<PeerParams, std::string> IkePeers::peer(const FacilityPlan& facility) {
+  auto params = params_of(facility);
   if (!params) return std::unexpected("facility " + facility.name.text + ": " + params.error());
   return params;
+}
+
+Result<PeerParams, std::string> IkePeers::params_of(const FacilityPlan& facility) {
+  const IkePeer& peer = *facility.ike;
+  PeerParams params;
+  params.local_id = TRY(identity_of(peer.local_id));
+  params.remote_id = TRY(identity_of(peer.remote_id));
+  params.preshared_key = peer.preshared_key;
+  if (!peer.authority_file.empty()) params.certificate = TRY(authentication(peer));
+  if (peer.endpoint) params.endpoint = tunnel::wire::SocketAddress{*peer.endpoint, 500};
+  if (!peer.ppk.empty()) params.ppk = tunnel::ike::PpkParams{peer.ppk_id, peer.ppk, peer.ppk_required};
+  params.start = peer.endpoint.has_value();
+  params.force_encapsulation = peer.always_in_udp;
+  params.outer_sources = facility.sources;
+  params.local_networks = networks_[facility.name.text];
+  for (const policy::NetworkMap& map : facility.networks) params.remote_networks.push_back(map.real);
+  params.profile = TRY(profile_of(plan_, peer, now_));
+  return params;
+}
+
+// Most facilities share one authority and its list: read once.
+Result<CertificateAuthentication, std::string> IkePeers::authentication(const IkePeer& peer) {
+  const auto key = std::tuple(peer.authority_file, peer.revocation_list_file, peer.revocation, peer.list_grace_days);
+  if (const auto known = authentications_.find(key); known != authentications_.end()) return known->second;
+  auto read = TRY(read_authentication(plan_, peer, credentials_));
+  return authentications_.emplace(key, std::move(read)).first->second;
 }
 
 std::vector<std::string> certificate_files(const Plan& plan) {

@@ -2,9 +2,11 @@
 // SAs may carry. Pure: the octets of certificate files are given.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "config/gateway_config.h"
@@ -16,7 +18,7 @@ namespace gateway::core {
 
 using config::value::Result;
 
-// "fqdn:...", "ip:...", "email:...", "keyid:...", "dn:..." as an ID payload has it (RFC 7296 3.5). Error: a sentence.
+// "fqdn:...", "ip:...", "email:..." or "keyid:..." as an ID payload has it (RFC 7296 3.5). Error: a sentence.
 [[nodiscard]] Result<tunnel::ike::IdentityValue, std::string> identity_of(std::string_view text);
 
 // The algorithm of that name in the table of the profiles, when an exception may name it: implemented, and not one that
@@ -28,11 +30,26 @@ struct IkeCredentials {
   std::span<const NamedOctets> files;                // of every file the plan names
 };
 
-// `id` of the result is not set. Error: a sentence that names the facility.
-[[nodiscard]] Result<tunnel::ike::PeerParams, std::string> ike_peer_of(const policy::Plan& plan,
-                                                                       const policy::FacilityPlan& facility,
-                                                                       const IkeCredentials& credentials,
-                                                                       config::value::WallTime now);
+// The peers of one plan; what several of them share is made once. Outlived by what it is given.
+class IkePeers {
+ public:
+  IkePeers(const policy::Plan& plan, const IkeCredentials& credentials, config::value::WallTime now);
+  // `id` of the result is not set. Our side of its selectors is what the plan's permissions let the facility reach and
+  // what they let reach it; everything else never fits. Error: a sentence that names the facility.
+  [[nodiscard]] Result<tunnel::ike::PeerParams, std::string> peer(const policy::FacilityPlan& facility);
+
+ private:
+  [[nodiscard]] Result<tunnel::ike::PeerParams, std::string> params_of(const policy::FacilityPlan& facility);
+  [[nodiscard]] Result<tunnel::ike::CertificateAuthentication, std::string> authentication(const policy::IkePeer& peer);
+
+  const policy::Plan& plan_;
+  IkeCredentials credentials_;
+  config::value::WallTime now_;
+  std::map<std::string_view, std::vector<tunnel::wire::Prefix>> networks_;  // by facility
+  std::map<std::tuple<std::string, std::string, config::RevocationCheck, std::uint16_t>,
+           tunnel::ike::CertificateAuthentication>
+      authentications_;
+};
 
 // Names of the files with certificates and revocation lists that the plan needs, each once.
 [[nodiscard]] std::vector<std::string> certificate_files(const policy::Plan& plan);

@@ -68,6 +68,12 @@ void Tunnels::open_ike(WallTime wall, Instant now) {
 
 void Tunnels::set_sockets(std::span<const OuterSocket> sockets) {
   sockets_.assign(sockets.begin(), sockets.end());
+  ike_sockets_.clear();
+  for (const OuterSocket& socket : sockets) {
+    if (socket.bound.kind == SocketKind::kWireguard) continue;
+    ike_sockets_.resize(std::max<std::size_t>(ike_sockets_.size(), socket.number + std::size_t{1}));
+    ike_sockets_[socket.number] = true;
+  }
   tell_doors();
 }
 
@@ -84,8 +90,7 @@ void Tunnels::tell_doors() {
 }
 
 bool Tunnels::is_ike(std::uint16_t socket) const {
-  const auto found = std::ranges::find(sockets_, socket, &OuterSocket::number);
-  return found != sockets_.end() && found->bound.kind != SocketKind::kWireguard;
+  return socket < ike_sockets_.size() && ike_sockets_[socket];
 }
 
 void Tunnels::set_peer(const TunnelParams& params, Instant now, Outputs& out) {

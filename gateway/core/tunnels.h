@@ -80,6 +80,7 @@ class Tunnels {
   std::optional<tunnel::wireguard::Endpoint> wireguard_;
   std::optional<tunnel::ike::Endpoint> ike_;
   std::vector<OuterSocket> sockets_;
+  std::vector<bool> ike_sockets_;  // by number
 #ifdef SEKISHO_FAULTS
   bool open_selectors_ = false;
 #endif

@@ -40,7 +40,7 @@ const policy::FacilityPlan& matsumae(const policy::Plan& plan) {
 
 TEST_CASE("an IKEv2 facility carries exactly what policy names") {
   const auto plan = policy::compile(ikev2_sample(), at_second(0)).plan;
-  const auto params = ike_peer_of(plan, matsumae(plan), {}, at_second(0));
+  const auto params = IkePeers(plan, {}, at_second(0)).peer(matsumae(plan));
   REQUIRE(params.has_value());
   for (const auto& permission : plan.permissions) {
     const bool out = permission.from_facility.text == "matsumae", in = permission.to_facility.text == "matsumae";
@@ -79,7 +79,7 @@ TEST_CASE("an algorithm exception holds until its end and not after") {
   const auto result = policy::compile(config, at_second(0));
   CHECK(result.next_change == at_second(500));
   const auto allows = [&](std::int64_t second) {
-    const auto params = ike_peer_of(result.plan, matsumae(result.plan), {}, at_second(second));
+    const auto params = IkePeers(result.plan, {}, at_second(second)).peer(matsumae(result.plan));
     const auto& groups = params->profile.groups;
     return std::ranges::find(groups, tunnel::crypto::Group::kModp2048) != groups.end();
   };
@@ -101,6 +101,25 @@ TEST_CASE("a name that is no algorithm, and one that must never be used, refuse 
   CHECK(candidate.errors[0].find("MODP-2047") != std::string::npos);
 }
 
+TEST_CASE("an identity that cannot be sent refuses the configuration") {
+  config::Loaded loaded;
+  loaded.config = ikev2_sample();
+  loaded.config.files = {"sekisho.json"};
+  CHECK(judge(loaded, "", at_second(0)).errors.empty());
+  SECTION("the router's") {
+    matsumae(loaded.config).tunnel.ikev2.remote_id = "dn:CN=rtx, O=Matsumae";
+  }
+  SECTION("ours towards it") {
+    matsumae(loaded.config).tunnel.ikev2.local_id = "dn:CN=gw";
+  }
+  SECTION("ours") {
+    loaded.config.gateway.ikev2.local_id = "dn:CN=gw";
+  }
+  const auto candidate = judge(loaded, "", at_second(0));
+  REQUIRE(candidate.errors.size() == 1);
+  CHECK(candidate.errors[0].find("cannot be used in this version") != std::string::npos);
+}
+
 TEST_CASE("certificates: a file that was not read, or is none, is named") {
   auto config = ikev2_sample();
   auto& tunnel = matsumae(config).tunnel.ikev2;
@@ -110,12 +129,13 @@ TEST_CASE("certificates: a file that was not read, or is none, is named") {
   const auto plan = policy::compile(config, at_second(0)).plan;
   CHECK(certificate_files(plan) == std::vector<std::string>{"ca.pem", "gateway.pem"});
   const std::vector<std::uint16_t> schemes{0};
-  const auto without = ike_peer_of(plan, matsumae(plan), {schemes, {}}, at_second(0));
+  const auto without = IkePeers(plan, {schemes, {}}, at_second(0)).peer(matsumae(plan));
   CHECK(without.error() == "facility matsumae: the file gateway.pem could not be read");
   const std::vector<NamedOctets> files{{"gateway.pem", {'x'}}, {"ca.pem", {'x'}}};
-  const auto malformed = ike_peer_of(plan, matsumae(plan), {schemes, files}, at_second(0));
+  const auto malformed = IkePeers(plan, {schemes, files}, at_second(0)).peer(matsumae(plan));
   CHECK(malformed.error().find("gateway.pem is not a PEM file") != std::string::npos);
-  CHECK(ike_peer_of(plan, matsumae(plan), {{}, files}, at_second(0)).error().find("signing key") != std::string::npos);
+  CHECK(IkePeers(plan, {{}, files}, at_second(0)).peer(matsumae(plan)).error().find("signing key") !=
+        std::string::npos);
 }
 
 TEST_CASE("identities as the ID payload has them") {
