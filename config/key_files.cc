@@ -1,4 +1,5 @@
 // Judging what the shell saw of the key files. The keys themselves never come here, only their fingerprints.
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -94,6 +95,28 @@ void check_own_key(const GatewayConfig& config, const KeyFileFact& own, std::vec
 }
 
 }  // namespace
+
+std::vector<CredentialFile> credential_files(const GatewayConfig& config) {
+  std::vector<CredentialFile> all;
+  const auto add = [&all](const std::string& path, const std::string& key_path, CredentialFile::Kind kind,
+                          const Position& at) {
+    const auto same = [&](const CredentialFile& each) { return each.path == path && each.kind == kind; };
+    if (std::none_of(all.begin(), all.end(), same)) all.push_back({path, key_path, kind, at});
+  };
+  using Kind = CredentialFile::Kind;
+  const auto& own = config.gateway.ikev2;
+  for (const auto& facility : config.facilities) {
+    const auto& certificate = facility.tunnel.ikev2.certificate;
+    if (!certificate) continue;
+    const auto path = fmt::format("facilities.{}.tunnel.authentication.", facility.name.text);
+    if (own.certificate_file) add(*own.certificate_file, "gateway.ikev2.certificate_file", Kind::kCertificates, own.at);
+    if (own.private_key_file) add(*own.private_key_file, "gateway.ikev2.private_key_file", Kind::kSigningKey, own.at);
+    add(certificate->authority_file, path + "certificate_authority_file", Kind::kCertificates, facility.tunnel.at);
+    if (certificate->revocation_list_file)
+      add(*certificate->revocation_list_file, path + "revocation_list_file", Kind::kRevocationList, facility.tunnel.at);
+  }
+  return all;
+}
 
 std::vector<std::string> referenced_key_files(const GatewayConfig& config) {
   std::vector<std::string> paths;

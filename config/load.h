@@ -49,6 +49,16 @@ struct KeyFileFact {
   std::string detail;      // "mode 0644", errno text
 };
 
+// Certificates and revocation lists (public) and the gateway's signing key (secret), PEM: as written, and where.
+struct CredentialFile {
+  enum class Kind : std::uint8_t { kCertificates, kRevocationList, kSigningKey };
+  std::string path, key_path;
+  Kind kind = Kind::kCertificates;
+  Position at;
+};
+// Those some facility needs; a path that several name stands once.
+[[nodiscard]] std::vector<CredentialFile> credential_files(const GatewayConfig& config);
+
 // Every key file the configuration refers to, once each.
 [[nodiscard]] std::vector<std::string> referenced_key_files(const GatewayConfig& config);
 

@@ -9,6 +9,8 @@
 
 #include "gateway/core/ike_peers.h"
 #include "gateway/os/file_descriptor.h"
+#include "gateway/os/key_file.h"
+#include "tunnel/crypto/certificate.h"
 
 namespace gateway::os {
 namespace {
@@ -31,6 +33,20 @@ std::vector<std::uint8_t> read_file(const std::string& path) {
 }
 
 }  // namespace
+
+std::string fault_of(const std::string& path, config::CredentialFile::Kind kind) {
+  using Kind = config::CredentialFile::Kind;
+  if (kind == Kind::kSigningKey) {
+    const auto text = read_private_key_text(path);
+    if (!text) return text.error().to_string();
+    return tunnel::crypto::SigningKey::parse_pem(text->expose()) ? "" : path + " is no private key in PEM";
+  }
+  const auto octets = read_file(path);
+  if (octets.empty()) return path + " cannot be read, or is empty";
+  if (kind == Kind::kRevocationList)
+    return tunnel::crypto::CertificateTrust().add_revocation_list(octets) ? "" : path + " is no revocation list";
+  return tunnel::crypto::Certificate::parse_pem(octets) ? "" : path + " is no PEM file of certificates";
+}
 
 std::vector<core::NamedOctets> CertificateFiles::read(const policy::Plan& plan, const std::string& directory) {
   std::vector<core::NamedOctets> files;

@@ -6,9 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "config/load.h"
 #include "gateway/core/messages.h"
 
 namespace gateway::os {
+
+// What is wrong with a file of certificates, a list or a signing key (which only who may read it can say); empty:
+// nothing.
+[[nodiscard]] std::string fault_of(const std::string& path, config::CredentialFile::Kind kind);
 
 class CertificateFiles {
  public:

@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "config/document.h"
+#include "gateway/os/certificate_files.h"
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
 
@@ -142,6 +143,21 @@ bool forbidden(const fs::path& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
+// The signing key is looked at only by who may read keys.
+std::vector<config::Diagnostic> check_credentials(const config::GatewayConfig& config, const fs::path& directory,
+                                                  KeyFiles key_files) {
+  std::vector<config::Diagnostic> found;
+  for (const auto& file : config::credential_files(config)) {
+    if (file.kind == config::CredentialFile::Kind::kSigningKey && key_files == KeyFiles::kLeave) continue;
+    auto fault = fault_of((directory / file.path).string(), file.kind);
+    if (fault.empty()) continue;
+    config::Diagnostic diagnostic;
+    diagnostic.at = file.at, diagnostic.key_path = file.key_path, diagnostic.message = std::move(fault);
+    found.push_back(std::move(diagnostic));
+  }
+  return found;
+}
+
 void sort_by_place(std::vector<config::Diagnostic>& diagnostics) {
   std::sort(diagnostics.begin(), diagnostics.end(), [](const auto& a, const auto& b) {
     return std::tie(a.at.file, a.at.line, a.at.column, a.message) <
@@ -162,8 +178,10 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
       loaded.unreadable = loaded.unreadable || forbidden(fs::path(main_path).parent_path() / fact.path);
     auto found = config::check_key_files(loaded.config, facts);
     std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
-    sort_by_place(loaded.diagnostics);
   }
+  auto found = check_credentials(loaded.config, fs::path(main_path).parent_path(), key_files);
+  std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
+  sort_by_place(loaded.diagnostics);
   return loaded;
 }
 

@@ -1,6 +1,7 @@
 // Reading a configuration and its key files from a real directory.
 #include "gateway/os/config_files.h"
 #include "gateway/os/key_file.h"
+#include "tests/tunnel/test_authority.h"
 
 #include <sodium.h>
 #include <sys/stat.h>
@@ -62,6 +63,16 @@ std::string text_of(const Loaded& loaded) {
   std::string out;
   for (const auto& diagnostic : loaded.diagnostics) out += to_text(diagnostic, loaded.config.files) + "\n";
   return out;
+}
+
+std::string pem_of(const tunnel::crypto::Certificate& certificate) {
+  BIO* const out = BIO_new(BIO_s_mem());
+  REQUIRE(PEM_write_bio_X509(out, certificate.handle()) == 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  std::string text(data, static_cast<std::size_t>(size));
+  BIO_free(out);
+  return text;
 }
 
 bool says(const Loaded& loaded, const std::string& words) {
@@ -191,4 +202,33 @@ TEST_CASE("one secret in two key files names both") {
   const auto loaded = directory.load();
   CHECK(has_errors(loaded.diagnostics));
   CHECK(says(loaded, "facility \"matsumae\" holds the same key as facility \"hakodate\""));
+}
+
+TEST_CASE("certificate files that are missing or are none, and an open signing key, are named by the check") {
+  const test_authority::Authority authority;
+  const Directory directory;
+  const auto text = [](const auto& octets) { return std::string(octets.begin(), octets.end()); };
+  const auto pem = pem_of(authority.certificate());
+  const auto key = text(test_authority::pem_of(test_authority::ec_key().get()));
+  directory.write("sekisho.json", R"({
+    "gateway": { "name": "g", "outside": { "interface": "o", "addresses": ["203.0.113.10"] }, "inside": { "interface": "i" },
+                 "ikev2": { "certificate_file": "own.pem", "private_key_file": "own.key" } },
+    "facilities": { "a": { "role": "viewing", "networks": ["10.1.0.0/24"], "tunnel": { "protocol": "ikev2",
+      "remote_id": "fqdn:a.example", "source": ["198.51.100.7"],
+      "authentication": { "certificate_authority_file": "ca.pem", "revocation_list_file": "list.pem" } } } } })");
+  const std::pair<const char*, std::string> files[] = {{"own.pem", pem}, {"ca.pem", pem}, {"own.key", key}};
+  for (const auto& [name, content] : files) directory.write(name, content);
+  CHECK(says(directory.load(), "facilities.a.tunnel.authentication.revocation_list_file: "));
+  directory.write("list.pem", "no list");
+  CHECK(says(directory.load(), "list.pem is no revocation list"));
+  directory.write("list.pem", text(authority.revocation_list({})));
+  CHECK_FALSE(has_errors(directory.load().diagnostics));
+  directory.write("own.key", key, 0644);
+  CHECK(says(directory.load(), "gateway.ikev2.private_key_file: "));
+  CHECK_FALSE(has_errors(directory.load(KeyFiles::kLeave).diagnostics));
+  directory.write("own.key", key);
+  directory.write("ca.pem", "none");
+  CHECK(says(directory.load(), "ca.pem is no PEM file of certificates"));
+  fs::remove(directory.path() / "own.pem");
+  CHECK(says(directory.load(), "gateway.ikev2.certificate_file: "));
 }

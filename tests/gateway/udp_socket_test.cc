@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "gateway/os/outside_socket.h"
@@ -88,4 +89,34 @@ TEST_CASE("udp socket: what cannot leave or does not fit is counted, the rest go
   for (int tries = 0; tries < 10 && got == 0; ++tries) got = receive(to).size();
   CHECK(got == 1);
   CHECK(to.counters().truncated == 1);
+}
+
+// RFC 4303 2: protocol 50 without UDP. The kernel gives IPv4 packets with their header, IPv6 ones without.
+TEST_CASE("udp socket: protocol 50 comes without its IP header and with port 0", "[udp_socket]") {
+  for (const char* where : {"127.0.0.1", "::1"}) {
+    const auto address = *config::value::IpAddress::parse(where);
+    auto descriptor = gateway::os::bind_outside_esp(address);
+    if (!descriptor) FAIL(descriptor.error().to_string());
+    const auto bound = gateway::os::bound_address(descriptor->number());
+    REQUIRE(bound == SocketAddress{address, 0});
+    UdpSocket socket(*std::move(descriptor), *bound, 5);
+    const std::array<std::uint8_t, 12> packet{0, 0, 1, 2, 0, 0, 0, 1, 9, 8, 7, 6};
+    const std::vector<tunnel::wire::Transmit> batch{{{{address, 0}, address, 5}, packet, 2}};
+    REQUIRE(socket.send(batch) == 1);
+    const auto got = receive(socket);
+    REQUIRE(got.size() == 1);
+    CHECK(std::ranges::equal(got[0].bytes, packet));
+    CHECK(got[0].ecn == 2);
+    CHECK(got[0].path.remote == SocketAddress{address, 0});
+    CHECK(got[0].path.local == address);
+  }
+}
+
+TEST_CASE("udp socket: what is neither UDP nor protocol 50 has no outside address", "[udp_socket]") {
+  CHECK_FALSE(gateway::os::bound_address(0).has_value());
+  const gateway::os::FileDescriptor stream(::socket(AF_INET, SOCK_STREAM, 0));
+  CHECK_FALSE(gateway::os::bound_address(stream.number()).has_value());
+  const gateway::os::FileDescriptor other(::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+  REQUIRE(other.valid());
+  CHECK_FALSE(gateway::os::bound_address(other.number()).has_value());
 }
