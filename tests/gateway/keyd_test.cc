@@ -12,6 +12,7 @@
 #include "gateway/daemon/keyd_keys.h"
 #include "gateway/os/key_file.h"
 #include "gateway/os/system_rng.h"
+#include "tests/tunnel/test_authority.h"
 #include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/prf.h"
 #include "tunnel/crypto/secret.h"
@@ -151,6 +152,59 @@ TEST_CASE_METHOD(Fixture, "keyd: the PPK is mixed into the named keys, and no ot
   const auto refused = keys.answer(request);
   CHECK_FALSE(refused.good);
   CHECK(refused.secrets.empty());
+}
+
+// RFC 7427: a signature with the named key, under a scheme of its kind.
+TEST_CASE_METHOD(Fixture, "keyd: signs with the named PEM key, and with no other kind of key") {
+  const auto pair = test_authority::ec_key();
+  const auto text = test_authority::pem_of(pair.get());
+  const std::string pem(text.begin(), text.end());
+  const auto told = keys.configure({{{"s", KeySource::Kind::kIkeSigning, folder.write("s", pem)},
+                                     {"i", KeySource::Kind::kIkePreshared, folder.write("i", base64(psk))}}});
+  REQUIRE(told.keys[0].good);
+  REQUIRE_FALSE(told.keys[0].signature_schemes.empty());
+  KeyRequest request{4, KeyRequest::Operation::kSign, "s", {}, 0, {1, 2, 3}};
+  request.scheme = told.keys[0].signature_schemes[0];
+  const auto reply = keys.answer(request);
+  REQUIRE(reply.good);
+  const auto own = tunnel::crypto::SigningKey::parse_pem(text);
+  const auto scheme = static_cast<tunnel::crypto::SignatureScheme>(request.scheme);
+  CHECK(own->public_key().verify(scheme, request.octets, reply.octets));
+  SECTION("a preshared key") {
+    request.key = "i";
+  }
+  SECTION("a key nobody named") {
+    request.key = "t";
+  }
+  SECTION("a scheme of another kind of key") {
+    request.scheme = static_cast<std::uint16_t>(tunnel::crypto::SignatureScheme::kRsaPssSha256);
+  }
+  SECTION("a number that is no scheme") {
+    request.scheme = 99;
+  }
+  SECTION("nothing to sign") {
+    request.octets.clear();
+  }
+  const auto refused = keys.answer(request);
+  CHECK_FALSE(refused.good);
+  CHECK(refused.octets.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "keyd: a signing key that others may read, or that is none, is refused") {
+  const auto text = test_authority::pem_of(test_authority::ec_key().get());
+  const std::string pem(text.begin(), text.end());
+  const auto outcome_of = [&](const std::string& content, mode_t mode) {
+    return keys.configure({{{"s", KeySource::Kind::kIkeSigning, folder.write("s", content, mode)}}}).keys[0];
+  };
+  CHECK_FALSE(outcome_of(pem, 0644).good);
+  CHECK_FALSE(outcome_of(base64(psk), 0600).good);
+  CHECK(outcome_of(pem, 0600).good);
+  const auto kept = outcome_of("half a key", 0600);  // the one of before serves on, and the outcome says so
+  CHECK_FALSE(kept.good);
+  KeyRequest request{4, KeyRequest::Operation::kSign, "s", {}, 0, {1}};
+  CHECK(keys.answer(request).good);
+  (void)keys.configure({});
+  CHECK_FALSE(keys.answer(request).good);
 }
 
 TEST_CASE_METHOD(Fixture, "keyd: refusals give nothing away") {
