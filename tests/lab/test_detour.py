@@ -19,6 +19,21 @@ def judge(test, attacks, leaks):
             test.assertEqual(by_name.get(attack.name, []), [])
 
 
+def try_through_router(test, lab, label=""):
+    """Every attempt of A's real router against B, while B's flows and the allowed road are open."""
+    with Scene(lab) as scene:
+        scene.show_capture_works()
+        scene.show_service_works()
+        scene.hold_victims_flows()
+        tried = [attack for attack in all_attacks(lab) if attack.through == "router"]
+        scene.attack_through_router(tried)
+        scene.settle()
+        scene.show_service_works(SERVICE6)
+        for attack in tried:
+            attack.name += label
+        judge(test, tried, scene.leaks(tried))
+
+
 class Detour(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -27,15 +42,7 @@ class Detour(unittest.TestCase):
         cls.lab.start()
 
     def test_attempts_through_a_real_router(self):
-        with Scene(self.lab) as scene:
-            scene.show_capture_works()
-            scene.show_service_works()
-            scene.hold_victims_flows()
-            tried = [attack for attack in all_attacks(self.lab) if attack.through == "router"]
-            scene.attack_through_router(tried)
-            scene.settle()
-            scene.show_service_works(SERVICE6)
-            judge(self, tried, scene.leaks(tried))
+        try_through_router(self, self.lab)
 
     def test_attempts_from_b_against_a(self):
         with Scene(self.lab, attacker=self.lab.b, victim=self.lab.a) as scene:
@@ -144,17 +151,7 @@ class MixedDetour(unittest.TestCase):
         cls.lab.start()
 
     def test_attempts_against_an_ikev2_hospital(self):
-        with Scene(self.lab) as scene:
-            scene.show_capture_works()
-            scene.show_service_works()
-            scene.hold_victims_flows()
-            tried = [attack for attack in all_attacks(self.lab) if attack.through == "router"]
-            scene.attack_through_router(tried)
-            scene.settle()
-            scene.show_service_works(SERVICE6)
-            for attack in tried:
-                attack.name += " (against IKEv2)"
-            judge(self, tried, scene.leaks(tried))
+        try_through_router(self, self.lab, " (against IKEv2)")
 
 
 class Exchange(unittest.TestCase):

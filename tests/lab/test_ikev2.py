@@ -1,6 +1,5 @@
 """IKEv2 against strongSwan (charon with kernel-libipsec, its ESP in user space): our endpoint in a small real shell (ike_shell),
 one namespace each, one veth between them. Both roles, rekeying from either side, dead peers, wrong keys and identities."""
-import os
 import pathlib
 import re
 import signal
@@ -9,91 +8,18 @@ import tempfile
 import time
 import unittest
 
-from netns import Namespace, LabError, addresses, end_process, new_tag, require_privilege, run, veth, wait_for
+from ike_shell import Shell
+from netns import Namespace, addresses, end_process, new_tag, require_privilege, veth, wait_for
+from strongswan import Charon
 
 OURS, THEIRS = "10.77.0.1", "10.77.0.2"                  # outer
 OUR_HOST, THEIR_HOST = "10.78.0.1", "10.79.0.1"          # inner
 OUR_NET, THEIR_NET = "10.78.0.0/24", "10.79.0.0/24"
-CHARON = "/usr/lib/ipsec/charon"
-PLUGINS = ("random nonce aesni openssl hmac kdf pem pkcs1 pubkey x509 constraints kernel-libipsec kernel-netlink socket-default vici "
-           "updown")
 PSK = "c2VraXNobyBsYWIgcHJlc2hhcmVkIGtleSwgbm90IHNlY3I="
 
 
-def shell_program():
-    folder = pathlib.Path(os.environ.get("SEKISHO_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/bin"))
-    program = folder / "ike_shell"
-    if not program.exists():
-        raise LabError(f"{program} is not there: build the target ike_shell")
-    return str(program)
-
-
-class Shell:
-    """Our end: `lines()` is what it has told so far."""
-
-    def __init__(self, namespace, folder, **options):
-        self.log = folder / f"shell-{len(list(folder.glob('shell-*')))}.log"
-        words = [f"{key.replace('_', '-')}={value}" for key, value in options.items()]
-        with open(self.log, "wb") as out:
-            self.process = subprocess.Popen(namespace.command(shell_program(), *words), stdin=subprocess.PIPE, stdout=out, stderr=out)
-        namespace.processes.append(self.process)
-
-    def lines(self):
-        return self.log.read_text(errors="replace").splitlines()
-
-    def events(self, number):
-        return [line for line in self.lines() if line.startswith(f"event {number} ")]
-
-    def say(self, word):
-        self.process.stdin.write(f"{word}\n".encode())
-        self.process.stdin.flush()
-
-    def show(self):
-        before = len([line for line in self.lines() if line.startswith("show ")])
-        self.say("show")
-        line = wait_for("an answer to show", lambda: [x for x in self.lines() if x.startswith("show ")][before:], 5)[-1]
-        return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
-
-
-UP, DOWN, DONE, FAILED, GAVE_UP, MOVED, STRANGER = 0, 1, 2, 3, 4, 5, 6
-
-
-class StrongSwan:
-    def __init__(self, namespace, folder, **settings):
-        self.namespace, self.folder = namespace, folder
-        self.socket = folder / "vici.sock"
-        self.conf = folder / "strongswan.conf"
-        self.log = folder / "charon.log"
-        charon_extra = settings.pop("charon", "")
-        self.conf.write_text(f"""charon {{
-  load_modular = no
-  load = {PLUGINS}
-  {charon_extra}
-  plugins {{ vici {{ socket = unix://{self.socket} }} }}
-  filelog {{ log {{ path = {self.log}
-      default = 1
-      ike = 2
-      flush_line = yes }} }}
-}}
-swanctl {{ socket = unix://{self.socket}
-  load = pem pkcs1 openssl random x509 pubkey }}
-""")
-        self.start()
-        self.load(**settings)
-
-    def start(self):
-        self.socket.unlink(missing_ok=True)
-        environment = dict(os.environ, STRONGSWAN_CONF=str(self.conf), SWANCTL_DIR=str(self.folder))
-        self.process = self.namespace.start("sh", "-c", f"mount -t tmpfs tmpfs /run && exec {CHARON}", log=self.folder / "charon.out",
-                                            env=environment)
-        wait_for("charon's socket", self.socket.exists, 15)
-
-    def swanctl(self, *words, check=True, timeout=40):
-        environment = dict(os.environ, STRONGSWAN_CONF=str(self.conf), SWANCTL_DIR=str(self.folder))
-        done = subprocess.run(self.namespace.command("swanctl", *words), capture_output=True, text=True, timeout=timeout, env=environment)
-        if check and done.returncode != 0:
-            raise AssertionError(f"swanctl {' '.join(words)}: {done.stdout}{done.stderr}")
-        return done
+class StrongSwan(Charon):
+    """The router of these tests: one connection "t", one CHILD SA "c"."""
 
     def load(self, proposals="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16", psk=PSK, own_id="router.example", peer_id="gw.example",
              connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET, certificate=None,
@@ -101,8 +27,7 @@ swanctl {{ socket = unix://{self.socket}
         own_auth = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
         peer_auth = "auth = pubkey" if certificate else "auth = psk"
         ppk_secret = f'ppk-1 {{ id-1 = ppk.example\n    secret = "{ppk}" }}' if ppk else ""
-        file = self.folder / "swanctl.conf"
-        file.write_text(f"""connections {{ t {{
+        self.load_text(f"""connections {{ t {{
   version = 2
   local_addrs = {local}
   remote_addrs = {remote}
@@ -124,13 +49,12 @@ secrets {{ ike-1 {{ id-1 = {own_id}
     secret = "{psk}" }}
   {ppk_secret} }}
 """)
-        self.swanctl("--load-all", "--file", str(file))
 
     def initiate(self, check=True):
         return self.swanctl("--initiate", "--child", "c", "--timeout", "30", check=check)
 
-    def sas(self):
-        return self.swanctl("--list-sas").stdout
+
+UP, DOWN, DONE, FAILED, GAVE_UP, MOVED, STRANGER = 0, 1, 2, 3, 4, 5, 6
 
 
 class Pings:
@@ -157,8 +81,6 @@ class Pings:
 class Ikev2(unittest.TestCase):
     def setUp(self):
         require_privilege()
-        if not os.path.exists(CHARON):
-            raise LabError(f"{CHARON} is missing: package strongswan-charon")
         tag = new_tag()
         self.gateway, self.router = Namespace(tag, "gw"), Namespace(tag, "rt")
         self.addCleanup(self.gateway.close)
@@ -539,63 +461,3 @@ class Algorithms(Ikev2):
                     wait_for("charon's SA gone", lambda: "ESTABLISHED" not in swan.sas(), 10)
                     end_process(shell.process)
                 end_process(swan.process)
-
-
-class Certificates(Ikev2):
-    """`kind`: openssl's words for a new key."""
-
-    KINDS = {"ecdsa-256": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
-             "ecdsa-384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
-             "ecdsa-521": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
-             "rsa-3072": ["-newkey", "rsa:3072"]}
-
-    def authority(self):
-        run("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/O=Lab/CN=Lab CA",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-days", "2", "-keyout", self.folder / "ca.key", "-out", self.folder / "ca.pem")
-
-    def issue(self, name, kind, days="1", ca="ca"):
-        key, request, certificate = (self.folder / f"{name}{end}" for end in (".key", ".csr", ".pem"))
-        run("openssl", "req", "-nodes", *self.KINDS[kind], "-subj", f"/O=Lab/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
-            "-keyout", key, "-out", request)
-        run("openssl", "x509", "-req", "-in", request, "-CA", self.folder / f"{ca}.pem", "-CAkey", self.folder / f"{ca}.key",
-            "-days", days, "-copy_extensions", "copy", "-out", certificate)
-        return certificate, key
-
-    def swan_with(self, certificate, key, **settings):
-        for folder, files in (("x509", [certificate]), ("x509ca", [self.folder / "ca.pem"]), ("private", [key])):
-            (self.folder / folder).mkdir(exist_ok=True)
-            for file in files:
-                (self.folder / folder / file.name).write_bytes(file.read_bytes())
-        return self.swan(certificate=certificate.name, **settings)
-
-    def shell_with(self, certificate, key, **options):
-        return self.shell(cert=certificate, key=key, ca=self.folder / "ca.pem", **options)
-
-    def test_ikev2_certificates_both_roles(self):
-        self.authority()
-        for number, kind in enumerate(self.KINDS):
-            with self.subTest(kind=kind):
-                swan = self.swan_with(*self.issue("router.example", kind), connection="fragmentation = yes")
-                own = self.issue("gw.example", list(self.KINDS)[(number + 1) % len(self.KINDS)])
-                for initiator in (False, True):
-                    shell = self.shell_with(*own, **(dict(remote=THEIRS, start="") if initiator else {}))
-                    if not initiator:
-                        swan.initiate()
-                    wait_for("the tunnel", lambda: shell.events(UP), 15)
-                    self.carries()
-                    shell.say("remove")
-                    wait_for("charon's SA gone", lambda: "ESTABLISHED" not in swan.sas(), 10)
-                    end_process(shell.process)
-                end_process(swan.process)
-
-    def test_ikev2_certificate_of_another_authority(self):
-        self.authority()
-        own = self.issue("gw.example", "ecdsa-256")
-        (self.folder / "ours.pem").write_bytes((self.folder / "ca.pem").read_bytes())
-        self.authority()  # a new one: what it issues is foreign to us
-        swan = self.swan_with(*self.issue("router.example", "ecdsa-256"))
-        shell = self.shell(cert=own[0], key=own[1], ca=self.folder / "ours.pem")
-        self.assertNotEqual(swan.initiate(check=False).returncode, 0)
-        self.assertTrue(any("the peer's certificate is refused" in line for line in shell.lines()), "\n".join(shell.lines()))
-        self.assertEqual(shell.events(UP), [])
-        self.assertIn("AUTHENTICATION_FAILED", swan.log.read_text(errors="replace"))

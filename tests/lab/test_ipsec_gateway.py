@@ -5,7 +5,7 @@ import unittest
 from ipsec_peers import IpsecHospital
 from netns import run, wait_for
 from peers import Hospital
-from topology import GATEWAY4, Lab, OTHER4, SERVICE4, SERVICE6, ask, reaches
+from topology import Lab, OTHER4, SERVICE4, SERVICE6, ask, reaches
 
 
 class IpsecGateway(unittest.TestCase):
@@ -213,6 +213,6 @@ class IpsecCertificates(unittest.TestCase):
         self.lab.gateway.write_config(self.config)
         refused = self.lab.gateway.reload(check=False)
         self.assertEqual(refused.returncode, 1)
-        self.assertIn("nothing.pem could not be read", refused.stdout + refused.stderr)
+        self.assertIn("nothing.pem cannot be read", refused.stdout + refused.stderr)
         self.connect(self.lab.b)
         self.lab.wait_service(self.lab.b)

@@ -18,9 +18,7 @@ class RenderedSwan(StrongSwan):
     """charon with a configuration from outside instead of its own."""
 
     def load(self, text=""):
-        file = self.folder / "swanctl.conf"
-        file.write_text(text)
-        self.swanctl("--load-all", "--file", str(file))
+        self.load_text(text)
 
 
 class RouterConfig(Ikev2):
