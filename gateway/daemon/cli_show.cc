@@ -45,6 +45,9 @@ void print_tunnels(const Json& result) {
   }
   fmt::print("{}", table.to_string());
   for (const auto& each : list_at(result, "tunnels"))
+    if (const auto negotiated = text_at(each, "negotiated"); !negotiated.empty())
+      fmt::print("{}: {}\n", printable(text_at(each, "facility")), printable(negotiated));
+  for (const auto& each : list_at(result, "tunnels"))
     if (const auto problem = text_at(each, "problem"); !problem.empty())
       fmt::print("{}: {} (since {})\n", printable(text_at(each, "facility")), printable(problem),
                  text_at(each, "problem_since"));
