@@ -32,6 +32,7 @@ Result<IdentityValue, std::string> address_identity(std::string_view text) {
 }
 
 Result<IdentityValue, std::string> key_identity(std::string_view text) {
+  if (text.empty() || text.size() % 2 != 0) return std::unexpected("keyid has no whole octets");
   Octets octets(text.size() / 2);
   std::size_t length = 0;
   const int bad = sodium_hex2bin(octets.data(), octets.size(), text.data(), text.size(), nullptr, &length, nullptr);

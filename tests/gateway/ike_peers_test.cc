@@ -144,7 +144,8 @@ TEST_CASE("identities as the ID payload has them") {
   CHECK(identity_of("ip:192.0.2.1")->data == std::vector<std::uint8_t>{192, 0, 2, 1});
   CHECK(identity_of("ip:2001:db8::1")->data.size() == 16);
   CHECK(identity_of("keyid:0aFF")->data == std::vector<std::uint8_t>{0x0a, 0xff});
-  for (const char* bad : {"", "fqdn", "ip:300.1.1.1", "keyid:0", "other:x"}) CHECK_FALSE(identity_of(bad).has_value());
+  for (const char* bad : {"", "fqdn", "ip:300.1.1.1", "keyid:", "keyid:0", "keyid:xy", "other:x"})
+    CHECK_FALSE(identity_of(bad).has_value());
 }
 
 }  // namespace gateway::core
