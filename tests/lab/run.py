@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Runs the lab's tests; ends with "N passed, N failed".  run.py [WORD]  only tests whose name contains WORD.
+run.py --without WORD  the others.  TERM ends the run after the test that is running.
 
 Each test has its own time limit. What a test needs and is not there (root, /dev/net/tun, a program) is a failure with that reason.
 """
@@ -69,22 +70,27 @@ class Lines(unittest.TestResult):
         print(f"FAIL {test.id()}: skipped ({reason}); a test that cannot run is a failure", flush=True)
 
 
-def chosen(suite, word):
+def chosen(suite, wanted):
     for item in suite:
         if isinstance(item, unittest.TestSuite):
-            yield from chosen(item, word)
-        elif word in item.id():
+            yield from chosen(item, wanted)
+        elif wanted(item.id()):
             yield item
 
 
 def main():
     faulthandler.enable()
     signal.signal(signal.SIGALRM, _overdue)
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    tests = unittest.TestSuite(chosen(unittest.defaultTestLoader.discover(str(FOLDER), "test_*.py"), word))
+    without = sys.argv[1:2] == ["--without"]
+    word = "".join(sys.argv[2 if without else 1:][:1])
+    tests = unittest.TestSuite(chosen(unittest.defaultTestLoader.discover(str(FOLDER), "test_*.py"), lambda name: (word in name) != without))
     result = Lines()
+    signal.signal(signal.SIGTERM, lambda *_: result.stop())
     tests.run(result)
-    if result.passed + result.failed == 0:
+    if result.shouldStop:
+        print("FAIL ended early, by a signal")
+        result.failed += 1
+    elif result.passed + result.failed == 0:
         print(f"no test has '{word}' in its name")
         result.failed = 1
     print(f"{result.passed} passed, {result.failed} failed")

@@ -1,6 +1,6 @@
 """P4: the detours again, with one layer taken away at a time. Each test first shows that the layer really is gone.
 
-Tunnel selectors and guard are opened by switches that only the `faults` build has.
+Tunnel selectors and guard are opened by switches that only a build with SEKISHO_FAULTS has (the sanitizers' one).
 """
 import os
 import signal
