@@ -70,6 +70,7 @@ bool esp_may_come(const IkeSa& sa, const Door& in) {
 }
 
 bool Endpoint::State::encapsulation_forced(const wire::IpAddress& remote) const {
+  if (encapsulating.empty()) return false;
   const auto forces = [](const Peer& peer) { return peer.params.force_encapsulation; };
   bool named = false, forced = false, anywhere = false;
   for (const auto& [number, peer] : peers) {

@@ -224,6 +224,7 @@ void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
   attempts.erase({peer.attempt, peer.params.id.number});
   count_profile(peer.params.profile, false);
   names.erase(peer.params.remote_id);
+  encapsulating.erase(peer.params.id.number);
   peers.erase(peer.params.id.number);
 }
 

@@ -322,6 +322,7 @@ struct Endpoint::State {
   std::unordered_map<std::uint32_t, Spi> child_spis;      // ours -> the IKE SA that made or offered it
   std::map<std::uint32_t, std::unique_ptr<Peer>> peers;   // by number
   std::map<IdentityValue, std::uint32_t> names;           // remote_id -> number
+  std::set<std::uint32_t> encapsulating;                  // those whose ESP always goes in UDP
   std::set<std::array<std::uint8_t, 20>> authorities;     // that some peer's certificate may come from
   std::vector<std::pair<Profile, std::size_t>> profiles;  // those in use, the strict ones first
   std::map<std::uint64_t, Spi> key_requests;

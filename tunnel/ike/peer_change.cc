@@ -35,6 +35,7 @@ void Endpoint::State::add_peer(const PeerParams& wanted, Turn turn) {
   if (Peer* const holder = peer_named(wanted.remote_id)) remove_peer(*holder, turn);
   Peer& peer = *(peers[wanted.id.number] = std::make_unique<Peer>(wanted));
   names[wanted.remote_id] = wanted.id.number;
+  if (wanted.force_encapsulation) encapsulating.insert(wanted.id.number);
   count_profile(wanted.profile, true);
   if (wanted.certificate)
     authorities.insert(wanted.certificate->authorities.begin(), wanted.certificate->authorities.end());
@@ -43,6 +44,10 @@ void Endpoint::State::add_peer(const PeerParams& wanted, Turn turn) {
 
 void Endpoint::State::change_peer(Peer& peer, const PeerParams& wanted, Turn turn) {
   const PeerParams before = std::exchange(peer.params, wanted);
+  if (wanted.force_encapsulation)
+    encapsulating.insert(wanted.id.number);
+  else
+    encapsulating.erase(wanted.id.number);
   count_profile(wanted.profile, true);
   count_profile(before.profile, false);
   if (wanted.certificate)
