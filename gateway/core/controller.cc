@@ -150,7 +150,7 @@ bool Controller::tunneld_there(const Target& wanted, Instant now, Actions& out) 
   if (!tunneld.present) state_ = Step::kTunneld;
   if (!tunneld.present || tunneld.asked) return false;
   asked(ProcessRole::kTunneld, Step::kTunneld, now);
-  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, public_key_, signature_schemes_,
+  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, public_key_, signature_schemes_, key_marks_,
                                          !tunneld_has_descriptors_});
   return false;
 }
@@ -160,13 +160,16 @@ void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Ac
   const Target* wanted = target();
   if (!keyd.asked || wanted == nullptr) return;
   keyd.asked = false;
+  std::vector<KeyMark> marks;
   for (const auto& wanted_key : wanted->keys) {
     const auto found = std::ranges::find(reply.keys, wanted_key.name, &KeyOutcome::name);
     if (found == reply.keys.end()) return fail("key " + wanted_key.name + ": keyd did not answer for it", now, out);
     if (!found->good) return fail("key " + wanted_key.name + ": " + found->error, now, out);
     if (wanted_key.name == wanted->plan.gateway_key) public_key_ = found->public_key;
     if (wanted_key.name == wanted->plan.signing_key) signature_schemes_ = found->signature_schemes;
+    if (found->mark != 0) marks.push_back({found->name, found->mark});
   }
+  key_marks_ = std::move(marks);
   keyd.has = wanted->generation;
   advance(now, out);
 }

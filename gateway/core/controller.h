@@ -67,6 +67,7 @@ struct ConfigureTunneld {
   policy::Plan plan;
   std::array<std::uint8_t, 32> public_key{};
   std::vector<std::uint16_t> signature_schemes;
+  std::vector<KeyMark> key_marks;
   bool with_descriptors = false;
 };
 // The shell answers with on_recorded(ticket) once the record is on disk, or could not be.
@@ -191,6 +192,7 @@ class Controller {
   std::uint64_t ticket_ = 0;
   std::array<std::uint8_t, 32> public_key_{};
   std::vector<std::uint16_t> signature_schemes_;
+  std::vector<KeyMark> key_marks_;
   std::vector<BoundSocket> bound_;  // what the descriptors we hold are bound to, sorted
   bool descriptors_asked_ = false;
   bool tunneld_has_descriptors_ = false;

@@ -43,6 +43,7 @@ struct TunnelIdentity {
   std::uint64_t timestamp_floor = 0;                   // TAI64N seconds never to be used again
   std::span<const std::uint16_t> signature_schemes{};  // of Plan::signing_key
   std::span<const NamedOctets> files{};                // of certificates and revocation lists
+  std::span<const KeyMark> key_marks{};                // of preshared keys
 };
 
 #ifdef SEKISHO_FAULTS
@@ -93,7 +94,8 @@ class DataPlane {
     policy::FacilityPlan plan;
     tunnel::wire::PeerId id;
     TunnelParams tunnel;
-    std::string problem;  // of an IKEv2 peer: why it does not connect, as the last event said
+    std::array<std::uint64_t, 2> key_marks{};  // of the preshared and the postquantum key (KeyMark)
+    std::string problem;                       // of an IKEv2 peer: why it does not connect, as the last event said
     std::optional<Instant> problem_since;
     Translation translation;
     FacilityIndex guard_index = kNoFacility;  // position in the plan the guard was compiled from

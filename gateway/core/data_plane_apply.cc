@@ -56,6 +56,16 @@ std::string repeated(const Plan& plan) {
   return {};
 }
 
+// A key file may have got another content under the same name.
+std::array<std::uint64_t, 2> marks_of(const FacilityPlan& facility, std::span<const KeyMark> marks) {
+  const auto mark = [&](const std::string& name) {
+    const auto found = name.empty() ? marks.end() : std::ranges::find(marks, name, &KeyMark::name);
+    return found == marks.end() ? 0 : found->mark;
+  };
+  if (facility.ike) return {mark(facility.ike->preshared_key), mark(facility.ike->ppk)};
+  return {mark(facility.wireguard.preshared_key), 0};
+}
+
 // The session may go on, or the endpoint itself knows what of it must end.
 bool same_tunnel(const TunnelParams& a, const TunnelParams& b) {
   const auto* one = std::get_if<PeerParams>(&a);
@@ -79,6 +89,7 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan, co
     Facility facility;
     facility.plan = from;
     facility.tunnel = TRY(tunnel_of(plan, from, ike));
+    facility.key_marks = marks_of(from, identity.key_marks);
     facility.translation = TRY(Translation::compile(from.networks));
     facility.guard_index = static_cast<FacilityIndex>(i);
     facility.mtu = std::min(from.mtu, plan.tunnel_mtu);
@@ -154,7 +165,7 @@ void DataPlane::remove_departed(const Prepared& prepared, Times now, DataPlaneOu
     const auto next = coming.find(facility.plan.name.text);
     if (next == coming.end()) {
       depart(facility, now, out);
-    } else if (!same_tunnel(next->second->tunnel, facility.tunnel)) {
+    } else if (!same_tunnel(next->second->tunnel, facility.tunnel) || next->second->key_marks != facility.key_marks) {
       end_tunnel(facility, now, out);
     }
   }

@@ -131,6 +131,13 @@ struct NamedOctets {
   std::vector<std::uint8_t> octets;
 };
 
+// Tells whether a key is the one of before, and nothing else of it.
+struct KeyMark {
+  std::string name;
+  std::uint64_t mark = 0;
+  friend bool operator==(const KeyMark&, const KeyMark&) = default;
+};
+
 struct ConfigureTunnels {
   config::value::Generation generation;
   policy::Plan plan;
@@ -141,6 +148,7 @@ struct ConfigureTunnels {
   std::vector<std::uint16_t>
       signature_schemes{};           // of plan.signing_key (tunnel::crypto::SignatureScheme), the best first
   std::vector<NamedOctets> files{};  // every one the plan names
+  std::vector<KeyMark> key_marks{};  // of the preshared keys it names
 };
 struct TunnelsConfigured {
   config::value::Generation generation;
@@ -234,6 +242,7 @@ struct KeyOutcome {
   std::string error;
   std::array<std::uint8_t, 32> public_key{};       // kWireguardPrivate
   std::vector<std::uint16_t> signature_schemes{};  // kIkeSigning
+  std::uint64_t mark = 0;                          // a preshared key's; the same octets have the same one
 };
 struct KeysConfigured {
   std::vector<KeyOutcome> keys;
@@ -280,7 +289,8 @@ template <class Ar>
 void fields(Ar& ar, KernelRefusals& m) {
   transfer_all(ar, m.totals);
 }
-template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now, m.signature_schemes, m.files); }
+template <class Ar> void fields(Ar& ar, KeyMark& m) { transfer_all(ar, m.name, m.mark); }
+template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now, m.signature_schemes, m.files, m.key_marks); }
 template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }
 template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events, m.lost); }
@@ -295,7 +305,7 @@ template <class Ar> void fields(Ar& ar, StatusReport& m) { transfer_all(ar, m.id
 template <class Ar> void fields(Ar& ar, TimestampFloor& m) { transfer_all(ar, m.seconds); }
 template <class Ar> void fields(Ar& ar, KeySource& m) { transfer_all(ar, m.name, m.kind, m.path); }
 template <class Ar> void fields(Ar& ar, ConfigureKeys& m) { transfer_all(ar, m.keys); }
-template <class Ar> void fields(Ar& ar, KeyOutcome& m) { transfer_all(ar, m.name, m.good, m.error, m.public_key, m.signature_schemes); }
+template <class Ar> void fields(Ar& ar, KeyOutcome& m) { transfer_all(ar, m.name, m.good, m.error, m.public_key, m.signature_schemes, m.mark); }
 template <class Ar> void fields(Ar& ar, KeysConfigured& m) { transfer_all(ar, m.keys); }
 template <class Ar> void fields(Ar& ar, KeyRequests& m) { transfer_all(ar, m.requests); }
 template <class Ar> void fields(Ar& ar, KeyReplies& m) { transfer_all(ar, m.replies); }

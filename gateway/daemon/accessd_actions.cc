@@ -57,7 +57,8 @@ void Accessd::act(const action::ConfigureTunneld& wanted) {
                                  timestamp_floor_,
                                  os::wall_now(),
                                  wanted.signature_schemes,
-                                 certificates_.read(wanted.plan, config_directory())};
+                                 certificates_.read(wanted.plan, config_directory()),
+                                 wanted.key_marks};
   std::vector<int> descriptors;
   if (wanted.with_descriptors) {
     message.sockets = devices_.sockets;

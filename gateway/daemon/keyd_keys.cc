@@ -31,6 +31,16 @@ KeySource::Kind kind_for(KeyRequest::Operation operation) {
   __builtin_unreachable();  // the codec lets no other number through
 }
 
+// A keyed hash of a fixed text: without the key's 256 bits it can neither be made nor turned back.
+std::uint64_t mark_of(std::span<const std::uint8_t, 32> key) {
+  constexpr std::string_view kText = "sekisho: is this key the one of before?";
+  const auto mac =
+      tunnel::crypto::blake2s_mac(key, {reinterpret_cast<const std::uint8_t*>(kText.data()), kText.size()});
+  std::uint64_t mark = 0;
+  for (std::size_t octet = 0; octet < sizeof(mark); ++octet) mark = mark << 8 | mac[octet];
+  return mark == 0 ? 1 : mark;  // 0: no mark
+}
+
 void put(KeyReply& reply, std::size_t at, std::span<const std::uint8_t, 32> octets) {
   std::ranges::copy(octets, reply.output.fill().subspan(at).begin());
 }
@@ -46,14 +56,14 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
   auto memory = os::LockedMemory::allocate(std::max<std::size_t>(1, wanted.keys.size()) * 32);
   if (!memory) {
     for (const auto& source : wanted.keys)
-      outcome.keys.push_back({source.name, false, memory.error().to_string(), {}, {}});
+      outcome.keys.push_back({source.name, false, memory.error().to_string(), {}, {}, 0});
     return outcome;
   }
   std::map<std::string, Key> keys;
   std::map<std::string, tunnel::crypto::SigningKey> signing;
   for (std::size_t slot = 0; slot < wanted.keys.size(); ++slot) {
     const auto& source = wanted.keys[slot];
-    auto& told = outcome.keys.emplace_back(core::KeyOutcome{source.name, true, {}, {}, {}});
+    auto& told = outcome.keys.emplace_back(core::KeyOutcome{source.name, true, {}, {}, {}, 0});
     if (source.kind == KeySource::Kind::kIkeSigning) {
       read_signing_key(source, told, signing);
       continue;
@@ -68,6 +78,7 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
       std::ranges::copy(octets_of(before->second), place.begin());
     }
     if (source.kind == KeySource::Kind::kWireguardPrivate) told.public_key = tunnel::crypto::x25519_public(place);
+    if (source.kind != KeySource::Kind::kWireguardPrivate) told.mark = mark_of(place);
     keys[source.name] = {source.kind, slot};
   }
   keys_ = std::move(keys);

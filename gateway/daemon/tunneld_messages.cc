@@ -49,9 +49,10 @@ void Tunneld::configure(const core::ConfigureTunnels& request, std::vector<FileD
   core::TunnelsConfigured answer{request.generation, true, {}};
   if (auto adopted = adopt(request, std::move(descriptors)); !adopted) {
     answer.good = false, answer.error = adopted.error().to_string();
-  } else if (auto applied = plane_.apply(
-                 request.plan, {request.public_key, request.timestamp_floor, request.signature_schemes, request.files},
-                 now_, out_);
+  } else if (auto applied = plane_.apply(request.plan,
+                                         {request.public_key, request.timestamp_floor, request.signature_schemes,
+                                          request.files, request.key_marks},
+                                         now_, out_);
              !applied) {
     answer.good = false, answer.error = applied.error();
   }

@@ -46,9 +46,14 @@ class Lab {
   }
 
   [[nodiscard]] bool apply() {
-    const auto applied = plane.apply(plan, {sim::public_of(9), 0}, times(), out_);
+    const auto applied = plane.apply(plan, {sim::public_of(9), 0, {}, {}, key_marks}, times(), out_);
     take();
     return applied.has_value();
+  }
+  // Of 32 zero octets, which is what having none is (WireGuard paper 5.4): the nodes need not know.
+  void name_preshared_keys() {
+    plan.facilities[0].wireguard.preshared_key = "a.psk", plan.facilities[1].wireguard.preshared_key = "b.psk";
+    keyd_.keys["a.psk"] = keyd_.keys["b.psk"] = {};
   }
   void make_durable(std::uint64_t tai_seconds) {
     plane.set_durable_timestamps(tai_seconds, times(), out_);
@@ -138,6 +143,7 @@ class Lab {
   std::vector<sim::Sent> sent_;
 
  public:
+  std::vector<gateway::core::KeyMark> key_marks;
   DataPlane plane{rng_};
 };
 
@@ -269,6 +275,21 @@ TEST_CASE("data plane: a removed permission ends at once, an unchanged tunnel ke
   REQUIRE(lab.apply());
   CHECK(lab.from(lab.a, packet).empty());
   CHECK(lab.plane.status()[0].handshakes == handshakes);
+}
+
+TEST_CASE("data plane: another preshared key in the same file ends its facility's session, and no other's",
+          "[data_plane]") {
+  Lab lab;
+  lab.name_preshared_keys();
+  lab.key_marks = {{"a.psk", 1}, {"b.psk", 2}};
+  REQUIRE(lab.apply());
+  lab.connect();
+  REQUIRE(lab.apply());  // the same keys: nobody notices
+  REQUIRE(lab.plane.status()[0].up);
+  lab.key_marks[0].mark = 3;
+  REQUIRE(lab.apply());
+  CHECK_FALSE(lab.plane.status()[0].up);
+  CHECK(lab.plane.status()[1].up);
 }
 
 TEST_CASE("data plane: a facility that is removed is cut, one that is refused changes nothing", "[data_plane]") {

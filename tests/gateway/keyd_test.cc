@@ -233,6 +233,29 @@ TEST_CASE_METHOD(Fixture, "keyd: a key that cannot be read any more is kept, one
   CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "p", Input(other)}).good);
 }
 
+TEST_CASE("keyd: a mark tells whether a preshared key is the one of before, by its content alone") {
+  const Folder folder;
+  const auto mark = [&](KeydKeys& keys, KeySource::Kind kind, const std::string& name) {
+    return keys.configure({{{name, kind, folder.path + "/" + name}}}).keys[0].mark;
+  };
+  const auto first = base64(random_key()), second = base64(random_key());
+  folder.write("a", first + "\n"), folder.write("same", first + "\n"), folder.write("b", second + "\n");
+  KeydKeys keys, after_restart;
+  for (const auto kind : {KeySource::Kind::kPreshared, KeySource::Kind::kIkePreshared, KeySource::Kind::kIkePpk}) {
+    const auto was = mark(keys, kind, "a");
+    CHECK(was != 0);
+    CHECK(mark(keys, kind, "same") == was);
+    CHECK(mark(after_restart, kind, "a") == was);
+    CHECK(mark(keys, kind, "b") != was);
+  }
+  const auto was = mark(keys, KeySource::Kind::kIkePreshared, "a");
+  std::filesystem::remove(folder.path + "/a");  // the key of before is kept, and so is its mark
+  CHECK(mark(keys, KeySource::Kind::kIkePreshared, "a") == was);
+  folder.write("a", second + "\n");
+  CHECK(mark(keys, KeySource::Kind::kIkePreshared, "a") == mark(keys, KeySource::Kind::kIkePreshared, "b"));
+  CHECK(mark(keys, KeySource::Kind::kWireguardPrivate, "a") == 0);
+}
+
 TEST_CASE("key file: only a private regular file with one key is read") {
   const Folder folder;
   os::SystemRng rng;

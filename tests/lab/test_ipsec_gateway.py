@@ -4,7 +4,7 @@ import unittest
 
 from ipsec_peers import IpsecHospital
 from netns import run, wait_for
-from peers import Hospital
+from peers import Hospital, generate_preshared_key
 from topology import Lab, OTHER4, SERVICE4, SERVICE6, ask, reaches
 
 
@@ -84,6 +84,18 @@ class IpsecGateway(unittest.TestCase):
         wait_for("the removed router is told", lambda: "ESTABLISHED" not in lab.a.sas(), 10)
         self.assertFalse(reaches(lab.a.pc, SERVICE4, timeout=1.0))
         self.assertTrue(reaches(lab.b.pc, SERVICE4))
+
+    def test_another_key_in_the_same_file_ends_the_tunnel_with_the_reload(self):
+        lab = self.raise_lab().start()
+        lab.gateway.reload()
+        self.assertIn("ESTABLISHED", lab.a.sas(), "the same key: nobody notices")
+        lab.gateway.write_key("alpha.psk", generate_preshared_key())
+        lab.gateway.reload()
+        wait_for("the router is told", lambda: "ESTABLISHED" not in lab.a.sas(), 10)
+        self.assertFalse(reaches(lab.a.pc, SERVICE4, timeout=1.0))
+        self.assertIn("ESTABLISHED", lab.b.sas())
+        self.assertTrue(reaches(lab.b.pc, SERVICE4))
+        self.assertNotEqual(lab.a.initiate(check=False).returncode, 0, "the old key is no longer one")
 
     def test_gateway_begins(self):
         lab = self.raise_lab()
