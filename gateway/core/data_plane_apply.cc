@@ -239,6 +239,7 @@ std::vector<TunnelStatus> DataPlane::status() const {
       status.problem = facility.plan.ike ? facility.problem : counters->problem;
       status.problem_since = facility.plan.ike ? facility.problem_since : counters->problem_since;
       status.negotiated = counters->negotiated;
+      status.certificate_expires = counters->certificate_expires;
     }
     all.push_back(std::move(status));
   }

@@ -210,7 +210,8 @@ struct TunnelStatus {
   std::uint64_t guard_refused_in = 0, guard_refused_out = 0;
   std::string problem;  // why the last handshakes failed, for a person; empty after one that did not
   std::optional<config::value::Instant> problem_since;
-  std::string negotiated;  // of IKEv2: the algorithms in use
+  std::string negotiated;                                      // of IKEv2: the algorithms in use
+  std::optional<config::value::WallTime> certificate_expires;  // of the peer's chain, the first end
 };
 struct StatusReport {
   std::uint64_t id = 0;
@@ -299,7 +300,7 @@ template <class Ar> void fields(Ar& ar, RefusedSum::Reason& m) { transfer_all(ar
 template <class Ar> void fields(Ar& ar, RefusedSum& m) { transfer_all(ar, m.facility, m.reasons); }
 template <class Ar> void fields(Ar& ar, GuardRefusals& m) { transfer_all(ar, m.packets, m.sums); }
 template <class Ar> void fields(Ar& ar, StatusQuery& m) { transfer_all(ar, m.id); }
-template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out, m.problem, m.problem_since, m.negotiated); }
+template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out, m.problem, m.problem_since, m.negotiated, m.certificate_expires); }
 template <class Ar> void fields(Ar& ar, Counter& m) { transfer_all(ar, m.name, m.value); }
 template <class Ar> void fields(Ar& ar, StatusReport& m) { transfer_all(ar, m.id, m.tunnels, m.counters); }
 template <class Ar> void fields(Ar& ar, TimestampFloor& m) { transfer_all(ar, m.seconds); }

@@ -160,6 +160,7 @@ std::optional<TunnelCounters> Tunnels::counters(const TunnelParams& peer) const 
     if (!ike) return std::nullopt;
     TunnelCounters out = common(*ike);
     out.negotiated = ike->negotiated;
+    out.certificate_expires = ike->certificate_expires;
     return out;
   }
   const auto wireguard = wireguard_ ? wireguard_->counters(id_of(peer)) : std::nullopt;

@@ -33,7 +33,8 @@ struct TunnelCounters {
   bool up = false;
   std::string problem;  // why the last handshakes failed, for a person; empty after one that did not
   std::optional<Instant> problem_since;
-  std::string negotiated;  // of IKEv2: the algorithms in use
+  std::string negotiated;                       // of IKEv2: the algorithms in use
+  std::optional<WallTime> certificate_expires;  // of the peer's chain, the first end
 };
 
 class Tunnels {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/audit/certificate_ends.h"
 #include "gateway/audit/flow_table.h"
 #include "gateway/audit/refusals.h"
 #include "gateway/core/controller.h"
@@ -63,6 +64,7 @@ class Accessd {
   void on_tunnel_events(const core::TunnelEvents& events);
   void on_guard_refusals(const core::GuardRefusals& refusals);
   void on_status_report(const core::StatusReport& report);
+  void look_at_certificates();
   void on_timestamp_floor(const core::TimestampFloor& floor);
   void on_lost(core::ProcessRole role);
   void broke_form(core::ProcessRole role);
@@ -126,6 +128,7 @@ class Accessd {
   std::vector<core::Counter> counters_;
   std::uint64_t timestamp_floor_ = 0;
   os::CertificateFiles certificates_;
+  audit::CertificateEnds certificate_ends_;
   std::string timestamp_warning_;  // why the kept floor could not be used at the start
   Instant now_, summary_at_;
 };

@@ -128,6 +128,7 @@ void Accessd::act(const action::PlanChanged&) {
   std::vector<audit::Record> records;
   flows_.set_plan(*plan, records);
   record_all(records);
+  look_at_certificates();
   recorder_.tell(telemetry::ConfigurationChanged{controller_.running_generation().number, "applied", ""});
 }
 

@@ -149,11 +149,33 @@ void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
 void Accessd::on_status_report(const core::StatusReport& report) {
   tunnels_.clear();
   for (const auto& tunnel : report.tunnels) tunnels_[tunnel.facility] = tunnel;
+  look_at_certificates();
   counters_ = report.counters;
   for (const auto& counter : counters_)  // the others count what passed
     if (counter.name.starts_with("guard-") || counter.name.starts_with("tunnel-drop-"))
       refusals_.on_counter(counter.name, counter.value);
   if (report.id == status_id_) answer_waiting();
+}
+
+// Of both ends. Durable: a tunnel will stop on that day if nobody reads it.
+void Accessd::look_at_certificates() {
+  const auto* plan = controller_.running_plan();
+  if (plan == nullptr) return;
+  std::vector<audit::CertificateEnd> ends;
+  if (const auto own = certificates_.first_end(plan->certificate_file))
+    ends.push_back({"", own->expires, own->subject});
+  for (const auto& facility : plan->facilities) {
+    if (!facility.ike || facility.ike->authority_file.empty()) continue;
+    const auto status = tunnels_.find(facility.name.text);
+    ends.push_back(
+        {facility.name.text, status == tunnels_.end() ? std::nullopt : status->second.certificate_expires, ""});
+  }
+  std::vector<audit::Record> records;
+  certificate_ends_.look(ends, os::record_time(), records);
+  for (const auto& each : records) {
+    recorder_.tell(telemetry::Alarm{audit::to_sentence(each)});
+    record(each, Weight::kDurable);
+  }
 }
 
 // The echo is the promise that it is on disk: tunneld goes beyond the old floor only after it (S18).

@@ -89,7 +89,7 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
   else if (what == "facilities")
     line = answer_line(facilities_view(plan, tunnels_));
   else if (what == "tunnels")
-    line = answer_line(tunnels_view(plan, tunnels_, now));
+    line = answer_line(tunnels_view(plan, tunnels_, certificate_ends_, now));
   else if (what == "routes")
     line = answer_line(routes_view(plan));
   else if (what == "flows")

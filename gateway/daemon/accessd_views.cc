@@ -69,6 +69,12 @@ Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& s
   return tunnel;
 }
 
+void add_certificate(Json& to, std::optional<config::value::WallTime> end, const audit::RecordTime& now) {
+  if (!end) return;
+  to["certificate_expires"] = audit::to_rfc3339(*end, now.offset_minutes);
+  to["certificate_days_left"] = audit::days_left(*end, now.wall);
+}
+
 }  // namespace
 
 std::string one_line(const Json& json) {
@@ -111,7 +117,8 @@ Json facilities_view(const policy::Plan& plan, const Tunnels& tunnels) {
   return {{"facilities", std::move(list)}};
 }
 
-Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now) {
+Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::CertificateEnds& ends,
+                  const audit::RecordTime& now) {
   Json list = Json::array();
   for (const auto& facility : plan.facilities) {
     const auto* status = status_of(tunnels, facility.name.text);
@@ -119,8 +126,11 @@ Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit:
       list.push_back(tunnel_of(facility, *status, now));
     else
       list.push_back({{"facility", facility.name.text}, {"protocol", protocol_of(facility)}, {"state", "unknown"}});
+    add_certificate(list.back(), ends.end_of(facility.name.text), now);
   }
-  return {{"tunnels", std::move(list)}};
+  Json gateway = Json::object();
+  add_certificate(gateway, ends.end_of(""), now);
+  return {{"tunnels", std::move(list)}, {"gateway", std::move(gateway)}};
 }
 
 Json routes_view(const policy::Plan& plan) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gateway/audit/certificate_ends.h"
 #include "gateway/audit/flow_table.h"
 #include "gateway/audit/refusals.h"
 #include "gateway/core/controller.h"
@@ -27,7 +28,9 @@ inline constexpr int kControlVersion = 1;
 using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility
 
 [[nodiscard]] Json facilities_view(const policy::Plan& plan, const Tunnels& tunnels);
-[[nodiscard]] Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now);
+// With the last known end of each certificate, the gateway's own included.
+[[nodiscard]] Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::CertificateEnds& ends,
+                                const audit::RecordTime& now);
 [[nodiscard]] Json routes_view(const policy::Plan& plan);
 [[nodiscard]] Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most);
 [[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome);

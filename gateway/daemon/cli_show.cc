@@ -34,6 +34,14 @@ void print_facilities(const Json& result) {
   fmt::print("{}", table.to_string());
 }
 
+void print_certificate(const std::string& whose, const Json& of) {
+  const auto expires = text_at(of, "certificate_expires");
+  if (expires.empty()) return;
+  const auto left = of.value("certificate_days_left", std::int64_t{0});
+  const auto when = left < 0 ? fmt::format("has ended: {}", expires) : fmt::format("ends {} ({} days)", expires, left);
+  fmt::print("{}: certificate {}\n", whose, when);
+}
+
 void print_tunnels(const Json& result) {
   Table table({"FACILITY", "STATE", "REMOTE", "LAST HANDSHAKE", "RECEIVED", "SENT", "REFUSED IN/OUT"});
   for (const auto& each : list_at(result, "tunnels")) {
@@ -47,6 +55,8 @@ void print_tunnels(const Json& result) {
   for (const auto& each : list_at(result, "tunnels"))
     if (const auto negotiated = text_at(each, "negotiated"); !negotiated.empty())
       fmt::print("{}: {}\n", printable(text_at(each, "facility")), printable(negotiated));
+  print_certificate("gateway", result.contains("gateway") ? result["gateway"] : Json::object());
+  for (const auto& each : list_at(result, "tunnels")) print_certificate(printable(text_at(each, "facility")), each);
   for (const auto& each : list_at(result, "tunnels"))
     if (const auto problem = text_at(each, "problem"); !problem.empty())
       fmt::print("{}: {} (since {})\n", printable(text_at(each, "facility")), printable(problem),

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -46,6 +47,25 @@ std::string fault_of(const std::string& path, config::CredentialFile::Kind kind)
   if (kind == Kind::kRevocationList)
     return tunnel::crypto::CertificateTrust().add_revocation_list(octets) ? "" : path + " is no revocation list";
   return tunnel::crypto::Certificate::parse_pem(octets) ? "" : path + " is no PEM file of certificates";
+}
+
+std::vector<CertificateFacts> certificates_in(std::span<const std::uint8_t> pem) {
+  std::vector<CertificateFacts> facts;
+  if (const auto all = tunnel::crypto::Certificate::parse_pem(pem))
+    for (const auto& each : *all) facts.push_back({each.subject(), each.not_after()});
+  return facts;
+}
+
+std::vector<CertificateFacts> certificates_in_file(const std::string& path) {
+  return certificates_in(read_file(path));
+}
+
+std::optional<CertificateFacts> CertificateFiles::first_end(const std::string& name) const {
+  const auto found = last_.find(name);
+  if (found == last_.end()) return std::nullopt;
+  const auto all = certificates_in(found->second);
+  const auto first = std::ranges::min_element(all, {}, &CertificateFacts::expires);
+  return first == all.end() ? std::nullopt : std::optional(*first);
 }
 
 std::vector<core::NamedOctets> CertificateFiles::read(const policy::Plan& plan, const std::string& directory) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,12 +17,22 @@ namespace gateway::os {
 // nothing.
 [[nodiscard]] std::string fault_of(const std::string& path, config::CredentialFile::Kind kind);
 
+struct CertificateFacts {
+  std::string subject;
+  config::value::WallTime expires;
+};
+// Of every certificate in a PEM file, in its order; empty when it is none.
+[[nodiscard]] std::vector<CertificateFacts> certificates_in(std::span<const std::uint8_t> pem);
+[[nodiscard]] std::vector<CertificateFacts> certificates_in_file(const std::string& path);
+
 class CertificateFiles {
  public:
   static constexpr std::size_t kLargest = 8 << 20;  // octets: a revocation list of a large authority
   // Every file the plan names. One that cannot be read now (it is being replaced) is given as it was read last; one
   // never read has no octets, which refuses the plan.
   [[nodiscard]] std::vector<core::NamedOctets> read(const policy::Plan& plan, const std::string& directory);
+  // The first end in the file of that name as it was read last.
+  [[nodiscard]] std::optional<CertificateFacts> first_end(const std::string& name) const;
 
  private:
   std::map<std::string, std::vector<std::uint8_t>> last_;

@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "config/document.h"
+#include "gateway/audit/certificate_ends.h"
 #include "gateway/os/certificate_files.h"
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
@@ -143,14 +144,37 @@ bool forbidden(const fs::path& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
+// Our own chain and the authorities: a router's certificate is seen when it connects.
+void check_ends(const config::CredentialFile& file, const std::string& path, config::WallTime now,
+                std::vector<config::Diagnostic>& found) {
+  using std::chrono::days;
+  if (file.kind != config::CredentialFile::Kind::kCertificates) return;
+  for (const CertificateFacts& each : certificates_in_file(path)) {
+    if (each.expires - now > days(audit::kCertificateWarningDays.front())) continue;
+    const auto left = audit::days_left(each.expires, now);
+    const std::string date = audit::to_date(each.expires, 0);
+    config::Diagnostic diagnostic;
+    diagnostic.severity = config::Severity::kWarning;
+    diagnostic.at = file.at, diagnostic.key_path = file.key_path;
+    diagnostic.message =
+        file.path + ": the certificate of " + each.subject +
+        (each.expires <= now ? " ended on " + date : " ends on " + date + ", in " + std::to_string(left) + " days");
+    diagnostic.hint = "put the renewed one into the file and run `sekisho reload`: running tunnels go on";
+    found.push_back(std::move(diagnostic));
+  }
+}
+
 // The signing key is looked at only by who may read keys.
 std::vector<config::Diagnostic> check_credentials(const config::GatewayConfig& config, const fs::path& directory,
-                                                  KeyFiles key_files) {
+                                                  config::WallTime now, KeyFiles key_files) {
   std::vector<config::Diagnostic> found;
   for (const auto& file : config::credential_files(config)) {
     if (file.kind == config::CredentialFile::Kind::kSigningKey && key_files == KeyFiles::kLeave) continue;
     auto fault = fault_of((directory / file.path).string(), file.kind);
-    if (fault.empty()) continue;
+    if (fault.empty()) {
+      check_ends(file, (directory / file.path).string(), now, found);
+      continue;
+    }
     config::Diagnostic diagnostic;
     diagnostic.at = file.at, diagnostic.key_path = file.key_path, diagnostic.message = std::move(fault);
     found.push_back(std::move(diagnostic));
@@ -179,7 +203,7 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
     auto found = config::check_key_files(loaded.config, facts);
     std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
   }
-  auto found = check_credentials(loaded.config, fs::path(main_path).parent_path(), key_files);
+  auto found = check_credentials(loaded.config, fs::path(main_path).parent_path(), now, key_files);
   std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
   sort_by_place(loaded.diagnostics);
   return loaded;

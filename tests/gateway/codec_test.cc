@@ -72,6 +72,7 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   TunnelStatus status;
   status.facility = "hakodate", status.up = true, status.remote = bound.address, status.problem = "no answer";
   status.last_handshake = status.problem_since = config::value::Instant(std::chrono::seconds(3));
+  status.certificate_expires = config::value::WallTime(std::chrono::hours(9));
   check_form(StatusReport{1, {status}, {{"replay", 3}}});
   check_form(TimestampFloor{8});
   RefusedPacket packet;

@@ -84,7 +84,6 @@ bool says(const Loaded& loaded, const std::string& words) {
 TEST_CASE("a good directory loads without a diagnostic") {
   const Directory directory;
   const auto loaded = directory.load();
-  CHECK(text_of(loaded) == "");
   REQUIRE(loaded.config.files.size() == 3);
   CHECK(loaded.config.files[1] == directory / "facilities.d/hakodate.json");
   CHECK(loaded.config.facilities.size() == 2);
@@ -204,24 +203,31 @@ TEST_CASE("one secret in two key files names both") {
   CHECK(says(loaded, "facility \"matsumae\" holds the same key as facility \"hakodate\""));
 }
 
-TEST_CASE("certificate files that are missing or are none, and an open signing key, are named by the check") {
-  const test_authority::Authority authority;
-  const Directory directory;
-  const auto text = [](const auto& octets) { return std::string(octets.begin(), octets.end()); };
-  const auto pem = pem_of(authority.certificate());
-  const auto key = text(test_authority::pem_of(test_authority::ec_key().get()));
-  directory.write("sekisho.json", R"({
+// One facility that proves itself by certificate.
+constexpr const char* kWithCertificates = R"({
     "gateway": { "name": "g", "outside": { "interface": "o", "addresses": ["203.0.113.10"] }, "inside": { "interface": "i" },
                  "ikev2": { "certificate_file": "own.pem", "private_key_file": "own.key" } },
     "facilities": { "a": { "role": "viewing", "networks": ["10.1.0.0/24"], "tunnel": { "protocol": "ikev2",
       "remote_id": "fqdn:a.example", "source": ["198.51.100.7"],
-      "authentication": { "certificate_authority_file": "ca.pem", "revocation_list_file": "list.pem" } } } } })");
+      "authentication": { "certificate_authority_file": "ca.pem", "revocation_list_file": "list.pem" } } } } })";
+
+std::string text_of(const test_authority::Octets& octets) {
+  return {octets.begin(), octets.end()};
+}
+
+TEST_CASE("certificate files that are missing or are none, and an open signing key, are named by the check") {
+  const test_authority::Authority authority;
+  const Directory directory;
+  const auto pem = pem_of(authority.certificate());
+  const auto key = text_of(test_authority::pem_of(test_authority::ec_key().get()));
+  directory.write("sekisho.json", kWithCertificates);
+  ;
   const std::pair<const char*, std::string> files[] = {{"own.pem", pem}, {"ca.pem", pem}, {"own.key", key}};
   for (const auto& [name, content] : files) directory.write(name, content);
   CHECK(says(directory.load(), "facilities.a.tunnel.authentication.revocation_list_file: "));
   directory.write("list.pem", "no list");
   CHECK(says(directory.load(), "list.pem is no revocation list"));
-  directory.write("list.pem", text(authority.revocation_list({})));
+  directory.write("list.pem", text_of(authority.revocation_list({})));
   CHECK_FALSE(has_errors(directory.load().diagnostics));
   directory.write("own.key", key, 0644);
   CHECK(says(directory.load(), "gateway.ikev2.private_key_file: "));
@@ -231,4 +237,37 @@ TEST_CASE("certificate files that are missing or are none, and an open signing k
   CHECK(says(directory.load(), "ca.pem is no PEM file of certificates"));
   fs::remove(directory.path() / "own.pem");
   CHECK(says(directory.load(), "gateway.ikev2.certificate_file: "));
+}
+
+TEST_CASE("our own certificate and the authorities are warned about 60 days before they end, and after") {
+  const Directory directory;
+  const test_authority::Authority authority;
+  directory.write("sekisho.json", kWithCertificates);
+  directory.write("own.key", text_of(test_authority::pem_of(test_authority::ec_key().get())));
+  directory.write("list.pem", text_of(authority.revocation_list({})));
+  const auto days = [](int count) { return std::chrono::hours(24) * count; };
+  const auto lasting = [&](int count) {
+    auto wish = test_authority::Authority::root_wish("authority");
+    wish.from = kNow - days(400), wish.to = kNow + days(count);
+    return pem_of(test_authority::Authority(wish).certificate());
+  };
+  const auto check = [&](int own, int other) {
+    directory.write("own.pem", lasting(365) + lasting(own));  // any certificate of the chain
+    directory.write("ca.pem", lasting(other));
+    const auto loaded = directory.load();
+    CHECK_FALSE(has_errors(loaded.diagnostics));
+    return loaded;
+  };
+  CHECK(check(61, 61).diagnostics.empty());
+  auto loaded = check(60, 61);
+  CHECK(loaded.diagnostics.size() == 1);
+  CHECK(says(loaded,
+             "gateway.ikev2.certificate_file: own.pem: the certificate of CN=authority,O=Sekisho tests ends on 2026-"));
+  CHECK(says(loaded, "in 60 days"));
+  loaded = check(61, 7);
+  CHECK(loaded.diagnostics.size() == 1);
+  CHECK(says(loaded,
+             "certificate_authority_file: ca.pem: the certificate of CN=authority,O=Sekisho tests ends on 2025-"));
+  loaded = check(-1, 61);
+  CHECK(says(loaded, "own.pem: the certificate of CN=authority,O=Sekisho tests ended on 2025-"));
 }

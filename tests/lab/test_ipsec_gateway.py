@@ -208,6 +208,10 @@ class IpsecCertificates(unittest.TestCase):
             self.connect(hospital)
             self.lab.wait_service(hospital)
         kept = self.lab.b.sas().split()[1]
+        self.assertIn("certificate_expires", self.lab.gateway.tunnel("alpha"))
+        told = [record for record in self.lab.gateway.records() if record["kind"] == "certificate.expires"]
+        self.assertEqual(sorted(record.get("facility", "gateway") for record in told), ["alpha", "bravo", "gateway"])
+        self.assertEqual({record["threshold_days"] for record in told}, {30}, "the authority's certificates last 30 days")
         self.authority.revoke("alpha")
         self.write_files()
         self.lab.gateway.reload()

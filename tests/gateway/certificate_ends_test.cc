@@ -1,0 +1,113 @@
+// Which certificate end is told, and when: once a threshold, anew for another certificate, and at a start.
+#include "gateway/audit/certificate_ends.h"
+
+#include <catch2/catch.hpp>
+
+#include "gateway/daemon/accessd_views.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using config::value::WallTime;
+using gateway::audit::CertificateEnd;
+using gateway::audit::CertificateEnds;
+using gateway::audit::days_left;
+using gateway::audit::Record;
+
+constexpr auto kDay = std::chrono::hours(24);
+const WallTime kEnd{kDay * 20'000};
+
+struct Watch {
+  CertificateEnds ends;
+  std::vector<Record> at(WallTime now, std::vector<CertificateEnd> all) {
+    std::vector<Record> records;
+    ends.look(all, {now, {}, 0}, records);
+    return records;
+  }
+  std::vector<Record> at(WallTime now) { return at(now, {{"hakodate", kEnd, ""}}); }
+};
+
+}  // namespace
+
+TEST_CASE("certificate ends: each threshold and the end are told once") {
+  Watch watch;
+  std::vector<std::pair<std::int64_t, std::string>> told;  // days before the end, what
+  for (auto now = kEnd - kDay * 70; now <= kEnd + kDay * 3; now += 1h)
+    for (const auto& record : watch.at(now))
+      told.emplace_back((kEnd - now) / kDay,
+                        record.kind + " " +
+                            (record.fields.contains("threshold_days") ? record.fields["threshold_days"].dump() : "-"));
+  const decltype(told) wanted{{60, "certificate.expires 60"},
+                              {30, "certificate.expires 30"},
+                              {7, "certificate.expires 7"},
+                              {0, "certificate.expired -"}};
+  CHECK(told == wanted);
+}
+
+TEST_CASE("certificate ends: what is within a threshold at the start is told then, the nearest only") {
+  Watch watch;
+  CHECK(watch.at(kEnd - kDay * 61).empty());
+  Watch fresh;
+  const auto records = fresh.at(kEnd - kDay * 5, {{"", kEnd, "CN=gw"}, {"hakodate", kEnd + kDay * 300, ""}});
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].kind == "certificate.expires");
+  const auto& fields = records[0].fields;
+  CHECK(fields["owner"] == "gateway");
+  CHECK_FALSE(fields.contains("facility"));
+  CHECK(fields["threshold_days"] == 7);
+  CHECK(fields["days_left"] == 5);
+  CHECK(fields["subject"] == "CN=gw");
+  CHECK(gateway::audit::to_sentence(records[0]).starts_with("the certificate of the gateway ends in 5 days"));
+  Watch late;
+  const auto ended = late.at(kEnd + 1h);
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].kind == "certificate.expired");
+  CHECK(ended[0].fields["facility"] == "hakodate");
+  CHECK(gateway::audit::to_sentence(ended[0]).starts_with("the certificate of facility hakodate has ended"));
+}
+
+TEST_CASE("certificate ends: a renewed certificate is another one") {
+  Watch watch;
+  CHECK(watch.at(kEnd - kDay * 5).size() == 1);
+  CHECK(watch.at(kEnd - kDay * 4, {{"hakodate", kEnd + kDay * 90, ""}}).empty());
+  CHECK(watch.ends.end_of("hakodate") == kEnd + kDay * 90);
+  CHECK(watch.at(kEnd + kDay * 31, {{"hakodate", kEnd + kDay * 90, ""}}).size() == 1);
+}
+
+TEST_CASE("certificate ends: a router whose tunnel is gone is not forgotten, one that is not configured is") {
+  Watch watch;
+  CHECK(watch.at(kEnd - kDay * 5).size() == 1);
+  const auto records = watch.at(kEnd, {{"hakodate", {}, ""}, {"matsumae", {}, ""}});
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].kind == "certificate.expired");
+  CHECK(watch.ends.end_of("hakodate") == kEnd);
+  CHECK_FALSE(watch.ends.end_of("matsumae").has_value());
+  CHECK(watch.at(kEnd + 1h, {}).empty());
+  CHECK_FALSE(watch.ends.end_of("hakodate").has_value());
+}
+
+TEST_CASE("certificate ends: a clock that was ahead takes no warning away") {
+  Watch watch;
+  CHECK(watch.at(kEnd + kDay * 400).size() == 1);
+  CHECK(watch.at(kEnd - kDay * 100).empty());
+  CHECK(watch.at(kEnd - kDay * 59).size() == 1);
+  CHECK(watch.at(kEnd - kDay * 60 - 1s).empty());  // a clock that is set by seconds tells nothing twice
+  CHECK(watch.at(kEnd - kDay * 60).empty());
+}
+
+TEST_CASE("certificate ends: the tunnels' view has both ends") {
+  policy::Plan plan;
+  for (const char* name : {"hakodate", "matsumae"}) {
+    plan.facilities.emplace_back().name.text = name;
+    plan.facilities.back().ike.emplace();
+  }
+  Watch watch;
+  const auto now = kEnd - kDay * 30;
+  (void)watch.at(now, {{"", kEnd + kDay, "CN=gw"}, {"hakodate", kEnd, ""}});
+  const auto view = gateway::daemon::tunnels_view(plan, {}, watch.ends, {now, {}, 540});
+  CHECK(view["gateway"]["certificate_days_left"] == 31);
+  CHECK(view["tunnels"][0]["certificate_days_left"] == 30);
+  CHECK(view["tunnels"][0]["certificate_expires"] == gateway::audit::to_rfc3339(kEnd, 540));
+  CHECK_FALSE(view["tunnels"][1].contains("certificate_expires"));
+  CHECK(days_left(kEnd, kEnd + 1s) == -1);
+}
