@@ -35,8 +35,12 @@ class Demo:
         print(f"   {'OK ' if good else 'NOT AS IT MUST BE: '}{text}", flush=True)
 
     def walk(self, lab):
-        self.step("The gateway starts; A connects with a WireGuard router (by exception), B with strongSwan, IKEv2/IPsec.",
-                  "関所を起動し、病院 A は WireGuard(例外承認)、病院 B は IKEv2/IPsec(strongSwan)のルータで接続します。")
+        if lab.a.protocol == "wireguard":
+            self.step("The gateway starts; A connects with a WireGuard router (by exception), B with strongSwan, IKEv2/IPsec.",
+                      "関所を起動し、病院 A は WireGuard(例外承認)、病院 B は IKEv2/IPsec(strongSwan)のルータで接続します。")
+        else:
+            self.step("The gateway starts; both hospitals connect with strongSwan routers, IKEv2/IPsec.",
+                      "関所を起動し、病院 A と B は IKEv2/IPsec(strongSwan)のルータで接続します。")
         lab.start()
         shown = lab.gateway.cli("show", "tunnels").stdout.rstrip()
         print("   " + shown.replace("\n", "\n   "))
@@ -63,6 +67,8 @@ class Demo:
             leaks = scene.leaks(tried)
             sent = sum(len(attack.packets) for attack in tried)
         self.show(not leaks, f"{len(tried)} detours, {sent} packets, {len(leaks)} came through")
+        if lab.a.protocol == "ikev2":
+            print("      (strongSwan itself sends only what it agreed to; with --wireguard A's router puts anything into its tunnel)")
         for leak in leaks:
             print(f"      {leak}")
 
@@ -108,7 +114,7 @@ def main():
     print(DRAWING)
     lab = None
     try:
-        lab = Lab(kinds=(Hospital, IpsecHospital))
+        lab = Lab(kinds=(Hospital if "--wireguard" in sys.argv[1:] else IpsecHospital, IpsecHospital))
         demo.walk(lab)
         if not once:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -45,7 +45,10 @@ Instant now() {
   std::exit(2);
 }
 
-ike::IdentityValue fqdn(const std::string& name) {
+// An IPv4 address or a name.
+ike::IdentityValue identity(const std::string& name) {
+  if (const auto address = wire::IpAddress::parse(name))
+    return {ike::IdType::kIpv4, {address->octets().begin(), address->octets().end()}};
   return {ike::IdType::kFqdn, {name.begin(), name.end()}};
 }
 
@@ -92,6 +95,12 @@ class Shell {
     sockets_[0] = udp_socket(local_, 500);
     sockets_[1] = udp_socket(local_, 4500);
     tun_ = options_.contains("tun") ? tun_device(options_["tun"]) : -1;
+#ifdef SEKISHO_FAULTS
+    ike::Faults faults;
+    if (options_.contains("tell-keys"))
+      faults.tell_keys = [](const std::string& line) { std::printf("key %s\n", line.c_str()); };
+    endpoint_->set_faults(faults);
+#endif
     endpoint_->set_peer(peer(), now(), out_);
     flush();
   }
@@ -119,8 +128,8 @@ class Shell {
   ike::PeerParams peer() {
     ike::PeerParams params;
     params.id = {1};
-    params.local_id = fqdn(options_["own-id"]);
-    params.remote_id = fqdn(options_["peer-id"]);
+    params.local_id = identity(options_["own-id"]);
+    params.remote_id = identity(options_["peer-id"]);
     params.preshared_key = "psk";
     if (options_.contains("ppk")) params.ppk = ike::PpkParams{"ppk.example", "ppk", options_.contains("ppk-required")};
     if (options_.contains("cert")) params.certificate = certificate();

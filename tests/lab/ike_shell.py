@@ -18,11 +18,11 @@ def shell_program():
 class Shell:
     """Our end: `lines()` is what it has told so far."""
 
-    def __init__(self, namespace, folder, **options):
+    def __init__(self, namespace, folder, program=None, **options):
         self.log = folder / f"shell-{len(list(folder.glob('shell-*')))}.log"
         words = [f"{key.replace('_', '-')}={value}" for key, value in options.items()]
         with open(self.log, "wb") as out:
-            self.process = subprocess.Popen(namespace.command(shell_program(), *words), stdin=subprocess.PIPE, stdout=out, stderr=out)
+            self.process = subprocess.Popen(namespace.command(program or shell_program(), *words), stdin=subprocess.PIPE, stdout=out, stderr=out)
         namespace.processes.append(self.process)
 
     def lines(self):

@@ -2,6 +2,7 @@
 import pathlib
 
 import peers
+from hostile_ike_peer import HostileIkePeer
 from strongswan import Charon
 
 STRICT = "aes256gcm16-prfsha384-ecp384"
@@ -76,6 +77,10 @@ class IpsecHospital(peers.Hospital):
         if self.charon:
             self.charon.stop()
             self.charon = None
+
+    def hostile(self, _gateway_public_key, gateway):
+        return HostileIkePeer(self.router, self.swan_folder, self.outer4, gateway, own_id=self.identity.partition(":")[2], peer_id=gateway,
+                              psk=self.preshared_key, ours=f"{self.lan4},{self.lan6}", theirs="10.80.0.0/24,fd00:80::/64")
 
     def latest_handshake(self):
         return 1 if "ESTABLISHED" in self.sas() else 0

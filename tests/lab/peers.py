@@ -1,6 +1,7 @@
 """A hospital: its router with Debian's wireguard-go (a foreign peer, driven by wg), its PC behind it, optionally a NAT in front."""
 import os
 
+from hostile_peer import HostilePeer
 from netns import addresses, end_process, run, veth, wait_for
 
 
@@ -88,6 +89,10 @@ class Hospital:
         if self.process:
             end_process(self.process)
             self.process = None
+
+    def hostile(self, gateway_public_key, gateway):
+        """A peer with this hospital's keys that keeps no rule."""
+        return HostilePeer(self.router, self.private_key, gateway_public_key, (gateway, 51820), self.preshared_key)
 
     def move_to(self, endpoint):
         self.router.run("wg", "set", self.interface, "peer", self.gateway_public_key, "endpoint", endpoint)

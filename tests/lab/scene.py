@@ -6,7 +6,6 @@ import time
 import attacks as attack_list
 import packets
 from capture import Capture, LocalDelivery
-from hostile_peer import HostilePeer
 from netns import wait_for
 from topology import CARRIER4, GATEWAY4, INSIDE4, OTHER4, SERVICE4, SERVICE6, ask
 
@@ -14,7 +13,7 @@ ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
 
 
 class TunnelSender:
-    """Puts raw inner packets into a hospital's tunnel through its wireguard-go."""
+    """Puts raw inner packets into a hospital's tunnel through its router."""
 
     def __init__(self, hospital):
         self._interface = hospital.interface
@@ -108,10 +107,9 @@ class Scene:
         sender.close()
 
     def attack_as_hostile_peer(self, attacks):
-        """A's wireguard-go stops; a peer with A's keys takes its place."""
+        """A's router stops; a peer with A's keys takes its place."""
         self.attacker.stop()
-        peer = HostilePeer(self.attacker.router, self.attacker.private_key, self.lab.public_key, (GATEWAY4, 51820),
-                           self.attacker.preshared_key).handshake()
+        peer = self.attacker.hostile(self.lab.public_key, GATEWAY4).handshake()
         for attack in attacks:
             for packet in attack.packets:
                 peer.send(packet)

@@ -9,6 +9,7 @@ import unittest
 import packets
 from attacks import attacks
 from netns import wait_for
+from peers import Hospital
 from scene import Scene, all_attacks
 from test_detour import judge
 from topology import Lab
@@ -27,9 +28,10 @@ def freeze_all_but_data_plane(gateway):
 
 class LayerGone(unittest.TestCase):
     faults = ()
+    kinds = (Hospital, Hospital)
 
     def setUp(self):
-        self.lab = Lab(faults=bool(self.faults))
+        self.lab = Lab(faults=bool(self.faults), kinds=self.kinds)
         self.addCleanup(self.lab.close)
         self.addCleanup(self.thaw)
         if self.faults:

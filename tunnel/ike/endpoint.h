@@ -1,6 +1,7 @@
 // IKEv2 for all peers of one worker, without I/O (design 5; RFC 7296). The same calls as tunnel::wireguard::Endpoint.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -113,6 +114,7 @@ struct PeerCounters {
 #ifdef SEKISHO_FAULTS
 struct Faults {                 // deliberate mistakes, so that tests can show what the other layers catch (promise P4)
   bool open_selectors = false;  // deliver whatever addresses an authenticated inner packet has
+  std::function<void(const std::string& line)> tell_keys = {};  // of each new SA, told_keys.h
 };
 #endif
 

@@ -5,6 +5,7 @@
 
 #include "tunnel/ike/endpoint_state.h"
 #include "tunnel/ike/explain.h"
+#include "tunnel/ike/told_keys.h"
 #include "tunnel/wire/reader.h"
 
 namespace tunnel::ike {
@@ -98,6 +99,9 @@ void Endpoint::State::no_longer_half_open(IkeSa& sa) {
 void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*proof*/, Turn turn) {
   const bool initial_contact = sa.handshake && sa.handshake->initial_contact;
   no_longer_half_open(sa);
+#ifdef SEKISHO_FAULTS
+  if (faults.tell_keys) faults.tell_keys(told_ike_keys(sa.spis.initiator, sa.spis.responder, sa.suite.cipher, sa.keys));
+#endif
   sa.phase = IkeSa::Phase::kEstablished;
   sa.handshake.reset();
   sa.authenticated.reset();
@@ -138,6 +142,10 @@ ChildSa* Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const Chil
     tell_failure(peer, sa.path, "the peer's CHILD SA cannot be used", turn);
     return nullptr;
   }
+#ifdef SEKISHO_FAULTS
+  if (faults.tell_keys) faults.tell_keys(told_esp_key(child.out_spi, child.suite, out_key));
+  if (faults.tell_keys) faults.tell_keys(told_esp_key(child.in_spi, child.suite, in_key));
+#endif
   child.order = ++last_order;
   child.rekey = soon(turn.now, peer.params.lifetimes.child);
   child.ends = turn.now + peer.params.lifetimes.child;
