@@ -50,6 +50,22 @@ class Certificates(Ikev2):
                     end_process(shell.process)
                 end_process(swan.process)
 
+    def test_ikev2_certificates_older_methods(self):
+        """RFC 4754's and RFC 7296's own methods of signatures are refused, and the record says what to switch on."""
+        self.authority()
+        for kind, words in (("ecdsa-256", "method 9 (ECDSA as in RFC 4754)"), ("rsa-3072", "method 1 (RSA as in RFC 7296")):
+            with self.subTest(kind=kind):
+                own = self.issue("gw.example", "ecdsa-256")
+                swan = self.swan_with(*self.issue("router.example", kind), charon="signature_authentication = no")
+                shell = self.shell_with(*own)
+                self.assertNotEqual(swan.initiate(check=False).returncode, 0)
+                self.assertTrue(any(words in line and "we expect a digital signature (method 14" in line for line in shell.lines()),
+                                "\n".join(shell.lines()))
+                self.assertEqual(shell.events(UP), [])
+                self.assertIn("AUTHENTICATION_FAILED", swan.log.read_text(errors="replace"))
+                end_process(shell.process)
+                end_process(swan.process)
+
     def test_ikev2_certificate_of_another_authority(self):
         self.authority()
         own = self.issue("gw.example", "ecdsa-256")

@@ -72,14 +72,33 @@ AuthMethod own_method(const Peer& peer) {
   return peer.params.certificate ? AuthMethod::kDigitalSignature : AuthMethod::kSharedKey;
 }
 
+// For the record, with the setting that a router's person has to look for.
+std::string method_words(AuthMethod method) {
+  const std::string number = "method " + std::to_string(static_cast<int>(method));
+  switch (method) {
+    case AuthMethod::kRsa:
+      return number + " (RSA as in RFC 7296 2.15, without a choice of hash)";
+    case AuthMethod::kSharedKey:
+      return number + " (a preshared key)";
+    case AuthMethod::kEcdsa256:
+    case AuthMethod::kEcdsa384:
+    case AuthMethod::kEcdsa521:
+      return number + " (ECDSA as in RFC 4754)";
+    case AuthMethod::kNull:
+    case AuthMethod::kDigitalSignature:
+      break;
+  }
+  return number;
+}
+
 // What the facility's configuration asks of the peer's AUTH payload; empty: it is so.
 std::string method_fault(const Peer& peer, const std::optional<Authentication>& authentication) {
   if (!authentication) return "the peer wants EAP, which is not offered here";
   const AuthMethod wanted = peer.params.certificate ? AuthMethod::kDigitalSignature : AuthMethod::kSharedKey;
   if (authentication->method == wanted) return {};
   return peer.params.certificate
-             ? "the peer authenticates with method " + std::to_string(static_cast<int>(authentication->method)) +
-                   ", we expect a digital signature (RFC 7427)"
+             ? "the peer authenticates with " + method_words(authentication->method) +
+                   ", we expect a digital signature (method 14, RFC 7427): its setting for that is to be switched on"
              : std::string("the peer authenticates without its preshared key");
 }
 
