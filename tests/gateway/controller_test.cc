@@ -46,6 +46,8 @@ struct World {
   std::vector<ChangeOutcome> answers;
   std::vector<ChangeRecord> records;
   std::string netd_has, tunneld_has;
+  std::uint64_t key_mark = 0;  // of every key, as keyd finds it now
+  std::vector<KeyMark> tunneld_has_marks;
   bool tunneld_has_descriptors = false, use_last_good = false, recompile = false;
   int alarms = 0;
 
@@ -66,7 +68,7 @@ struct World {
     log.push_back("keys");
     KeysConfigured reply;
     for (const auto& key : a.message.keys)
-      reply.keys.push_back({key.name, keys_good, keys_good ? "" : "unreadable", {}});
+      reply.keys.push_back({key.name, keys_good, keys_good ? "" : "unreadable", {}, {}, key_mark});
     if (keys_answer) controller.on_keys_configured(reply, now, more);
   }
   void act(const action::ApplyToNetd& a, Actions& more) {
@@ -83,7 +85,7 @@ struct World {
   void act(const action::ConfigureTunneld& a, Actions& more) {
     log.push_back("tunneld");
     if (!tunneld_answers) return;
-    if (tunneld_good) tunneld_has = a.plan.facilities[0].name.text;
+    if (tunneld_good) tunneld_has = a.plan.facilities[0].name.text, tunneld_has_marks = a.key_marks;
     tunneld_has_descriptors |= a.with_descriptors;
     controller.on_tunnels_configured({a.generation, tunneld_good, tunneld_good ? "" : "no memory"}, now, more);
   }
@@ -198,6 +200,25 @@ TEST_CASE("controller: a reload brings the difference and the digests into the r
   CHECK(before != world.controller.running_digest());
   CHECK(world.records[0].request.comment == "why");
   CHECK(std::ranges::count(world.log, "descriptors") == 0);
+}
+
+TEST_CASE("controller: the marks of the keys go to tunneld with each change, and to a restarted one") {
+  World world;
+  world.start("a");
+  CHECK(world.tunneld_has_marks.empty());  // the gateway's private key has none
+  world.key_mark = 7;
+  world.give(candidate("a"));
+  const std::vector<KeyMark> first{{"keys/gateway.key", 7}}, second{{"keys/gateway.key", 8}};
+  CHECK(world.tunneld_has_marks == first);
+  world.key_mark = 8;  // the same plan, another content of the file
+  world.give(candidate("a"));
+  CHECK(world.tunneld_has_marks == second);
+  world.tunneld_has_marks.clear();
+  world.lose(ProcessRole::kTunneld), world.greet(ProcessRole::kTunneld);
+  CHECK(world.tunneld_has_marks == second);
+  world.key_mark = 9, world.keys_good = false;  // keyd refuses: no mark of a change that is none
+  world.give(candidate("a"));
+  CHECK(world.tunneld_has_marks == second);
 }
 
 TEST_CASE("controller: a configuration with errors changes nothing and says why") {

@@ -11,9 +11,10 @@ STRICT = "aes256gcm16-prfsha384-ecp384"
 class Router(Charon):
     """One connection "gateway", one CHILD SA "lan"."""
 
-    def load(self, remote, own_id, gateway_id, local, services, psk, proposals, esp, certificate, connection, child):
+    def load(self, remote, own_id, gateway_id, local, services, psk, proposals, esp, certificate, connection, child, ppk=None):
         own = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
         theirs = "auth = pubkey" if certificate else "auth = psk"
+        postquantum = f'ppk-1 {{ id-1 = ppk.example\n    secret = "{ppk}" }}' if ppk else ""
         self.load_text(f"""connections {{ gateway {{
   version = 2
   remote_addrs = {remote}
@@ -33,7 +34,8 @@ class Router(Charon):
 }} }}
 secrets {{ ike-1 {{ id-1 = {own_id}
     id-2 = {gateway_id}
-    secret = "{psk}" }} }}
+    secret = "{psk}" }}
+  {postquantum} }}
 """)
 
 
@@ -56,11 +58,11 @@ class IpsecHospital(peers.Hospital):
 
     def start(self, _gateway_public_key=None, endpoint="203.0.113.10:51820", keepalive=None, proposals=STRICT, esp="aes256gcm16-ecp384",
               services=("10.80.0.0/24", "fd00:80::/64"), connection="", child="", charon="", own_id=None, psk=None, initiate=True,
-              certificate=None, gateway_id="203.0.113.10"):
+              certificate=None, gateway_id="203.0.113.10", ppk=None):
         self.charon = Router(self.router, self.swan_folder, charon, remote=endpoint.rpartition(":")[0].strip("[]"),
                              own_id=own_id or self.identity.partition(":")[2], gateway_id=gateway_id, local=(self.lan4, self.lan6),
                              services=services, psk=psk or self.preshared_key, proposals=proposals, esp=esp, certificate=certificate,
-                             connection=connection, child=child)
+                             connection=connection, child=child, ppk=ppk)
         if initiate:
             self.initiate()
 

@@ -97,6 +97,31 @@ class IpsecGateway(unittest.TestCase):
         self.assertTrue(reaches(lab.b.pc, SERVICE4))
         self.assertNotEqual(lab.a.initiate(check=False).returncode, 0, "the old key is no longer one")
 
+    def test_another_postquantum_key_in_the_same_file_ends_the_tunnel_with_the_reload(self):
+        lab = self.raise_lab()
+        key, config = generate_preshared_key(), lab.config()
+        ppk = {"id": "ppk.example", "file": lab.gateway.write_key("alpha.ppk", key), "required": True}
+        config["facilities"]["alpha"] = lab.facility(lab.a, ppk=ppk)
+        lab.gateway.write_config(config)
+        lab.gateway.start()
+        lab.a.start(ppk=key, connection="ppk_id = ppk.example\n  ppk_required = yes")
+        lab.b.start()
+        for hospital in lab.hospitals:
+            lab.wait_service(hospital)
+        kept = lab.a.sas().split()[1], lab.b.sas().split()[1]
+        lab.gateway.reload()
+        self.assertEqual(lab.a.sas().split()[1], kept[0], "the same key: nobody notices")
+        lab.gateway.write_key("alpha.ppk", generate_preshared_key())
+        lab.gateway.reload()
+        wait_for("the router is told", lambda: "ESTABLISHED" not in lab.a.sas(), 10)
+        self.assertFalse(reaches(lab.a.pc, SERVICE4, timeout=1.0))
+        self.assertNotEqual(lab.a.initiate(check=False).returncode, 0, "the old key is no longer one")
+        self.assertEqual(lab.b.sas().split()[1], kept[1])
+        self.assertTrue(reaches(lab.b.pc, SERVICE4))
+        secrets = (key, (lab.gateway.folder / "keys/alpha.ppk").read_text().strip(), lab.a.preshared_key)
+        told = "".join(str(record) for record in lab.gateway.records())
+        self.assertFalse([secret for secret in secrets if secret in told], "no key in the records")
+
     def test_gateway_begins(self):
         lab = self.raise_lab()
         config = lab.config()
