@@ -105,8 +105,12 @@ class Gateway:
         return pid
 
     def wait_gone(self, pid):
-        wait_for(f"process {pid} is gone", lambda: not os.path.exists(f"/proc/{pid}") or
-                 open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "Z")
+        def gone():
+            try:  # it may end between the opening and the reading
+                return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except (FileNotFoundError, ProcessLookupError):
+                return True
+        wait_for(f"process {pid} is gone", gone)
 
     def kill_all(self):
         pids = [self.process.pid, *self.children().values()]
