@@ -60,7 +60,10 @@ Ikev2Gateway bind_ikev2(const Node& node, Report& report) {
   ObjectReader reader(node, keys::kIkev2Gateway, report);
   Ikev2Gateway ikev2;
   ikev2.at = node.at;
-  if (const auto id = reader.parsed<IkeIdentityText>("local_id", Presence::kOptional)) ikev2.local_id = id->text;
+  if (const auto id = reader.parsed<IkeIdentityText>("local_id", Presence::kOptional)) {
+    ikev2.local_id = id->text;
+    ikev2.local_id_at = reader.value("local_id", Presence::kOptional)->at;
+  }
   if (auto file = reader.text("certificate_file", Presence::kOptional); !file.empty()) ikev2.certificate_file = file;
   if (auto file = reader.text("private_key_file", Presence::kOptional); !file.empty()) ikev2.private_key_file = file;
   if (reader.is_object() && reader.has("certificate_file") != reader.has("private_key_file"))

@@ -107,8 +107,14 @@ Ikev2Tunnel bind_ikev2(ObjectReader& reader, Report& report) {
   refuse_foreign_keys(reader, "ikev2",
                       {"public_key", "preshared_key_file", "persistent_keepalive_seconds", "exception"}, report);
   Ikev2Tunnel tunnel;
-  if (const auto id = reader.parsed<IkeIdentityText>("remote_id", Presence::kRequired)) tunnel.remote_id = id->text;
-  if (const auto id = reader.parsed<IkeIdentityText>("local_id", Presence::kOptional)) tunnel.local_id = id->text;
+  if (const auto id = reader.parsed<IkeIdentityText>("remote_id", Presence::kRequired)) {
+    tunnel.remote_id = id->text;
+    tunnel.remote_id_at = reader.value("remote_id", Presence::kOptional)->at;
+  }
+  if (const auto id = reader.parsed<IkeIdentityText>("local_id", Presence::kOptional)) {
+    tunnel.local_id = id->text;
+    tunnel.local_id_at = reader.value("local_id", Presence::kOptional)->at;
+  }
   if (const Node* node = reader.value("authentication", Presence::kRequired))
     bind_authentication(*node, tunnel, report);
   if (const auto host = reader.parsed<HostAddress>("endpoint", Presence::kOptional)) tunnel.endpoint = host->address;

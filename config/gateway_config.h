@@ -55,7 +55,7 @@ struct WireguardListener {
 struct Ikev2Gateway {
   std::string local_id;  // "fqdn:gw.example"; empty: "ip:" and the first outside address
   std::optional<std::string> certificate_file, private_key_file;  // PEM; the certificate first, then its chain
-  Position at;
+  Position at, local_id_at;
 };
 
 // What may be put on record singly. Beyond it flows are only summed; decisions are recorded all the same.
@@ -152,6 +152,7 @@ struct Ikev2Tunnel {
   Encapsulation encapsulation = Encapsulation::kAuto;
   std::optional<PostquantumKey> ppk;
   std::vector<AlgorithmException> algorithm_exceptions;
+  Position remote_id_at, local_id_at;
 };
 
 enum class TunnelProtocol : std::uint8_t { kWireguard, kIkev2 };

@@ -132,7 +132,7 @@ Result<IkeIdentityText, std::string> IkeIdentityText::parse(std::string_view tex
   if (good) return IkeIdentityText{std::string(text)};
   return std::unexpected(
       fmt::format("{} is no identity of IKEv2: \"fqdn:router.example\", \"ip:198.51.100.7\", "
-                  "\"email:a@b.example\", \"keyid:0a1b\" (hexadecimal) or \"dn:CN=..., O=...\"",
+                  "\"email:a@b.example\", \"keyid:0a1b\" (hexadecimal) or \"dn:CN=rtx, O=Hospital, C=JP\"",
                   quoted(text)));
 }
 

@@ -33,7 +33,7 @@ struct PublicKeyText {
 };
 
 // "fqdn:rtx.hakodate.example", "ip:198.51.100.7", "email:a@b.example", "keyid:0a1b2c" (hexadecimal) or "dn:CN=...,
-// O=...".
+// O=...", whose parts gateway/core looks at.
 struct IkeIdentityText {
   std::string text;
   [[nodiscard]] static value::Result<IkeIdentityText, std::string> parse(std::string_view text);

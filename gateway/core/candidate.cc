@@ -28,20 +28,26 @@ void check_ikev2(const config::GatewayConfig& config, Candidate& out) {
     diagnostic.at = at, diagnostic.key_path = path, diagnostic.message = message;
     out.errors.push_back(config::to_text(diagnostic, config.files));
   };
+  std::map<tunnel::ike::IdentityValue, std::string> owners;  // two texts can be one identity: "keyid:0A", "keyid:0a"
   for (const auto& facility : config.facilities) {
     if (facility.tunnel.protocol != config::TunnelProtocol::kIkev2) continue;
     const auto& tunnel = facility.tunnel.ikev2;
     const std::string path = "facilities." + facility.name.text + ".tunnel.";
-    if (const auto id = identity_of(tunnel.remote_id); !id) refuse(facility.tunnel.at, path + "remote_id", id.error());
+    if (const auto id = identity_of(tunnel.remote_id); !id) {
+      refuse(tunnel.remote_id_at, path + "remote_id", id.error());
+    } else if (const auto [first, is_new] = owners.emplace(*id, facility.name.text); !is_new) {
+      refuse(tunnel.remote_id_at, path + "remote_id",
+             "facility " + first->second + " has the same identity, written differently; each has one of its own");
+    }
     if (tunnel.local_id)
-      if (const auto id = identity_of(*tunnel.local_id); !id) refuse(facility.tunnel.at, path + "local_id", id.error());
+      if (const auto id = identity_of(*tunnel.local_id); !id) refuse(tunnel.local_id_at, path + "local_id", id.error());
     for (const auto& exception : tunnel.algorithm_exceptions)
       if (const auto known = algorithm_of(exception.algorithm); !known)
         refuse(exception.at, path + "algorithm_exceptions", known.error());
   }
   if (config.gateway.ikev2.local_id.empty()) return;
   if (const auto id = identity_of(config.gateway.ikev2.local_id); !id)
-    refuse(config.gateway.ikev2.at, "gateway.ikev2.local_id", id.error());
+    refuse(config.gateway.ikev2.local_id_at, "gateway.ikev2.local_id", id.error());
 }
 
 Candidate compiled(const config::GatewayConfig& config, const std::string& directory, WallTime now) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "config/report.h"
+#include "tunnel/crypto/distinguished_name.h"
 #include "tunnel/ike/profile.h"
 
 namespace gateway::core {
@@ -38,6 +39,24 @@ Result<IdentityValue, std::string> key_identity(std::string_view text) {
   const int bad = sodium_hex2bin(octets.data(), octets.size(), text.data(), text.size(), nullptr, &length, nullptr);
   if (bad != 0 || length != octets.size()) return std::unexpected("keyid is not hexadecimal");
   return IdentityValue{IdType::kKeyId, std::move(octets)};
+}
+
+Result<IdentityValue, std::string> name_identity(std::string_view text) {
+  const auto name = tunnel::crypto::DistinguishedName::parse_text(text);
+  if (name) return IdentityValue{IdType::kDn, name->der()};
+  const auto& fault = name.error();
+  return std::unexpected("the name after \"dn:\", at its octet " + std::to_string(fault.at + 1) + " (" +
+                         config::quoted(text.substr(fault.at)) + "): " + fault.what);
+}
+
+// RFC 4945 3.1.5: the octets of the certificate's subject, so that a router that compares nothing else takes it.
+Result<IdentityValue, std::string> own_subject(const IdentityValue& wanted, const Octets& certificate,
+                                               const std::string& file) {
+  const auto own = Certificate::parse(certificate);
+  IdentityValue subject{IdType::kDn, own ? own->subject_der() : Octets{}};
+  if (subject == wanted) return subject;
+  return std::unexpected("local_id is " + tunnel::ike::to_string(wanted.view()) + ", but " + file +
+                         " is the certificate of " + tunnel::ike::to_string(subject.view()));
 }
 
 Result<const Octets*, std::string> file(const IkeCredentials& credentials, const std::string& name) {
@@ -113,8 +132,9 @@ Result<IdentityValue, std::string> identity_of(std::string_view text) {
   if (kind == "email") return IdentityValue{IdType::kEmail, octets_of(value)};
   if (kind == "ip") return address_identity(value);
   if (kind == "keyid") return key_identity(value);
-  return std::unexpected("an identity of the kind \"" + std::string(kind) +
-                         "\" cannot be used in this version; use fqdn, ip, email or keyid");
+  if (kind == "dn") return name_identity(value);
+  return std::unexpected("there is no identity of the kind \"" + std::string(kind) +
+                         "\"; use fqdn, ip, email, keyid or dn");
 }
 
 Result<tunnel::ike::Transform, std::string> algorithm_of(std::string_view name) {
@@ -150,6 +170,8 @@ Result<PeerParams, std::string> IkePeers::params_of(const FacilityPlan& facility
   params.remote_id = TRY(identity_of(peer.remote_id));
   params.preshared_key = peer.preshared_key;
   if (!peer.authority_file.empty()) params.certificate = TRY(authentication(peer));
+  if (params.certificate && params.local_id.type == IdType::kDn)
+    params.local_id = TRY(own_subject(params.local_id, params.certificate->chain.front(), plan_.certificate_file));
   if (peer.endpoint) params.endpoint = tunnel::wire::SocketAddress{*peer.endpoint, 500};
   if (!peer.ppk.empty()) params.ppk = tunnel::ike::PpkParams{peer.ppk_id, peer.ppk, peer.ppk_required};
   params.start = peer.endpoint.has_value();

@@ -18,7 +18,7 @@ namespace gateway::core {
 
 using config::value::Result;
 
-// "fqdn:...", "ip:...", "email:..." or "keyid:..." as an ID payload has it (RFC 7296 3.5). Error: a sentence.
+// "fqdn:...", "ip:...", "email:...", "keyid:..." or "dn:..." as an ID payload has it (RFC 7296 3.5). Error: a sentence.
 [[nodiscard]] Result<tunnel::ike::IdentityValue, std::string> identity_of(std::string_view text);
 
 // The algorithm of that name in the table of the profiles, when an exception may name it: implemented, and not one that

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include <fmt/format.h>
+
+#include "tunnel/crypto/distinguished_name.h"
+
 namespace gateway::router {
 namespace {
 
@@ -142,6 +146,15 @@ List family_list(const std::vector<Prefix>& prefixes, bool v4) {
   return joined_list(texts(some), ", ");
 }
 
+// strongSwan reads a name's text in the order of the DER and knows no escapes: the octets leave nothing to read.
+Result<std::string, std::string> name_in_hex(std::string_view text) {
+  const auto name = tunnel::crypto::DistinguishedName::parse_text(text);
+  if (!name) return std::unexpected("the identity dn:" + std::string(text) + " is no name: " + name.error().what);
+  std::string out;
+  for (const std::uint8_t octet : name->der()) out += fmt::format("{:02x}", octet);
+  return out;
+}
+
 Result<void, std::string> add_identity(Values& values, const std::string& name, const Identity& identity,
                                        const Vendor& vendor) {
   const auto known = std::ranges::find(vendor.identities, identity.kind, &IdentityWord::kind);
@@ -149,13 +162,12 @@ Result<void, std::string> add_identity(Values& values, const std::string& name, 
   if (known == vendor.identities.end())
     return std::unexpected("the identity " + text + " cannot be written for " + std::string(vendor.title) +
                            "; fqdn: is understood by every router");
-  auto bare = identity.text;
-  if (identity.kind == "dn") std::erase_if(bare, [](char c) { return std::string_view("=, /+").contains(c); });
-  if (!is_plain(bare))
+  const auto written = identity.kind == "dn" ? TRY(name_in_hex(identity.text)) : identity.text;
+  if (!is_plain(written))
     return std::unexpected("the identity " + text + " has characters that a router's configuration could misread");
-  values.texts[name] = identity.text;
+  values.texts[name] = written;
   values.texts[name + "_kind"] = known->word;
-  values.texts[name + "_text"] = std::string(known->word) + identity.text;  // strongSwan: the kind stands before it
+  values.texts[name + "_text"] = std::string(known->word) + written;  // strongSwan: the kind stands before it
   for (const auto* kind : {"fqdn", "ip", "email", "keyid", "dn"})
     values.flag(name + "_is_" + kind, identity.kind == kind);
   return {};

@@ -107,7 +107,7 @@ Vendor strong_swan() {
               {Group::kModp3072, "modp3072", "modp3072"},
               {Group::kModp2048, "modp2048", "modp2048"},
               {Group::kCurve25519, "curve25519", "curve25519"}};
-  v.identities = {{"fqdn", "fqdn:"}, {"ip", ""}, {"email", "email:"}, {"keyid", "@#"}, {"dn", ""}};
+  v.identities = {{"fqdn", "fqdn:"}, {"ip", ""}, {"email", "email:"}, {"keyid", "@#"}, {"dn", "asn1dn:#"}};
   v.prf_follows_integrity = false;
   v.ipv6 = v.certificates = v.filter_apart = true;
   return v;

@@ -312,6 +312,7 @@ TEST_CASE("an IKEv2 tunnel is bound and checked") {
   REQUIRE(error_count(loaded) == 0);
   const auto& tunnel = loaded.config.facilities.front().tunnel;
   CHECK(tunnel.ikev2.remote_id == "fqdn:a.example");
+  CHECK(tunnel.ikev2.remote_id_at.line == tunnel.at.line + 1);  // for who looks closer at identities later
   CHECK(tunnel.ikev2.endpoint->to_string() == "198.51.100.1");
   CHECK(tunnel.ikev2.encapsulation == config::Encapsulation::kUdp);
   CHECK(found(loaded, "ipsec-strict asks for certificates").severity == Severity::kWarning);

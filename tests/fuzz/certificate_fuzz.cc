@@ -1,8 +1,10 @@
-// Any octets as a peer's certificate, as the one behind it, as a revocation list, a key, an identifier or an identity.
+// Any octets as a peer's certificate, as the one behind it, as a revocation list, a key, an identifier, an identity, a
+// distinguished name or its text.
 // Our authority's key is not in the seeds, so nothing but the certificates it signed may ever be accepted.
 #include <cstdlib>
 
 #include "tests/tunnel/test_authority.h"
+#include "tunnel/crypto/distinguished_name.h"
 
 using namespace test_authority;
 
@@ -29,6 +31,29 @@ void describe(const Certificate& certificate) {
   if (const auto key = certificate.public_key()) must(!key->verify(SignatureScheme::kRsaPssSha256, own.data, own.data));
 }
 
+// What a person may write is printed so that it can be written again.
+void name_text(std::string_view text) {
+  const auto name = DistinguishedName::parse_text(text);
+  if (!name) return must(name.error().at <= text.size() && !name.error().what.empty());
+  must(name->der().size() <= DistinguishedName::kLargest);
+  const auto printed = name->text();
+  if (printed.size() >= DistinguishedName::kLongestText) return;
+  const auto again = DistinguishedName::parse_text(printed);
+  must(again.has_value() && *again == *name);
+}
+
+void names_of(Bytes whole, std::size_t half) {
+  name_text({reinterpret_cast<const char*>(whole.data()), whole.size()});
+  const Bytes first = whole.first(half), second = whole.subspan(half);
+  must((compare_names(first, second) < 0) == (compare_names(second, first) > 0));
+  must(compare_names(whole, whole) == 0);
+  const auto name = DistinguishedName::parse(whole);
+  if (!name) return;
+  must(DistinguishedName::parse(name->der()) == name && compare_names(name->der(), whole) == 0);
+  must(name->text().size() <= DistinguishedName::kLongestText);
+  name_text(name->text());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -45,6 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::size_t half = rest.size() / 2;
   (void)Certificate::parse_pem(rest);
+  names_of(rest, half);
   CertificateTrust other;
   (void)other.add_revocation_list(rest);
   (void)scheme_of(rest);

@@ -66,13 +66,8 @@ std::string text_of(const Loaded& loaded) {
 }
 
 std::string pem_of(const tunnel::crypto::Certificate& certificate) {
-  BIO* const out = BIO_new(BIO_s_mem());
-  REQUIRE(PEM_write_bio_X509(out, certificate.handle()) == 1);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(out, &data);
-  std::string text(data, static_cast<std::size_t>(size));
-  BIO_free(out);
-  return text;
+  const auto pem = test_authority::pem_of(certificate);
+  return {pem.begin(), pem.end()};
 }
 
 bool says(const Loaded& loaded, const std::string& words) {

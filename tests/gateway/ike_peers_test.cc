@@ -7,6 +7,7 @@
 #include "gateway/core/ike_peers.h"
 #include "policy/compile.h"
 #include "tests/policy/sample_config.h"
+#include "tests/tunnel/test_authority.h"
 #include "tunnel/ike/profile.h"
 
 namespace gateway::core {
@@ -101,23 +102,79 @@ TEST_CASE("a name that is no algorithm, and one that must never be used, refuse 
   CHECK(candidate.errors[0].find("MODP-2047") != std::string::npos);
 }
 
-TEST_CASE("an identity that cannot be sent refuses the configuration") {
+TEST_CASE("an identity that cannot be sent refuses the configuration, at its place") {
   config::Loaded loaded;
   loaded.config = ikev2_sample();
   loaded.config.files = {"sekisho.json"};
   CHECK(judge(loaded, "", at_second(0)).errors.empty());
+  auto& ikev2 = matsumae(loaded.config).tunnel.ikev2;
+  std::string place;
   SECTION("the router's") {
-    matsumae(loaded.config).tunnel.ikev2.remote_id = "dn:CN=rtx, O=Matsumae";
+    ikev2.remote_id = "dn:CN=rtx, Q=Matsumae", ikev2.remote_id_at = {0, 7, 21}, place = ":7:21";
   }
   SECTION("ours towards it") {
-    matsumae(loaded.config).tunnel.ikev2.local_id = "dn:CN=gw";
+    ikev2.local_id = "dn:CN=gw, Q=b", ikev2.local_id_at = {0, 8, 22}, place = ":8:22";
   }
   SECTION("ours") {
-    loaded.config.gateway.ikev2.local_id = "dn:CN=gw";
+    loaded.config.gateway.ikev2.local_id = "dn:CN=gw, Q=b", place = ":9:23";
+    loaded.config.gateway.ikev2.local_id_at = {0, 9, 23};
   }
   const auto candidate = judge(loaded, "", at_second(0));
   REQUIRE(candidate.errors.size() == 1);
-  CHECK(candidate.errors[0].find("cannot be used in this version") != std::string::npos);
+  INFO(candidate.errors[0]);
+  CHECK(candidate.errors[0].find("sekisho.json" + place) != std::string::npos);
+  CHECK(candidate.errors[0].find("\"Q\" is no attribute of a name; CN, O,") != std::string::npos);
+}
+
+TEST_CASE("one identity in two writings at two facilities refuses the configuration") {
+  config::Loaded loaded;
+  loaded.config = ikev2_sample();
+  loaded.config.files = {"sekisho.json"};
+  auto other = matsumae(loaded.config);
+  other.name.text = "esashi", other.networks.clear(), other.may_use.clear(), other.offers.clear();
+  other.tunnel.ikev2.psk_file = "keys/esashi.psk";
+  loaded.config.facilities.push_back(other);
+  const auto errors = [&](const char* first, const char* second) {
+    matsumae(loaded.config).tunnel.ikev2.remote_id = first;
+    loaded.config.facilities.back().tunnel.ikev2.remote_id = second;
+    const auto candidate = judge(loaded, "", at_second(0));
+    return std::ranges::count_if(candidate.errors, [](const auto& line) {
+      return line.find("facility matsumae has the same identity") != std::string::npos;
+    });
+  };
+  CHECK(errors("dn:CN=rtx, O=Matsumae  Clinic", "dn:cn=RTX,O=matsumae clinic") == 1);
+  CHECK(errors("keyid:0a", "keyid:0A") == 1);
+  CHECK(errors("dn:CN=rtx, O=Matsumae", "dn:O=Matsumae, CN=rtx") == 0);
+  CHECK(errors("dn:CN=rtx, O=Matsumae", "dn:CN=rtx, O=Matsumae, C=JP") == 0);
+}
+
+// RFC 4945 3.1.5.
+TEST_CASE("a DN of ours is sent as our certificate has it, and must be its subject") {
+  test_authority::Authority root;
+  test_authority::Wish wish;
+  wish.name = "gw.example";
+  const auto own = root.issue(wish);
+  auto config = ikev2_sample();
+  auto& tunnel = matsumae(config).tunnel.ikev2;
+  tunnel.psk_file.reset(), tunnel.remote_id = "dn:CN=rtx, O=Sekisho tests";
+  tunnel.certificate.emplace().authority_file = "ca.pem";
+  tunnel.certificate->revocation = config::RevocationCheck::kNotChecked;
+  config.gateway.ikev2.certificate_file = "gateway.pem", config.gateway.ikev2.private_key_file = "gateway.key";
+  const std::vector<std::uint16_t> schemes{0};
+  const std::vector<NamedOctets> files{{"gateway.pem", test_authority::pem_of(own)},
+                                       {"ca.pem", test_authority::pem_of(root.certificate())}};
+  const auto params = [&](const char* local_id) {
+    config.gateway.ikev2.local_id = local_id;
+    const auto plan = policy::compile(config, at_second(0)).plan;
+    return IkePeers(plan, {schemes, files}, at_second(0)).peer(matsumae(plan));
+  };
+  const auto same = params("dn:cn=GW.example, o=sekisho  Tests");
+  REQUIRE(same.has_value());
+  CHECK(same->local_id.data == own.subject_der());
+  CHECK(same->remote_id == *identity_of("dn:cn=RTX,O=Sekisho tests"));
+  CHECK(params("dn:CN=gw.example, O=other").error() ==
+        "facility matsumae: local_id is dn:CN=gw.example,O=other, but gateway.pem is the certificate of "
+        "dn:CN=gw.example,O=Sekisho tests");
 }
 
 TEST_CASE("certificates: a file that was not read, or is none, is named") {
@@ -144,7 +201,11 @@ TEST_CASE("identities as the ID payload has them") {
   CHECK(identity_of("ip:192.0.2.1")->data == std::vector<std::uint8_t>{192, 0, 2, 1});
   CHECK(identity_of("ip:2001:db8::1")->data.size() == 16);
   CHECK(identity_of("keyid:0aFF")->data == std::vector<std::uint8_t>{0x0a, 0xff});
-  for (const char* bad : {"", "fqdn", "ip:300.1.1.1", "keyid:", "keyid:0", "keyid:xy", "other:x"})
+  CHECK(identity_of("dn:CN=a, O=b")->type == IdType::kDn);
+  CHECK(identity_of("dn:CN=a, b").error() ==
+        "the name after \"dn:\", at its octet 7 (\"b\"): an attribute is written as \"CN=router\"; a comma inside a "
+        "value as \"\\,\"");
+  for (const char* bad : {"", "fqdn", "ip:300.1.1.1", "keyid:", "keyid:0", "keyid:xy", "other:x", "dn:", "dn:CN="})
     CHECK_FALSE(identity_of(bad).has_value());
 }
 

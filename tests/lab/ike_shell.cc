@@ -45,11 +45,16 @@ Instant now() {
   std::exit(2);
 }
 
-// An IPv4 address or a name.
-ike::IdentityValue identity(const std::string& name) {
-  if (const auto address = wire::IpAddress::parse(name))
+// An IPv4 address, "dn:CN=router, O=Lab" or a name.
+ike::IdentityValue identity(const std::string& text) {
+  if (text.starts_with("dn:")) {
+    const auto name = crypto::DistinguishedName::parse_text(std::string_view(text).substr(3));
+    if (!name) die(name.error().what.c_str());
+    return {ike::IdType::kDn, name->der()};
+  }
+  if (const auto address = wire::IpAddress::parse(text))
     return {ike::IdType::kIpv4, {address->octets().begin(), address->octets().end()}};
-  return {ike::IdType::kFqdn, {name.begin(), name.end()}};
+  return {ike::IdType::kFqdn, {text.begin(), text.end()}};
 }
 
 std::vector<wire::Prefix> prefixes(const std::string& text) {

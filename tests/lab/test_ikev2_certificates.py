@@ -77,3 +77,23 @@ class Certificates(Ikev2):
         self.assertTrue(any("the peer's certificate is refused" in line for line in shell.lines()), "\n".join(shell.lines()))
         self.assertEqual(shell.events(UP), [])
         self.assertIn("AUTHENTICATION_FAILED", swan.log.read_text(errors="replace"))
+
+    def test_ikev2_certificates_distinguished_names(self):
+        """Identities are the subjects; strongSwan encodes what it is told in its own way, and shows none but what we expect."""
+        self.authority()
+        router, own = self.issue("router.example", "ecdsa-256"), self.issue("gw.example", "ecdsa-256")
+        swan = self.swan_with(*router, own_id='"O=Lab, CN=router.example"', peer_id='"O=Lab, CN=gw.example"')
+        for initiator in (False, True):
+            shell = self.shell_with(*own, own_id="dn:CN=gw.example, O=Lab", peer_id="dn:cn=Router.Example, o=LAB",
+                                    **(dict(remote=THEIRS, start="") if initiator else {}))
+            if not initiator:
+                swan.initiate()
+            wait_for("the tunnel", lambda: shell.events(UP), 15)
+            self.carries()
+            shell.say("remove")
+            wait_for("charon's SA gone", lambda: "ESTABLISHED" not in swan.sas(), 10)
+            end_process(shell.process)
+        shell = self.shell_with(*own, own_id="dn:CN=gw.example, O=Lab", peer_id="dn:CN=other.example, O=Lab")
+        self.assertNotEqual(swan.initiate(check=False).returncode, 0)
+        self.assertTrue(any("calls itself dn:CN=router.example,O=Lab" in line for line in shell.lines()), "\n".join(shell.lines()))
+        self.assertEqual(shell.events(UP), [])

@@ -96,7 +96,7 @@ class RouterConfig(Ikev2):
         self.configure("ipsec-compat")
         swan = RenderedSwan(self.router, self.folder, text=self.rendered())
         for written, read in (("fqdn:router", "router"), ("ip:10.77.0.2", "10.77.0.2"), ("email:vpn@router.example", "vpn@router.example"),
-                              ("keyid:0a1bff", "0a:1b:ff"), ("dn:CN=router.example, O=Lab", "CN=router.example, O=Lab")):
+                              ("keyid:0a1bff", "0a:1b:ff"), ("dn:CN=router.example, O=Lab", "O=Lab, CN=router.example")):
             with self.subTest(written):
                 self.configure("ipsec-compat", written)
                 swan.load(self.rendered())

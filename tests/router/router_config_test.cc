@@ -191,7 +191,11 @@ TEST_CASE("router: identities that a router cannot have or could misread are ref
   CHECK(has(text_for(with("ip:198.51.100.7"), "hakodate", "yamaha-rtx"), "local name 1 198.51.100.7 ipv4-addr\n"));
   CHECK(has(error_for(with("email:a\"b@c.example"), "hakodate", "fortigate"), "could misread"));
   CHECK(has(error_for(with("email:a b@c.example"), "hakodate", "cisco-ios-xe"), "could misread"));
-  CHECK(has(error_for(with("dn:CN=a\\, O=b"), "hakodate", "strongswan"), "could misread"));
+  // DER: the text says last what the octets have first; nothing of it could be misread.
+  CHECK(has(text_for(with("dn:CN=rtx, O=b"), "hakodate", "strongswan"),
+            "id = \"asn1dn:#301a310a3008060355040a0c0162310c300a06035504030c03727478\""));
+  CHECK(has(text_for(with("dn:CN=a\\, \\\"}, O=b"), "hakodate", "strongswan"), "id = \"asn1dn:#30"));
+  CHECK(has(error_for(with("dn:CN=a, hospital"), "hakodate", "strongswan"), "is no name"));
   CHECK(has(error_for(with("email:a}\nsecrets{@c"), "hakodate", "strongswan"), "could misread"));
 }
 

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/sim/ike_certified_pair.h"
+#include "tunnel/crypto/distinguished_name.h"
 
 using namespace ike_sim;
 
@@ -14,6 +15,18 @@ void check_refused(CertifiedPair& pair, std::string_view words) {
   INFO(words);
   CHECK(pair.b.told(words));
   CHECK(pair.a.told("AUTHENTICATION_FAILED"));
+}
+
+ike::IdentityValue dn(std::string_view text) {
+  return {ike::IdType::kDn, tunnel::crypto::DistinguishedName::parse_text(text).value().der()};
+}
+
+// Each end is configured by a person of its own, who writes the names as he likes.
+void call_by_subject(CertifiedPair& pair) {
+  pair.b_at_a.local_id = dn("CN=a.example, O=Sekisho tests");
+  pair.b_at_a.remote_id = dn("cn=B.Example,o=sekisho  TESTS");
+  pair.a_at_b.local_id = dn("CN=b.example,O=Sekisho tests");
+  pair.a_at_b.remote_id = dn("CN=A.EXAMPLE, O=Sekisho Tests");
 }
 
 }  // namespace
@@ -115,4 +128,32 @@ TEST_CASE("ike certificates: a preshared key is no certificate, and a certificat
   turned.a_at_b.preshared_key = "psk";
   turned.a_at_b.profile.preshared_key = true;
   check_refused(turned, "the peer authenticates without its preshared key");
+}
+
+// RFC 7296 3.5, RFC 5280 7.1.
+TEST_CASE("ike certificates: a distinguished name is found in the certificate's subject") {
+  CertifiedPair pair;
+  call_by_subject(pair);
+  pair.connect(3s);
+  CHECK(pair.up());
+  pair.b.endpoint->set_peer(pair.a_at_b, pair.now, pair.b.out);
+  CHECK(pair.up());
+}
+
+TEST_CASE("ike certificates: a distinguished name of nobody, or of somebody else's certificate, is refused") {
+  CertifiedPair nobody;
+  call_by_subject(nobody);
+  nobody.b_at_a.local_id = dn("O=Sekisho tests, CN=a.example");  // the other order is another name
+  nobody.connect(3s);
+  CHECK_FALSE(nobody.b.counters().up);
+  CHECK(nobody.b.told("calls itself dn:O=Sekisho tests,CN=a.example"));
+  CertifiedPair other(wish_of("c.example"));
+  call_by_subject(other);
+  check_refused(other, "the peer's certificate is refused");
+  CertifiedPair wanted;  // whom the initiator expects is not sent: it looks at the answer
+  call_by_subject(wanted);
+  wanted.b_at_a.remote_id = dn("CN=c.example, O=Sekisho tests");
+  wanted.connect(3s);
+  CHECK_FALSE(wanted.a.counters().up);
+  CHECK(wanted.a.told("calls itself dn:CN=b.example,O=Sekisho tests, we expect dn:CN=c.example,O=Sekisho tests"));
 }

@@ -229,7 +229,7 @@ TEST_CASE("identities") {
   CHECK(round(IdType::kIpv4, {198, 51, 100, 7}) == "ip:198.51.100.7");
   CHECK(round(IdType::kIpv6, hex("20010db8000000000000000000000001")) == "ip:2001:db8::1");
   CHECK(round(IdType::kKeyId, {0, 255}) == "keyid:00ff");
-  CHECK(round(IdType::kDn, hex("3000")) == "dn:3000");
+  CHECK(round(IdType::kDn, hex("300f310d300b06035504030c0472747831")) == "dn:CN=rtx1");
   // RFC 7296 3.5: lengths of addresses, no terminators in names.
   const std::string bad = "malformed identity";
   CHECK(round(IdType::kIpv4, {198, 51, 100}) == bad);
@@ -240,6 +240,9 @@ TEST_CASE("identities") {
   CHECK(round(IdType::kEmail, ascii("a b")) == bad);
   CHECK(round(IdType::kFqdn, Octets(256, 'a')) == bad);
   CHECK(round(IdType::kFqdn, {}) == bad);
+  CHECK(round(IdType::kDn, hex("3000")) == bad);
+  CHECK(round(IdType::kDn, hex("300f310d300b06035504030c047274783100")) == bad);
+  CHECK(round(IdType::kDn, ascii("CN=rtx1")) == bad);
   CHECK(round(IdType{99}, {1}) == bad);
   for (std::size_t size = 0; size < 5; ++size) CHECK(parse_identity(Octets(size, 2)).has_value() == false);
 }

@@ -49,6 +49,16 @@ inline Octets pem_of(EVP_PKEY* key, const char* password = nullptr) {
   return pem;
 }
 
+inline Octets pem_of(const Certificate& certificate) {
+  BIO* const out = BIO_new(BIO_s_mem());
+  must(PEM_write_bio_X509(out, certificate.handle()) == 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  Octets pem(data, data + size);
+  BIO_free(out);
+  return pem;
+}
+
 struct Wish {  // of a certificate
   std::string name = "router";
   std::string alternative = "DNS:rtx.hakodate.example";  // OpenSSL's syntax; empty: none

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "tunnel/crypto/certificate_times.h"
+#include "tunnel/crypto/distinguished_name.h"
 #include "tunnel/crypto/openssl_handles.h"
 #include "tunnel/wire/require.h"
 
@@ -20,19 +21,6 @@ using Octets = std::span<const std::uint8_t>;
 using wire::require;
 
 constexpr std::size_t kLargestPem = 1024 * 1024;
-constexpr std::size_t kLongestText = 512;  // of a name in a record
-
-std::string text_of(const X509_NAME* name) {
-  const std::unique_ptr<BIO, openssl::Free<BIO_free>> out(BIO_new(BIO_s_mem()));
-  require(out != nullptr);
-  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);  // non-ASCII and control characters come out escaped
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &text);
-  std::string result(text, static_cast<std::size_t>(std::max(size, 0L)));
-  std::erase_if(result, [](char c) { return c < 0x20 || c > 0x7e; });
-  result.resize(std::min(result.size(), kLongestText));
-  return result;
-}
 
 Octets octets_of(const ASN1_STRING* string) {
   return {ASN1_STRING_get0_data(string), static_cast<std::size_t>(ASN1_STRING_length(string))};
@@ -67,14 +55,6 @@ bool has_alternative(X509* certificate, const ClaimedIdentity& identity) {
     if (alternative_equals(*sk_GENERAL_NAME_value(all.get(), i), identity)) return true;
   }
   return false;
-}
-
-bool is_subject(const X509* certificate, Octets der) {
-  const unsigned char* at = der.data();
-  const std::unique_ptr<X509_NAME, openssl::Free<X509_NAME_free>> name(
-      d2i_X509_NAME(nullptr, &at, static_cast<long>(der.size())));
-  if (name == nullptr || at != der.data() + der.size() || X509_NAME_entry_count(name.get()) == 0) return false;
-  return X509_NAME_cmp(name.get(), X509_get_subject_name(certificate)) == 0;
 }
 
 }  // namespace
@@ -168,7 +148,8 @@ bool names(const Certificate& certificate, const ClaimedIdentity& identity) {
   if (identity.data.empty()) return false;
   bool found = false;
   if (identity.kind == ClaimedIdentity::Kind::kDn) {
-    found = is_subject(certificate.handle(), identity.data);
+    const auto claimed = DistinguishedName::parse(identity.data);
+    found = claimed && *claimed == DistinguishedName::parse(certificate.subject_der());
   } else if (identity.kind == ClaimedIdentity::Kind::kKeyId) {
     const ASN1_OCTET_STRING* const id = X509_get0_subject_key_id(certificate.handle());
     found = id != nullptr && std::ranges::equal(octets_of(id), identity.data);

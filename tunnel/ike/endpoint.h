@@ -5,9 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tunnel/crypto/certificate.h"
+#include "tunnel/crypto/distinguished_name.h"
 #include "tunnel/crypto/rng.h"
 #include "tunnel/ike/admission.h"
 #include "tunnel/ike/payload_auth.h"
@@ -51,7 +53,12 @@ struct IdentityValue {
   IdType type = IdType::kFqdn;
   std::vector<std::uint8_t> data;
   [[nodiscard]] Identity view() const { return {type, data}; }
-  friend auto operator<=>(const IdentityValue&, const IdentityValue&) = default;
+  // DNs by RFC 5280 7.1 (a name has many encodings), all others by their octets.
+  friend bool operator==(const IdentityValue& a, const IdentityValue& b) { return (a <=> b) == 0; }
+  friend std::weak_ordering operator<=>(const IdentityValue& a, const IdentityValue& b) {
+    if (a.type == IdType::kDn && b.type == IdType::kDn) return crypto::compare_names(a.data, b.data);
+    return std::tie(a.type, a.data) <=> std::tie(b.type, b.data);
+  }
 };
 
 struct Lifetimes {

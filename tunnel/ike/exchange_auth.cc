@@ -176,7 +176,9 @@ void Endpoint::State::send_auth(IkeSa& sa, wire::ConstBytes authentication, wire
   Draft draft;
   Chain& chain = draft.chain();
   append(chain, PayloadType::kIdInitiator, peer.params.local_id.view());
-  append(chain, PayloadType::kIdResponder, peer.params.remote_id.view());
+  // RFC 7296 1.2: IDr is optional. Of a DN we know the text alone, and some routers compare the octets of their own
+  // certificate; what the peer answers is compared in any case.
+  if (peer.params.remote_id.type != IdType::kDn) append(chain, PayloadType::kIdResponder, peer.params.remote_id.view());
   if (peer.params.certificate) {
     append_certificates(chain, *peer.params.certificate);
     append_certificate_request(chain);

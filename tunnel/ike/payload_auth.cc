@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tunnel/crypto/distinguished_name.h"
 #include "tunnel/wire/reader.h"
 
 namespace tunnel::ike {
@@ -27,6 +28,7 @@ bool is_well_formed(const Identity& identity) {
     case IdType::kEmail:
       return identity.data.size() <= 255 && is_printable(identity.data);
     case IdType::kDn:
+      return crypto::DistinguishedName::parse(identity.data).has_value();
     case IdType::kGeneralName:
     case IdType::kKeyId:
       return true;
@@ -42,6 +44,12 @@ std::string hex(wire::ConstBytes data) {
     text += kDigits[octet & 15];
   }
   return text;
+}
+
+// As a person writes it into the configuration.
+std::string name_text(wire::ConstBytes data) {
+  const auto name = crypto::DistinguishedName::parse(data);
+  return name ? name->text() : hex(data);
 }
 
 std::string address_text(wire::ConstBytes data) {
@@ -142,7 +150,7 @@ std::string to_string(const Identity& identity) {
     case IdType::kEmail:
       return "email:" + std::string(identity.data.begin(), identity.data.end());
     case IdType::kDn:
-      return "dn:" + hex(identity.data);
+      return "dn:" + name_text(identity.data);
     case IdType::kGeneralName:
       return "gn:" + hex(identity.data);
     case IdType::kKeyId:

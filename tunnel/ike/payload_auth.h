@@ -20,7 +20,8 @@ enum class IdType : std::uint8_t {
 
 struct Identity {
   IdType type = IdType::kFqdn;
-  wire::ConstBytes data;  // of the type's length for addresses; printable ASCII for FQDN and e-mail; never empty
+  wire::ConstBytes data;  // of the type's length for addresses; printable ASCII for FQDN and e-mail; never empty; a DN
+                          // is one that OpenSSL reads
 };
 
 enum class CertificateEncoding : std::uint8_t { kX509Signature = 4, kCrl = 7, kHashAndUrl = 12 };
@@ -71,7 +72,7 @@ void append(Chain& chain, const Authentication& payload);
 void append(Chain& chain, const DigitalSignature& signature);  // an AUTH payload with kDigitalSignature
 
 // For records and for comparing with a configured `remote_id`: "fqdn:rtx.example", "ip:198.51.100.7", "email:...",
-// "keyid:686f...", "dn:3081..." (hex of the DER). Printable ASCII only.
+// "keyid:686f...", "dn:CN=rtx,O=Hakodate,C=JP". Printable ASCII only.
 [[nodiscard]] std::string to_string(const Identity& identity);
 
 }  // namespace tunnel::ike
