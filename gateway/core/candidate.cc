@@ -21,35 +21,6 @@ void add(const std::vector<Diagnostic>& diagnostics, const std::vector<std::stri
     (each.severity == config::Severity::kError ? out.errors : out.warnings).push_back(config::to_text(each, files));
 }
 
-// What the configuration floor cannot know: which names are algorithms, which identities can be sent.
-void check_ikev2(const config::GatewayConfig& config, Candidate& out) {
-  const auto refuse = [&](const config::Position& at, const std::string& path, const std::string& message) {
-    Diagnostic diagnostic;
-    diagnostic.at = at, diagnostic.key_path = path, diagnostic.message = message;
-    out.errors.push_back(config::to_text(diagnostic, config.files));
-  };
-  std::map<tunnel::ike::IdentityValue, std::string> owners;  // two texts can be one identity: "keyid:0A", "keyid:0a"
-  for (const auto& facility : config.facilities) {
-    if (facility.tunnel.protocol != config::TunnelProtocol::kIkev2) continue;
-    const auto& tunnel = facility.tunnel.ikev2;
-    const std::string path = "facilities." + facility.name.text + ".tunnel.";
-    if (const auto id = identity_of(tunnel.remote_id); !id) {
-      refuse(tunnel.remote_id_at, path + "remote_id", id.error());
-    } else if (const auto [first, is_new] = owners.emplace(*id, facility.name.text); !is_new) {
-      refuse(tunnel.remote_id_at, path + "remote_id",
-             "facility " + first->second + " has the same identity, written differently; each has one of its own");
-    }
-    if (tunnel.local_id)
-      if (const auto id = identity_of(*tunnel.local_id); !id) refuse(tunnel.local_id_at, path + "local_id", id.error());
-    for (const auto& exception : tunnel.algorithm_exceptions)
-      if (const auto known = algorithm_of(exception.algorithm); !known)
-        refuse(exception.at, path + "algorithm_exceptions", known.error());
-  }
-  if (config.gateway.ikev2.local_id.empty()) return;
-  if (const auto id = identity_of(config.gateway.ikev2.local_id); !id)
-    refuse(config.gateway.ikev2.local_id_at, "gateway.ikev2.local_id", id.error());
-}
-
 Candidate compiled(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
   Candidate candidate;
   candidate.config = std::make_shared<const config::GatewayConfig>(config);
@@ -58,7 +29,7 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   candidate.plan = std::move(result.plan);
   candidate.next_change = result.next_change;
   candidate.keys = key_sources(candidate.plan, directory);
-  check_ikev2(config, candidate);
+  add(check_ikev2(config), config.files, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
   return candidate;
@@ -136,6 +107,36 @@ void compare_gateway(const policy::Plan& before, const policy::Plan& after, std:
 }
 
 }  // namespace
+
+std::vector<Diagnostic> check_ikev2(const config::GatewayConfig& config) {
+  std::vector<Diagnostic> found;
+  const auto refuse = [&](const config::Position& at, const std::string& path, const std::string& message) {
+    Diagnostic diagnostic;
+    diagnostic.at = at, diagnostic.key_path = path, diagnostic.message = message;
+    found.push_back(std::move(diagnostic));
+  };
+  std::map<tunnel::ike::IdentityValue, std::string> owners;  // two texts can be one identity: "keyid:0A", "keyid:0a"
+  for (const auto& facility : config.facilities) {
+    if (facility.tunnel.protocol != config::TunnelProtocol::kIkev2) continue;
+    const auto& tunnel = facility.tunnel.ikev2;
+    const std::string path = "facilities." + facility.name.text + ".tunnel.";
+    if (const auto id = identity_of(tunnel.remote_id); !id) {
+      refuse(tunnel.remote_id_at, path + "remote_id", id.error());
+    } else if (const auto [first, is_new] = owners.emplace(*id, facility.name.text); !is_new) {
+      refuse(tunnel.remote_id_at, path + "remote_id",
+             "facility " + first->second + " has the same identity, written differently; each has one of its own");
+    }
+    if (tunnel.local_id)
+      if (const auto id = identity_of(*tunnel.local_id); !id) refuse(tunnel.local_id_at, path + "local_id", id.error());
+    for (const auto& exception : tunnel.algorithm_exceptions)
+      if (const auto known = algorithm_of(exception.algorithm); !known)
+        refuse(exception.at, path + "algorithm_exceptions", known.error());
+  }
+  if (config.gateway.ikev2.local_id.empty()) return found;
+  if (const auto id = identity_of(config.gateway.ikev2.local_id); !id)
+    refuse(config.gateway.ikev2.local_id_at, "gateway.ikev2.local_id", id.error());
+  return found;
+}
 
 Candidate judge(const config::Loaded& loaded, const std::string& directory, WallTime now) {
   Candidate candidate;

@@ -22,6 +22,10 @@ struct Candidate {
   std::vector<std::string> warnings;
 };
 
+// What the configuration floor cannot know of IKEv2: which names are algorithms, which identities can be sent, and
+// whether two of them are one.
+[[nodiscard]] std::vector<config::Diagnostic> check_ikev2(const config::GatewayConfig& config);
+
 // Compiles, runs the configuration's own tests and the static check. All findings, not the first.
 // `directory` is that of the main file: key files are relative to it.
 [[nodiscard]] Candidate judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);

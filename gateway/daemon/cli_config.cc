@@ -1,6 +1,7 @@
 // Verbs that need only the configuration files: check, explain, verify.
 #include <fmt/format.h>
 
+#include "gateway/core/candidate.h"
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_text.h"
@@ -53,6 +54,7 @@ Judged read_and_judge(const std::string& path, bool with_tests) {
     diagnostics.insert(diagnostics.end(), more.begin(), more.end());
   };
   add(judged.compiled.diagnostics);
+  add(core::check_ikev2(judged.loaded.config));
   if (with_tests) add(policy::run_tests(judged.loaded.config, judged.compiled.plan, now));
   if (with_tests) add(config::check_host(judged.loaded.config, os::host_facts()));
   judged.findings = policy::verify(judged.compiled.plan);

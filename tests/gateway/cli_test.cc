@@ -189,6 +189,27 @@ TEST_CASE("cli: a user without rights is told to be root or of the group, and no
   CHECK(reason.find("sekisho run") == std::string::npos);  // the gateway is there: no advice to start one
 }
 
+TEST_CASE("cli: check refuses the identities and algorithms that a reload would refuse") {
+  const Site site;
+  const auto facility = [&](const std::string& name) {
+    return std::vector<std::string>{"facility",    "add",       name,    "--role",   "viewing",     "--network",
+                                    "10.7.0.0/24", "--may-use", "karte", "--source", "198.51.100.7"};
+  };
+  REQUIRE(site.run(facility("esashi")) == cli::kFine);
+  REQUIRE(site.run({"check"}) == cli::kFine);
+  const auto path = site.folder + "/facilities.d/esashi.json";
+  std::ifstream in(path);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const auto with_id = [&](const std::string& id) {
+    auto changed = text;
+    changed.replace(changed.find("fqdn:esashi"), 11, id);
+    site.write("facilities.d/esashi.json", changed);
+    return site.run({"check"});
+  };
+  CHECK(with_id("dn:CN=rtx, O=Esashi") == cli::kFine);
+  CHECK(with_id("dn:CN=rtx, Esashi") == cli::kFindings);
+}
+
 TEST_CASE("cli: a configuration that is not there could not be checked") {
   const Site site;
   fs::remove(site.folder + "/sekisho.json");
