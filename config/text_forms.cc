@@ -137,8 +137,9 @@ Result<IkeIdentityText, std::string> IkeIdentityText::parse(std::string_view tex
 }
 
 Result<InterfaceName, std::string> InterfaceName::parse(std::string_view text) {
-  if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
-      text.find_first_of("/: \t\"\\%*") != std::string_view::npos)
+  const auto strange = [](char c) { return c <= ' ' || c > '~'; };  // char may be signed or not: both leave ASCII alone
+  if (text.empty() || text.size() > 15 || text == "." || text == ".." || std::ranges::any_of(text, strange) ||
+      text.find_first_of("/:\"\\%*") != std::string_view::npos)
     return std::unexpected(fmt::format("{} is not an interface name: 1 to 15 characters, as \"eth0\"", quoted(text)));
   if (text == "lo" || text == "sekisho0")
     return std::unexpected(fmt::format("{} cannot be used here: it is the {}", quoted(text),

@@ -141,10 +141,11 @@ Chain input_outside(const policy::Plan& plan) {
     for (const std::string& own : outer(plan, "dport"))
       rules.push_back(std::string(address.is_v4() ? "ip" : "ip6") + " daddr " + address.to_string() + " " + own +
                       " accept");
-  append(rules, {"ct state established accept",
-                 "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
-                 "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, "
-                 "parameter-problem } accept"});
+  for (const auto& address : plan.outside_addresses) {  // the inside addresses do not answer here
+    const Words& words = address.is_v4() ? words_v4() : words_v6();
+    rules.push_back(words.protocol + " daddr " + address.to_string() + " " + words.request + " accept");
+  }
+  append(rules, {"ct state established accept", words_v4().errors + " accept", words_v6().errors + " accept"});
   append(rules, kLinkNeeds);
   rules.push_back("goto drop_outside_input");
   return {"input_outside", "", rules};
@@ -169,10 +170,13 @@ Chain output_tunnel() {
 }
 
 Chain output() {
-  return {"output",
-          "type filter hook output priority 0; policy accept;",
-          {"oifname " + kTunnel + " goto output_tunnel", "ip daddr @facility4 goto drop_clear_leak",
-           "ip6 daddr @facility6 goto drop_clear_leak"}};
+  return {
+      "output",
+      "type filter hook output priority 0; policy accept;",
+      {"oifname " + kTunnel + " goto output_tunnel", "ip daddr @facility4 goto drop_clear_leak",
+       "ip6 daddr @facility6 goto drop_clear_leak",
+       // the kernel's table of flows is the facilities'; of this machine's users only root may need more
+       "ct state new meta skuid != 0 ct count over " + std::to_string(kFlowsOfHostUsers) + " goto drop_flow_limit"}};
 }
 
 }  // namespace

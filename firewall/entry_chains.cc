@@ -30,6 +30,7 @@ Chain raw_prerouting(const policy::Plan& plan) {
   const std::string inside = "iifname " + quoted(plan.inside_interface);
   const std::string zone = " ct zone set " + std::to_string(kConntrackZone);
   Rules rules = untracked(plan, "iifname " + quoted(plan.outside_interface) + " ", "dport", "request");
+  rules.push_back("iifname \"lo\" notrack");
   append(rules, {"iifname " + kTunnel + " goto from_tunnel", inside + " ip daddr @facility4" + zone,
                  inside + " ip6 daddr @facility6" + zone});
   return {"raw_prerouting", "type filter hook prerouting priority -310; policy accept;", rules};
@@ -60,13 +61,15 @@ Chain outside_fragments(const Words& w) {
 
 // Before the kernel joins fragments (conntrack's defragmentation, priority -400): its queue knows neither interface nor
 // zone, so a fragment let in here from the wrong side would complete a packet of the right one. Nothing from outside is
-// ever forwarded, and no source of a facility is behind inside.
+// ever forwarded, and no source of a facility is behind inside. A source whose answer would not leave by the outside
+// interface is forged: echo, or a tunnel's answer, would carry the stranger's octets to the inside.
 Chain before_fragments(const policy::Plan& plan) {
   const std::string inside = "iifname " + quoted(plan.inside_interface);
   const std::string outside = "iifname " + quoted(plan.outside_interface);
   return {"before_fragments",
           "type filter hook prerouting priority -450; policy accept;",
           {outside + " fib daddr type != { local, broadcast, multicast, anycast } goto drop_detour",
+           outside + " fib saddr . iif oif missing goto drop_outside_source",  // RFC 3704 2.2, for both families
            outside + " ip frag-off & 0x3fff != 0 goto outside_fragments4",
            outside + " meta nfproto ipv6 exthdr frag exists goto outside_fragments6",
            inside + " ip saddr @facility4 goto drop_foreign_source",
@@ -77,7 +80,8 @@ Chain before_fragments(const policy::Plan& plan) {
 
 Chain raw_output(const policy::Plan& plan) {
   Rules rules = untracked(plan, "oifname " + quoted(plan.outside_interface) + " ", "sport", "reply");
-  rules.push_back("oifname " + kTunnel + " ct zone set " + std::to_string(kConntrackZone));
+  append(rules, {"oifname \"lo\" notrack",  // what a user of this machine opens with itself fills nothing
+                 "oifname " + kTunnel + " ct zone set " + std::to_string(kConntrackZone)});
   return {"raw_output", "type filter hook output priority -310; policy accept;", rules};
 }
 

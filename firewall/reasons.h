@@ -10,6 +10,7 @@ namespace firewall {
 // Tracked at a time, of one facility. The kernel's table holds 262,144 on a machine with 8 GiB or more
 // (nf_conntrack_max), for all of them and the host; full, it lets nobody open anything.
 inline constexpr std::uint32_t kFlowsPerFacility = 16384;
+inline constexpr std::uint32_t kFlowsOfHostUsers = 4096;  // all users of the gateway itself but root
 inline constexpr std::uint16_t kLogGroup = 7100;
 inline constexpr std::uint16_t kConntrackZone =
     7100;  // of every inner flow, so that it cannot collide with the host's own
@@ -19,7 +20,7 @@ struct RefusalReason {
   std::string_view meaning;
 };
 
-inline constexpr std::array<RefusalReason, 13> kRefusalReasons{{
+inline constexpr std::array<RefusalReason, 14> kRefusalReasons{{
     {"foreign_source", "out of a tunnel with a source that is no facility's (P2)"},
     {"foreign_destination", "towards the tunnels with a destination that is no facility's (P3)"},
     {"header_options", "IPv4 options or an IPv6 routing header from a tunnel (RFC 7126, RFC 5095)"},
@@ -30,9 +31,10 @@ inline constexpr std::array<RefusalReason, 13> kRefusalReasons{{
      "from one tunnel to another without an exchange, or past the gateway to a side where it may not go (P1)"},
     {"to_gateway", "from a tunnel to the gateway itself"},
     {"outside_input", "from outside to a port of the gateway that is not the tunnels'"},
+    {"outside_source", "from outside with a source that is not behind the outside interface: forged"},
     {"clear_leak", "a facility's destination on another interface than sekisho0"},
     {"fragment_flood", "a fragment from outside beyond the rate that leaves room in the kernel's fragment queue"},
-    {"flow_limit", "the facility has as many flows open as one may have"},
+    {"flow_limit", "the facility, or the users of the gateway itself, have as many flows open as they may have"},
     {"icmp_redirect", "an ICMP redirect"},
 }};
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/text_forms.h"
 #include "config/value/ids.h"
 #include "config/value/instant.h"
 #include "gateway/core/codec.h"
@@ -379,6 +380,9 @@ void fields(Ar& ar, Plan& m) {
   gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
                               m.gateway_key, m.ikev2, m.crypto_profile, m.certificate_file, m.signing_key,
                               m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes, m.rules);
+  // They stand in the text nft reads, and the plan may come from a process that was taken over.
+  for (const std::string* name : {&m.outside_interface, &m.inside_interface})
+    if (!name->empty() && !config::InterfaceName::parse(*name)) ar.fail();
 }
 }  // namespace policy
 

@@ -7,6 +7,7 @@
 #include "gateway/daemon/netd_sysctls.h"
 #include "gateway/os/record_sockets.h"
 #include "gateway/os/routing_foreign.h"
+#include "policy/verify.h"
 
 namespace gateway::daemon {
 namespace {
@@ -50,6 +51,12 @@ void NetdKernel::remove_foreign_rules(std::vector<core::KernelDrift>& drifts, co
   const auto foreign = os::remove_diverting_rules(os::wanted_routing(plan));
   if (!foreign) return drifts.push_back(failed_repair(foreign.error()));
   for (const auto& rule : *foreign) drifts.push_back({rule.text, rule.removed, 0, {}});
+}
+
+OsResult<void> unbroken(const policy::Plan& plan) {
+  const auto findings = policy::verify(plan);
+  if (findings.empty()) return {};
+  return std::unexpected(os::OsError{0, "the plan breaks " + findings[0].promise + ": " + findings[0].what});
 }
 
 OsResult<void> NetdKernel::apply(const policy::Plan& plan) {

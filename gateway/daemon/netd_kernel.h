@@ -13,6 +13,9 @@
 
 namespace gateway::daemon {
 
+// The plan was verified where it was compiled. Here it is again: whoever sends it may have been taken over (T6).
+[[nodiscard]] os::OsResult<void> unbroken(const policy::Plan& plan);
+
 class NetdKernel {
  public:
   // Claims the table. An empty one is closed at once, with forwarding off; one that a dead netd left stays as it is, so

@@ -64,7 +64,8 @@ class Netd {
   bool apply(const Message& message) {
     const auto request = core::decode<core::ApplyPlan>(message.payload);
     if (!request) return false;
-    const auto done = kernel_.apply(request->plan);
+    auto done = gateway::daemon::unbroken(request->plan);
+    if (done) done = kernel_.apply(request->plan);
     if (!done) tell(kernel_.check_parameters());  // rules that were installed but not read back: the old ones again
     const core::PlanApplied answer{request->generation, done.has_value(), done ? "" : done.error().to_string()};
     return accessd().send(MessageType::kPlanApplied, answer).has_value();

@@ -365,6 +365,22 @@ def arrives(space, where, destination, token, *raw):
     return sniffer.stdout.readline().strip() == "seen"
 
 
+def forged_outside_sources():
+    """RFC 3704: the carrier forges a source whose answer would leave by another interface; and asks addresses that are not outside's."""
+    for version, gateway, inner, host, own in ((4, "203.0.113.10", "10.90.0.2", "10.90.0.1", "203.0.113.99"),
+                                               (6, "2001:db8::10", "2001:db8:90::2", "2001:db8:90::1", "2001:db8::99")):
+        protocol = packets.ICMPV6 if version == 6 else packets.ICMP
+        for target in (gateway, inner):
+            token = packets.token()
+            forged = packets.ip(host, target, protocol, packets.echo(host, target, token))
+            refused(f"v{version}: echo from outside to {target} with an inside source", "outside_source",
+                    lambda: arrives("out", "dc", target, token, forged))
+        token = packets.token()
+        honest = packets.ip(own, gateway, protocol, packets.echo(own, gateway, token))
+        expect(f"v{version}: the same from outside's own source comes to the gateway", arrives("out", "gw", gateway, token, honest))
+        refused(f"v{version}: echo from outside to an inside address", "outside_input", lambda: pings("out", own, inner))
+
+
 def quoting(sender, opener, port, server, server_port, about):
     """An error of `sender` about the flow opener:port -> server:server_port, to the end that `about` names."""
     token = packets.token()
@@ -489,6 +505,7 @@ def main():
     refused_flows()
     errors_about_live_flows()
     flows_of_one_facility()
+    forged_outside_sources()
     fragments()
     live_flows()
     one_layer_away()

@@ -108,6 +108,20 @@ TEST_CASE("codec: values outside their range are refused") {
   CHECK_FALSE(decode<KeyRequests>(std::vector<std::uint8_t>{0xff, 0xff, 0xff, 0xff}).has_value());
 }
 
+TEST_CASE("codec: an interface name that would be more than a name in a rule is refused") {
+  auto plan = sample_plan();
+  CHECK(decode<ApplyPlan>(encode(ApplyPlan{{1}, plan})));
+  for (const char* name : {"x\" accept", "x\ny", "x y", "x\"", "sekisho0", "lo", "sixteen-octets-x", "h\xc3\xb6"}) {
+    INFO(name);
+    plan = sample_plan();
+    plan.outside_interface = name;
+    CHECK_FALSE(decode<ApplyPlan>(encode(ApplyPlan{{1}, plan})));
+    plan = sample_plan();
+    plan.inside_interface = name;
+    CHECK_FALSE(decode<ApplyPlan>(encode(ApplyPlan{{1}, plan})));
+  }
+}
+
 TEST_CASE("codec: a prefix with host bits is refused") {
   policy::Plan plan = sample_plan();
   auto octets = encode(plan.facilities[0].sources[0]);

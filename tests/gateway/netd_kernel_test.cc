@@ -9,8 +9,10 @@
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/os/outside_socket.h"
 #include "gateway/os/sysctl.h"
+#include "policy/compile.h"
 #include "policy/routing.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
 namespace {
@@ -221,6 +223,21 @@ TEST_CASE("netd: closing ends forwarding and makes every route unreachable", "[o
   CHECK(kernel.check_parameters().drifts.empty());  // closed is what is wanted now
   REQUIRE(kernel.apply(plan).has_value());
   CHECK(forwarding() == "11");
+}
+
+TEST_CASE("netd: a plan that breaks a promise is refused, whoever sends it") {
+  auto plan = policy::compile(::tests::sample_config(), ::tests::at_second(1)).plan;
+  CHECK(daemon::unbroken(plan).has_value());
+  REQUIRE_FALSE(plan.permissions.empty());
+  SECTION("a service that is another hospital") {
+    plan.permissions[0].destination = plan.facilities[1].networks[0].seen;
+  }
+  SECTION("tables without their end") {
+    plan.routes.clear();
+  }
+  const auto refused = daemon::unbroken(plan);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().to_string().find("the plan breaks P") != std::string::npos);
 }
 
 TEST_CASE("netd: a plan that cannot be installed changes nothing", "[osn]") {
