@@ -36,8 +36,14 @@ struct HostFacts {
   std::vector<IpAddress> addresses;
 };
 
+// The interfaces of the plan in force; empty: none runs.
+struct RunningOn {
+  std::string outside, inside;
+};
+
 // Interfaces and outside addresses that are not there: warnings, for they may come later, or this is another machine.
-[[nodiscard]] std::vector<Diagnostic> check_host(const GatewayConfig& config, const HostFacts& facts);
+[[nodiscard]] std::vector<Diagnostic> check_host(const GatewayConfig& config, const HostFacts& facts,
+                                                 const RunningOn& running = {});
 
 // What the shell saw of a referenced key file. `fingerprint` = BLAKE2b-256 of the decoded key, empty when unreadable.
 struct KeyFileFact {

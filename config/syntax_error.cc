@@ -52,6 +52,25 @@ Words for_string(const Spot& spot, std::string_view reason) {
   return {spot.at, "this string is not valid JSON", "control characters cannot stand in a string"};
 }
 
+// What a Japanese input method leaves behind: the whole sign is there, so that the hint can name it.
+std::string_view hint_for_wide(std::string_view rest) {
+  constexpr std::pair<std::string_view, std::string_view> kSigns[] = {
+      {"、", "a comma is \",\", half-width / 半角のコンマ \",\" を使います"},
+      {"，", "a comma is \",\", half-width / 半角のコンマ \",\" を使います"},
+      {"：", "a colon is \":\", half-width / 半角のコロン \":\" を使います"},
+      {"“", "quotation marks are \", half-width / 半角の引用符 \" を使います"},
+      {"”", "quotation marks are \", half-width / 半角の引用符 \" を使います"},
+      {"＂", "quotation marks are \", half-width / 半角の引用符 \" を使います"},
+      {"｛", "a bracket is \"{\", half-width / 半角の括弧を使います"},
+      {"｝", "a bracket is \"}\", half-width / 半角の括弧を使います"},
+      {"［", "a bracket is \"[\", half-width / 半角の括弧を使います"},
+      {"］", "a bracket is \"]\", half-width / 半角の括弧を使います"},
+      {"　", "this is a full-width space / 全角の空白があります"}};
+  for (const auto& [sign, hint] : kSigns)
+    if (rest.starts_with(sign)) return hint;
+  return {};
+}
+
 std::string_view hint_for(char c) {
   if (c == '\'') return "strings and keys stand in double quotes (\")";
   if (c == '#') return "a comment begins with //";
@@ -79,7 +98,8 @@ Words for_token(const SourceText& source, const SyntaxFailure& failure, const Sp
   if (begins_value && !spot.separator && !first && failure.last_end > 0)
     return {failure.last_end, "a comma is missing here", "between two entries stands a comma"};
   if (closes) return {spot.at, fmt::format("this \"{}\" does not fit", c), "see whether brackets are closed in order"};
-  return {spot.at, "this cannot be read as JSON", std::string(hint_for(c))};
+  const auto wide = hint_for_wide(text.substr(spot.at));
+  return {spot.at, "this cannot be read as JSON", std::string(wide.empty() ? hint_for(c) : wide)};
 }
 
 }  // namespace

@@ -18,6 +18,16 @@ missing_packages() {
     <(dpkg-query -W -f='${Package} ${db:Status-Status}\n' $wanted 2>/dev/null | awk '$2 == "installed" {print $1}' | sort -u)
 }
 
+# strongswan-charon brings strongswan-starter, which Debian starts at once and at every boot: a second IKE daemon on UDP 500
+# and 4500. The lab starts its own charon; this one is masked unless somebody had it before us.
+keep_charon_quiet() {
+  [ -d /run/systemd/system ] || return 0
+  [[ " $missing " == *[[:space:]]strongswan-charon[[:space:]]* ]] || return 0
+  dpkg-query -W strongswan-starter >/dev/null 2>&1 && return 0
+  systemctl mask strongswan-starter.service >/dev/null 2>&1 || return 0
+  echo "strongswan-starter.service is masked: the gateway's ports 500 and 4500 stay free (systemctl unmask undoes it)"
+}
+
 install_packages() {
   local missing log="$top/build/apt.log"
   missing=$(missing_packages)
@@ -25,6 +35,7 @@ install_packages() {
   [ "$(id -u)" = 0 ] || fail "these packages are missing and only root can install them:" $missing
   echo "installing:" $missing
   mkdir -p "$top/build"
+  keep_charon_quiet
   # shellcheck disable=SC2086
   if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2

@@ -164,7 +164,10 @@ void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Ac
   for (const auto& wanted_key : wanted->keys) {
     const auto found = std::ranges::find(reply.keys, wanted_key.name, &KeyOutcome::name);
     if (found == reply.keys.end()) return fail("key " + wanted_key.name + ": keyd did not answer for it", now, out);
-    if (!found->good) return fail("key " + wanted_key.name + ": " + found->error, now, out);
+    if (!found->good)
+      return fail(
+          "key " + wanted_key.name + ": " + found->error + " ('sekisho check' names the place in the configuration)",
+          now, out);
     if (wanted_key.name == wanted->plan.gateway_key) public_key_ = found->public_key;
     if (wanted_key.name == wanted->plan.signing_key) signature_schemes_ = found->signature_schemes;
     if (found->mark != 0) marks.push_back({found->name, found->mark});

@@ -74,7 +74,9 @@ void Accessd::load(core::ChangeRequest request) {
   const auto wall = os::wall_now();
   auto loaded = os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave);
   if (!config::has_errors(loaded.diagnostics)) {
-    auto absent = config::check_host(loaded.config, os::host_facts());
+    config::RunningOn running;
+    if (const auto* plan = controller_.running_plan()) running = {plan->outside_interface, plan->inside_interface};
+    auto absent = config::check_host(loaded.config, os::host_facts(), running);
     std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
   }
   auto candidate = core::judge(loaded, config_directory(), wall);

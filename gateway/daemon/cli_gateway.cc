@@ -34,7 +34,7 @@ int print_change(const CommandLine& line, const Json& answer) {
     return kFine;
   }
   const auto result = object_at(answer, "result");
-  for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable(warning));
+  for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable_lines(warning));
   const auto difference = lines_at(result, "difference");
   for (const auto& each : difference) fmt::print("{}\n", printable(each));
   fmt::print("generation {} runs{}\n", text_at(result, "generation"),
@@ -130,7 +130,7 @@ int print_refusal(const CommandLine& line, const Json& answer) {
   }
   const auto error = object_at(answer, "error");
   const auto errors = lines_at(error, "errors");
-  for (const auto& each : errors) fmt::print(stderr, "{}\n", printable(each));
+  for (const auto& each : errors) fmt::print(stderr, "{}\n", printable_lines(each));
   if (errors.empty())
     fmt::print(stderr, "sekisho: {}\n", printable(text_at(error, "message")));
   else

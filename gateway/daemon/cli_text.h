@@ -13,6 +13,7 @@ namespace gateway::daemon::cli {
 [[nodiscard]] std::size_t display_width(std::string_view text);
 // Control characters (a title or remote text must not drive the terminal) become '?'.
 [[nodiscard]] std::string printable(std::string_view text);
+[[nodiscard]] std::string printable_lines(std::string_view text);  // each line so; the ends of lines stay
 
 class Table {
  public:

@@ -37,6 +37,10 @@ void add_flows(Facts& facts, const config::GatewayConfig& config, const policy::
                            title_of(config, row), row.until});
     facts.others.push_back(from ? row.destination : row.source);
   }
+  // As a person compares two sheets, not as the plan numbers its rows.
+  std::ranges::sort(facts.flows, {}, [](const Flow& flow) {
+    return std::tuple(flow.name, flow.destination, flow.source, flow.port.protocol, flow.port.first);
+  });
   std::ranges::sort(facts.others);
   facts.others.erase(std::ranges::unique(facts.others).begin(), facts.others.end());
 }

@@ -247,6 +247,12 @@ TEST_CASE("an include that names no file is a warning at its place") {
 TEST_CASE("interfaces and outside addresses that the machine does not have are warnings, each at its place") {
   const auto loaded = load_text(base());
   CHECK(check_host(loaded.config, {{"lo", "wan0", "dc0"}, {*IpAddress::parse("203.0.113.10")}}).empty());
+  const HostFacts moved{{"lo", "wan1", "dc0"}, {*IpAddress::parse("203.0.113.10")}};
+  CHECK(check_host(loaded.config, moved, {"wan0", "dc0"})[0].severity == Severity::kWarning);  // gone since
+  const auto refused = check_host(loaded.config, moved, {"wan1", "dc0"});
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].severity == Severity::kError);
+  CHECK(refused[0].message == "this machine has no interface \"wan0\"; the gateway runs on \"wan1\"");
   const auto found = check_host(loaded.config, {{"lo", "wan1"}, {*IpAddress::parse("203.0.113.11")}});
   REQUIRE(found.size() == 3);
   for (const auto& each : found) CHECK(each.severity == Severity::kWarning);
