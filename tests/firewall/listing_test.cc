@@ -77,6 +77,8 @@ TEST_CASE("listing: each kind of drift is named") {
   using Lines = std::vector<std::string>;
   CHECK(drift(listing(), "\"policy\": \"drop\"", "\"policy\": \"accept\"") ==
         Lines{"chain forward has policy \"accept\""});
+  CHECK(drift(listing(), "\"hook\": \"forward\"", "\"hook\": \"output\"") ==
+        Lines{"chain forward hangs at \"output\""});
   CHECK(drift(listing(), "\"addr\": \"10.3.0.0\", \"len\": 24", "\"addr\": \"10.3.0.0\", \"len\": 16").size() == 2);
   CHECK(drift(listing(), "\"name\": \"drop_detour\"", "\"name\": \"other\"") ==
         Lines{"chain drop_detour is missing", "chain other is not ours"});

@@ -226,6 +226,20 @@ TEST_CASE("guard: unfinished datagrams of one facility are bounded, and displace
   CHECK(table.remember(0, parsed(fragment(whole, 0, 1024, true, 501)), given_up) == Refusal::kNone);
 }
 
+TEST_CASE("guard: a last fragment that ends before one already seen is an overlap", "[guard]") {
+  FragmentTable table;
+  const config::value::Instant now{std::chrono::seconds(5)};
+  const auto whole = udp("10.1.0.7", 9, "10.80.0.10", 5000, 4000);
+  REQUIRE(table.remember(0, parsed(fragment(whole, 0, 1024, true)), now) == Refusal::kNone);
+  const auto complete = [&](std::size_t offset, std::size_t payload, bool more) {
+    auto view = parsed(fragment(whole, offset, payload, more));
+    return table.complete(0, view, now);
+  };
+  REQUIRE(complete(2048, 1024, true) == Refusal::kNone);
+  CHECK(complete(1024, 512, false) == Refusal::kFragmentOverlap);
+  CHECK(complete(3072, 512, false) == Refusal::kFragmentOverlap);  // poisoned
+}
+
 TEST_CASE("guard: small fragments without a last one are bounded by the memory they hold", "[guard]") {
   FragmentTable table;
   const config::value::Instant start{std::chrono::seconds(5)};
@@ -251,6 +265,12 @@ TEST_CASE("guard: a plan that contradicts itself is refused", "[guard]") {
   };
   CHECK_FALSE(refused([](policy::Plan&) {}));
   CHECK(refused([](policy::Plan& p) { p.facilities[1].networks[0].seen = net("10.1.0.0/25"); }));
+  CHECK(refused([](policy::Plan& p) {  // back to where it comes from: nothing else is wrong with it
+    auto row = p.permissions[0];
+    row.kind = policy::PermissionKind::kExchange, row.until = config::value::WallTime::max();
+    row.to_facility = row.from_facility, row.destination = row.source;
+    p.permissions.push_back(row);
+  }));
   CHECK(refused([](policy::Plan& p) { p.permissions[0].source = net("10.1.0.0/16"); }));
   CHECK(refused([](policy::Plan& p) { p.permissions[0].source = net("100.64.1.0/24"); }));
   CHECK(refused([](policy::Plan& p) { p.permissions[0].destination = net("10.1.0.9/32"); }));

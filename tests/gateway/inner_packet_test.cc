@@ -122,6 +122,22 @@ TEST_CASE("inner packet: ICMP redirects and discovery are refused", "[inner_pack
     CHECK(refusal_of(icmp("fd00:1::7", "fd00:80::10", type)) == Refusal::kIcmpKind);
 }
 
+TEST_CASE("inner packet: an ICMP error quotes a flow between two hosts", "[inner_packet]") {
+  for (const auto& [source, destination] :
+       std::vector<std::pair<std::string, std::string>>{{"10.80.0.10", "224.0.0.1"},
+                                                        {"224.0.0.1", "10.1.0.7"},
+                                                        {"0.0.0.0", "10.1.0.7"},
+                                                        {"10.80.0.10", "127.0.0.1"}}) {
+    INFO(source << " -> " << destination);
+    CHECK(refusal_of(unreachable("10.1.0.7", "10.80.0.10", udp(source, 5, destination, 6))) == Refusal::kEmbedded);
+  }
+  for (const auto& [source, destination] : std::vector<std::pair<std::string, std::string>>{
+           {"fd00:80::10", "ff02::1"}, {"ff02::1", "fd00:1::7"}, {"::", "fd00:1::7"}, {"fd00:80::10", "::1"}}) {
+    INFO(source << " -> " << destination);
+    CHECK(refusal_of(unreachable("fd00:1::7", "fd00:80::10", udp(source, 5, destination, 6))) == Refusal::kEmbedded);
+  }
+}
+
 TEST_CASE("inner packet: an ICMP error must quote a whole header, and no error", "[inner_packet]") {
   for (const auto& [host, service] : kFamilies) {
     const auto quoted = udp(service, 5, host, 6);

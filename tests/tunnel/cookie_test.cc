@@ -50,6 +50,26 @@ TEST_CASE("an initiation under load gets a cookie, and the next one with mac2 an
   CHECK(sent[0].bytes.size() == 92);
 }
 
+TEST_CASE("a cookie from an address that is not the peer's is not taken up") {
+  Pair pair;
+  pair.b_at_a.outer_sources = {prefix("192.0.2.0/24")};
+  pair.a.set_peer(pair.b_at_a, pair.now);
+  const Datagram first = initiation_of(pair);
+  put_under_load(pair.b, first, pair.now);
+  pair.b.receive(first, pair.a.address, pair.now);
+  const Datagram cookie = pair.b.take_sent().at(0).bytes;
+  REQUIRE(cookie.size() == 64);
+  const auto second_mac2 = [&](const SocketAddress& from) {
+    pair.a.receive(cookie, from, pair.now);
+    pair.now += 5400ms;
+    pair.a.on_deadline(pair.now);
+    const Datagram next = pair.a.take_sent().at(0).bytes;
+    return Datagram(next.end() - 16, next.end());
+  };
+  CHECK(second_mac2(socket_address("198.51.100.9:51820")) == Datagram(16));
+  CHECK(pair.a.dropped(Drop::kUnknownReceiver) == 1);
+}
+
 TEST_CASE("a response under load gets a cookie, and the next one carries mac2") {
   Pair pair;
   const Datagram initiation = initiation_of(pair);

@@ -227,7 +227,8 @@ void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
     expel(*sa, {}, turn);
     sa->peer_known = false;
   }
-  if (std::exchange(peer.counters.up, false)) tell(wire::EventKind::kTunnelDown, peer, {}, turn);
+  if (std::exchange(peer.counters.up, false))
+    tell(wire::EventKind::kTunnelDown, peer, "the configuration no longer has it so", turn);
   turn.out.drops.add(wire::Drop::kNoSession, peer.staged.size());
   attempts.erase({peer.attempt, peer.params.id.number});
   count_profile(peer.params.profile, false);

@@ -54,6 +54,7 @@ struct Peer {
   std::optional<Instant> begun;  // the last time
   std::deque<Octets> staged;     // inner packets until a CHILD SA is there
   std::optional<Instant> failure_told, source_told;
+  std::string_view down_because;  // what ended the last CHILD SA, when something said so
   [[nodiscard]] bool source_allowed(const wire::IpAddress& source) const;
 };
 

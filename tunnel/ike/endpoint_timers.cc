@@ -61,6 +61,7 @@ void Endpoint::State::give_up(IkeSa& sa, Turn turn) {
   Peer* const peer = peer_of(sa);
   if (peer != nullptr && sa.phase != IkeSa::Phase::kClosing)
     tell(wire::EventKind::kHandshakeGaveUp, *peer, "no answer from the peer", turn);
+  if (peer != nullptr) peer->down_because = "the peer no longer answers";
   bury(sa);
 }
 
@@ -155,8 +156,14 @@ void Endpoint::State::settle(Peer& peer, Turn turn) {
     peer.counters.child_sas += static_cast<std::size_t>(std::ranges::count_if(sa.children, &ChildSa::may_send));
   }
   const bool up = peer.counters.child_sas > 0;
-  if (up != std::exchange(peer.counters.up, up))
-    tell(up ? wire::EventKind::kTunnelUp : wire::EventKind::kTunnelDown, peer, {}, turn);
+  if (up != std::exchange(peer.counters.up, up)) {
+    if (up)
+      tell(wire::EventKind::kTunnelUp, peer, {}, turn);
+    else
+      tell(wire::EventKind::kTunnelDown, peer, peer.down_because, turn);
+  }
+  peer.down_because = {};
+  if (!up) peer.counters.negotiated.clear();
   send_staged(peer, turn);
   const bool call = peer.params.start && peer.params.endpoint && peer.sas.empty() && peer.attempt == kNever;
   if (!call) return;

@@ -31,6 +31,7 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
   Draft draft;
   const bool ended = deletes_ike(*deletes) || message.notify(NotifyType::kAuthenticationFailed) != nullptr;
   if (ended) {
+    if (Peer* const peer = peer_of(sa)) peer->down_because = "the peer ended the IKE SA";
     respond(sa, Exchange::kInformational, draft, turn);
     return retire(sa, turn);
   }
@@ -43,6 +44,7 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
       // RFC 7296 1.4.1: when both delete it at once, neither names it in the answer.
       if (child->phase != ChildSa::Phase::kDeleting) ours.spis.push_back(child->in_spi);
       close_child(sa, *child, turn);
+      if (Peer* const peer = peer_of(sa)) peer->down_because = "the peer ended the CHILD SA";
     }
   }
   if (!ours.spis.empty()) append(draft.chain(), ours);

@@ -47,7 +47,9 @@ void Endpoint::State::proceed(step::OpenStatic& step, const PendingStep& pending
     return;
   }
   if (!peer->outer_source_allowed(pending_step.path.remote.address)) {
-    return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+    turn.out.drops.add(wire::Drop::kUnknownReceiver);
+    if (!peer->counters.up) tell_failure(*peer, pending_step.path, Failure::kForeignSource, turn);  // a claim, no proof
+    return;
   }
   wire::KeyRequest request;
   request.input = crypto::Secret<32>(step.state.other);

@@ -17,6 +17,7 @@ enum class Failure : std::uint8_t {
   kResponseForged,
   kStaleTimestamp,
   kNeverConfirmed,
+  kForeignSource,
   kNoAnswer,
   kCount
 };
@@ -43,6 +44,10 @@ inline constexpr Duration kFailureInterval = 60s;        // each reason, each pe
     case Failure::kNeverConfirmed:
       return "the peer calls again and again and never takes up our response: its preshared key differs from ours, or "
              "our responses do not reach it";
+    case Failure::kForeignSource:
+      return "somebody who names this facility's key calls from an address its \"source\" does not allow (the record "
+             "has "
+             "it): a wrong \"source\", or not the facility";
     case Failure::kNoAnswer:
       return "the peer does not answer: nothing arrives there or comes back, or our public key there is not ours";
     case Failure::kCount:
