@@ -1,7 +1,5 @@
 #include "firewall/words.h"
 
-#include <cstdlib>
-
 namespace firewall {
 
 const Words& words_v4() {
@@ -28,10 +26,11 @@ const Words& words_v6() {
   return kWords;
 }
 
+// Whoever made the plan has judged the name. What could end the text here all the same names no interface any more.
 std::string quoted(const std::string& name) {
-  for (const char c : name)  // whoever made the plan has judged it; nothing else may ever stand in a rule
-    if (c == '"' || static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f) std::abort();
-  return "\"" + name + "\"";
+  std::string text = "\"";
+  for (const char c : name) text += c > ' ' && c <= '~' && c != '"' ? c : '?';
+  return text + "\"";
 }
 
 void append(Rules& to, const Rules& more) {

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "firewall/reasons.h"
+#include "firewall/render.h"
 #include "policy/compile.h"
 #include "tests/policy/sample_config.h"
 
@@ -214,6 +215,16 @@ TEST_CASE("compile: no error about a flow passes without asking who sent it") {
       for (const auto& rule : each.rules)
         if (rule.ends_with("accept")) CHECK(rule.find("ct mark . meta mark @") != std::string::npos);
   }
+}
+
+TEST_CASE("compile: an interface name can never be more than a name in the text of a rule") {
+  auto plan = policy::compile(tests::sample_config(), tests::at_second(1)).plan;
+  plan.outside_interface = "x\" accept\nflush ruleset\nadd table ip \"y";
+  const auto text =
+      firewall::render(firewall::compile(plan)) + firewall::render(firewall::closed_rule_set(plan.outside_interface));
+  CHECK(text.find("\nflush") == std::string::npos);
+  CHECK(text.find("x\" accept") == std::string::npos);
+  CHECK(text.find("\"x??accept?flush?ruleset?add?table?ip??y\"") != std::string::npos);
 }
 
 TEST_CASE("compile: classes are unique, and 0.0.0.0/8-like networks get one that is not 'none'") {
