@@ -83,6 +83,8 @@ std::string_view hint_for(char c) {
 Words for_token(const SourceText& source, const SyntaxFailure& failure, const Spot& spot) {
   const auto text = source.text();
   const char c = text[spot.at];
+  if (const auto wide = hint_for_wide(text.substr(spot.at)); !wide.empty())
+    return {spot.at, "this cannot be read as JSON", std::string(wide)};
   const bool closes = c == '}' || c == ']';
   if (closes && spot.separator && text[*spot.separator] == ',')
     return {*spot.separator, fmt::format("a comma stands before the closing \"{}\"", c), "remove the comma"};
@@ -98,8 +100,7 @@ Words for_token(const SourceText& source, const SyntaxFailure& failure, const Sp
   if (begins_value && !spot.separator && !first && failure.last_end > 0)
     return {failure.last_end, "a comma is missing here", "between two entries stands a comma"};
   if (closes) return {spot.at, fmt::format("this \"{}\" does not fit", c), "see whether brackets are closed in order"};
-  const auto wide = hint_for_wide(text.substr(spot.at));
-  return {spot.at, "this cannot be read as JSON", std::string(wide.empty() ? hint_for(c) : wide)};
+  return {spot.at, "this cannot be read as JSON", std::string(hint_for(c))};
 }
 
 }  // namespace

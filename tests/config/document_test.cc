@@ -67,6 +67,16 @@ TEST_CASE("positions of keys and values") {
   CHECK(place_below(root, root.members[3].at, {"f"}) == root.members[3].at);
 }
 
+TEST_CASE("full-width signs are named where they stand") {
+  for (const Case& c : std::initializer_list<Case>{{R"({ "a"： 1 })", {0, 1, 6}, "half-width"},
+                                                   {R"({ "a": 1、 "b": 2 })", {0, 1, 9}, "half-width"},
+                                                   {R"({ "a": 1， "b": 2 })", {0, 1, 9}, "half-width"},
+                                                   {R"({ "a": “b” })", {0, 1, 8}, "half-width"},
+                                                   {R"(｛ "a": 1 })", {0, 1, 1}, "half-width"},
+                                                   {R"({　"a": 1 })", {0, 1, 2}, "full-width space"}})
+    check_case(c);
+}
+
 TEST_CASE("large and odd numbers") {
   const auto document =
       parse(R"([9223372036854775807, 9223372036854775808, -9223372036854775808, 1.0, 18446744073709551616, 7])")
