@@ -66,7 +66,7 @@ class Reloads(unittest.TestCase):
             measured = iperf(self.lab, self.lab.a.pc, *options, seconds=10)["sum_sent"]
             retransmits, sent = retransmits + measured["retransmits"], sent + measured["bytes"]
         worker.join()
-        self.assertEqual(errors, [])
+        self.assertEqual(errors, [], self.lab.gateway.log_tail())
         self.assertEqual(counts["reloads"], RELOADS, "within 110 s")
         self.assertGreater(sent, 5e6)
         after = lost_by_the_gateway(self.lab)
