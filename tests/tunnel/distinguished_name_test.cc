@@ -70,6 +70,8 @@ TEST_CASE("dn: what is no name says where and what would be right") {
   refused("1.2.840.113549.1.1.11=a", 0, "is no attribute");
   refused("2.5." + std::string(61, '4') + "=a", 0, "is no attribute");
   refused("9.9.9=a", 0, "is no attribute");
+  refused("2.5.." + std::string(50, '.') + "4=a", 0, "is no attribute");  // OpenSSL: zeros
+  refused("2.5.04.5=a", 0, "is no attribute");
   refused("=a", 0, "is no attribute");
   refused("CN=, O=b", 3, "missing");
   refused("CN=a, O= ", 9, "missing");

@@ -2,6 +2,7 @@
 #include "tunnel/crypto/distinguished_name.h"
 
 #include <algorithm>
+#include <array>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -56,13 +57,23 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
+constexpr std::size_t kLongestNumber = 64;  // of an attribute type's text; OpenSSL prints up to 79 characters
+
+// As it is printed again: OpenSSL also reads "2..5" and "2.05", and "2......" as zeros that print longer than written.
+Object numbered(const std::string& text) {
+  Object object(OBJ_txt2obj(text.c_str(), 1));
+  std::array<char, kLongestNumber + 16> printed{};
+  if (!object || OBJ_obj2txt(printed.data(), printed.size(), object.get(), 1) < 0 || text != printed.data())
+    return nullptr;
+  return object;
+}
+
 // By a number also what OpenSSL has no name for; of the rest only what is in the table, so that the printed name is
 // read.
 Object attribute_of(std::string_view name) {
-  constexpr std::size_t kLongestNumber = 64;  // OpenSSL prints up to 79 characters
   if (name.size() > kLongestNumber) return nullptr;
   const bool number = name.find_first_not_of("0123456789.") == std::string_view::npos;
-  Object object(number ? OBJ_txt2obj(std::string(name).c_str(), 1) : nullptr);
+  Object object(number ? numbered(std::string(name)) : nullptr);
   const int nid = object ? OBJ_obj2nid(object.get()) : NID_undef;
   if (object && nid == NID_undef) return object;
   const auto found = std::ranges::find_if(kNames, [&](const auto& row) {
