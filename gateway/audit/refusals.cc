@@ -54,7 +54,8 @@ bool Refusals::sampled(const std::string& reason, const std::string& facility, c
 }
 
 void Refusals::on_counter(const std::string& name, std::uint64_t total) {
-  if (total == 0 && !counts_.contains(name)) return;  // names of our own processes: few, but most stay 0
+  if (total == 0 && !counts_.contains(name)) return;                      // most stay 0
+  if (!counts_.contains(name) && counts_.size() >= kMostReasons) return;  // names that our processes do not have
   auto& count = counts_[name];
   if (total < count.reported) count.reported = 0;  // that process began anew
   count.total = total;

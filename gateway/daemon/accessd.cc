@@ -33,7 +33,8 @@ Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, core::Gen
       recorder_(child_.arguments().state_directory),
       control_(std::move(control)),
       controller_(last),
-      now_(os::boot_now()) {
+      now_(os::boot_now()),
+      started_(now_) {
   summary_at_ = now_ + kSummaryTime;
 }
 
@@ -41,7 +42,7 @@ void Accessd::start() {
   recorder_.tell(telemetry::ProcessStarted{"accessd"});
   record({"start", {{"config", child_.arguments().config_file}}}, Weight::kDurable);
   if (const auto floor = read_timestamp_floor(child_.arguments().state_directory)) {
-    timestamp_floor_ = *floor;
+    timestamp_floor_ = floor_at_start_ = *floor;
   } else {  // the wall clock is used alone; the file is written anew with the first call
     timestamp_warning_ = floor.error().to_string();
     act(core::action::RaiseAlarm{timestamp_warning_});

@@ -126,11 +126,11 @@ class Accessd {
   std::uint64_t status_id_ = 0;
   Tunnels tunnels_;
   std::vector<core::Counter> counters_;
-  std::uint64_t timestamp_floor_ = 0;
+  std::uint64_t timestamp_floor_ = 0, floor_at_start_ = 0;
   os::CertificateFiles certificates_;
   audit::CertificateEnds certificate_ends_;
   std::string timestamp_warning_;  // why the kept floor could not be used at the start
-  Instant now_, summary_at_;
+  Instant now_, started_, summary_at_;
 };
 
 }  // namespace gateway::daemon

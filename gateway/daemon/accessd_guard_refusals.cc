@@ -1,8 +1,5 @@
 #include "gateway/daemon/accessd_guard_refusals.h"
 
-#include <algorithm>
-#include <set>
-
 #include "gateway/audit/flow_table.h"
 
 namespace gateway::daemon {
@@ -10,26 +7,6 @@ namespace {
 
 using audit::Record;
 using core::Direction;
-
-constexpr std::size_t kLongestName = 31;  // config/value/ids.h
-
-bool is_name(const std::string& text) {
-  return text.size() <= kLongestName &&
-         std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
-}
-
-bool packet_fits(const core::RefusedPacket& packet) {
-  if (!is_name(packet.facility) || !is_name(packet.other_facility)) return false;
-  if (packet.source.has_value() != packet.destination.has_value()) return false;
-  return !packet.source || packet.source->family() == packet.destination->family();
-}
-
-bool sum_fits(const core::RefusedSum& sum) {
-  std::set<std::pair<Direction, core::Refusal>> seen;
-  return is_name(sum.facility) && !sum.reasons.empty() && std::ranges::all_of(sum.reasons, [&](const auto& each) {
-           return each.count > 0 && each.count <= each.total && seen.emplace(each.direction, each.reason).second;
-         });
-}
 
 const char* direction_name(Direction direction) {
   return direction == Direction::kOutOfTunnel ? "out-of-tunnel" : "into-tunnel";
@@ -76,11 +53,6 @@ Record summary(const core::RefusedSum& sum) {
 }
 
 }  // namespace
-
-bool GuardRefusalRecords::fits(const core::GuardRefusals& refusals) {
-  return refusals.packets.size() <= core::kMostRefusedPackets && refusals.sums.size() <= core::kMostRefusedSums &&
-         std::ranges::all_of(refusals.packets, packet_fits) && std::ranges::all_of(refusals.sums, sum_fits);
-}
 
 void GuardRefusalRecords::turn_minute(const audit::RecordTime& now, std::vector<Record>& out) {
   const auto minute = std::chrono::duration_cast<std::chrono::minutes>(now.boot.time_since_epoch()).count();

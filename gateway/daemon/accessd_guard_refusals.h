@@ -14,9 +14,7 @@ class GuardRefusalRecords {
   // Lines of each kind in one minute. tunneld in order stays below: 256 packets a second, 512 sums a minute.
   static constexpr std::uint32_t kMostPackets = 60 * 256, kMostSums = 2 * 512;
 
-  // False: no tunneld in order would send it.
-  [[nodiscard]] static bool fits(const core::GuardRefusals& refusals);
-  // One that fits(). What is beyond the bounds becomes one "events.lost" a minute.
+  // One that fits (gateway/daemon/accessd_forms.h). What is beyond the bounds becomes one "events.lost" a minute.
   void on_refusals(const core::GuardRefusals& refusals, const audit::RecordTime& now, std::vector<audit::Record>& out);
 
  private:

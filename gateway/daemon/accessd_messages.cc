@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "gateway/daemon/accessd.h"
+#include "gateway/daemon/accessd_forms.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 #include "tunnel/wireguard/timestamp.h"
@@ -37,6 +38,11 @@ const char* kind_of(EventKind kind) {
       return "tunnel.source-refused";
   }
   return "tunnel.unknown";
+}
+
+template <class T>
+std::optional<T> fitting(std::optional<T> decoded) {
+  return decoded && fits(*decoded) ? std::move(decoded) : std::nullopt;
 }
 
 }  // namespace
@@ -114,13 +120,13 @@ void Accessd::on_tunneld(const os::Message& message) {
     decoded ? (this->*handler)(*decoded) : broke_form(ProcessRole::kTunneld);
   };
   if (message.type == MessageType::kTunnelEvents)
-    return take(&Accessd::on_tunnel_events, core::decode<core::TunnelEvents>(message.payload));
+    return take(&Accessd::on_tunnel_events, fitting(core::decode<core::TunnelEvents>(message.payload)));
   if (message.type == MessageType::kStatusReport)
-    return take(&Accessd::on_status_report, core::decode<core::StatusReport>(message.payload));
+    return take(&Accessd::on_status_report, fitting(core::decode<core::StatusReport>(message.payload)));
   if (message.type == MessageType::kTimestampFloor)
     return take(&Accessd::on_timestamp_floor, core::decode<core::TimestampFloor>(message.payload));
   if (message.type == MessageType::kGuardRefusals)
-    return take(&Accessd::on_guard_refusals, core::decode<core::GuardRefusals>(message.payload));
+    return take(&Accessd::on_guard_refusals, fitting(core::decode<core::GuardRefusals>(message.payload)));
   const auto reply = core::decode<core::TunnelsConfigured>(message.payload);
   if (message.type != MessageType::kTunnelsConfigured || !reply) return broke_form(ProcessRole::kTunneld);
   core::Actions actions;
@@ -140,7 +146,6 @@ void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
 }
 
 void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
-  if (!GuardRefusalRecords::fits(refusals)) return broke_form(ProcessRole::kTunneld);
   std::vector<audit::Record> records;
   guard_refusals_.on_refusals(refusals, os::record_time(), records);
   record_all(records);
@@ -180,11 +185,10 @@ void Accessd::look_at_certificates() {
 
 // The echo is the promise that it is on disk: tunneld goes beyond the old floor only after it (S18).
 void Accessd::on_timestamp_floor(const core::TimestampFloor& floor) {
-  constexpr std::uint64_t kFurthestAhead = 86'400;
   const std::uint64_t wall = tunnel::wireguard::sane_label(os::wall_now()).value_or(0);
-  const bool far = floor.seconds > std::max(wall, timestamp_floor_) + kFurthestAhead;
+  const auto running = std::chrono::duration_cast<std::chrono::seconds>(now_ - started_).count();
+  const bool far = floor.seconds > furthest_floor(wall, floor_at_start_, static_cast<std::uint64_t>(running));
   if (far || !tunnel::wireguard::is_sane_label(floor.seconds)) {
-    // A number far ahead would stay for good and keep every peer from being called.
     recorder_.tell(telemetry::Alarm{"timestamp floor: more than a day ahead of the clock was asked for"});
   } else if (floor.seconds > timestamp_floor_) {
     auto kept = keep_timestamp_floor(child_.arguments().state_directory, floor.seconds);

@@ -25,6 +25,8 @@ const char* table_name(policy::RouteTable table) {
       return "to-facilities";
     case policy::RouteTable::kExchange:
       return "exchange";
+    case policy::RouteTable::kOwnToServices:
+      return "own-to-services";
   }
   return "unknown";
 }

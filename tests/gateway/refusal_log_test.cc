@@ -3,6 +3,7 @@
 #include "gateway/core/refusal_log.h"
 
 #include "gateway/core/refused_packet.h"
+#include "gateway/daemon/accessd_forms.h"
 #include "gateway/daemon/accessd_guard_refusals.h"
 #include "tests/gateway/data_plane_packets.h"
 
@@ -132,7 +133,7 @@ TEST_CASE("refused packet: as much as is there is read, and never more", "[refus
 TEST_CASE("guard refusals: records name both ends, sums every reason", "[refusals]") {
   GuardRefusalRecords records;
   std::vector<gateway::audit::Record> out;
-  REQUIRE(GuardRefusalRecords::fits(one_of_each()));
+  REQUIRE(gateway::daemon::fits(one_of_each()));
   records.on_refusals(one_of_each(), {}, out);
   REQUIRE(out.size() == 2);
   CHECK((out[0].kind == "refused" && out[0].fields["layer"] == "guard" && out[0].fields["facility"] == "alpha"));
@@ -147,7 +148,7 @@ TEST_CASE("guard refusals: what tunneld would not send does not fit", "[refusals
   const auto fits = [](auto change) {
     auto refusals = one_of_each();
     change(refusals);
-    return GuardRefusalRecords::fits(refusals);
+    return gateway::daemon::fits(refusals);
   };
   CHECK(fits([](GuardRefusals&) {}));
   CHECK_FALSE(fits([](GuardRefusals& r) { r.packets[0].facility = std::string(32, 'a'); }));
