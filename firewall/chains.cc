@@ -169,12 +169,17 @@ Chain output_tunnel() {
            "ct state related " + words_v6().errors + " accept", "goto drop_not_permitted"}};
 }
 
-Chain output() {
+// What a wrong route would let out in clear: words to the hosts of some row, and errors, which quote what they are
+// about (none of the gateway's is needed outside: it forwards nothing from there).
+Chain output(const policy::Plan& plan) {
+  const std::string outside = "oifname " + quoted(plan.outside_interface) + " ";
   return {
       "output",
       "type filter hook output priority 0; policy accept;",
       {"oifname " + kTunnel + " goto output_tunnel", "ip daddr @facility4 goto drop_clear_leak",
-       "ip6 daddr @facility6 goto drop_clear_leak",
+       "ip6 daddr @facility6 goto drop_clear_leak", outside + "ip daddr @reach4 goto drop_clear_leak",
+       outside + "ip6 daddr @reach6 goto drop_clear_leak", outside + words_v4().errors + " goto drop_outside_error",
+       outside + words_v6().errors + " goto drop_outside_error",
        // the kernel's table of flows is the facilities'; of this machine's users only root may need more
        "ct state new meta skuid != 0 ct count over " + std::to_string(kFlowsOfHostUsers) + " goto drop_flow_limit"}};
 }
@@ -234,7 +239,7 @@ std::vector<Chain> chains_of(const policy::Plan& plan) {
   out.push_back(output_tunnel());
   out.push_back(forward(plan));
   out.push_back(input(plan));
-  out.push_back(output());
+  out.push_back(output(plan));
   out.push_back(prerouting(plan));
   for (Chain& chain : entry_chains(plan)) out.push_back(std::move(chain));
   return out;

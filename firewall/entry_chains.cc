@@ -62,7 +62,8 @@ Chain outside_fragments(const Words& w) {
 // Before the kernel joins fragments (conntrack's defragmentation, priority -400): its queue knows neither interface nor
 // zone, so a fragment let in here from the wrong side would complete a packet of the right one. Nothing from outside is
 // ever forwarded, and no source of a facility is behind inside. A source whose answer would not leave by the outside
-// interface is forged: echo, or a tunnel's answer, would carry the stranger's octets to the inside.
+// interface is forged: echo, or a tunnel's answer, would carry the stranger's octets to the inside. And what comes from
+// inside for a facility with such a source would be answered, or quoted in an error, out of the outside interface.
 Chain before_fragments(const policy::Plan& plan) {
   const std::string inside = "iifname " + quoted(plan.inside_interface);
   const std::string outside = "iifname " + quoted(plan.outside_interface);
@@ -74,6 +75,8 @@ Chain before_fragments(const policy::Plan& plan) {
            outside + " meta nfproto ipv6 exthdr frag exists goto outside_fragments6",
            inside + " ip saddr @facility4 goto drop_foreign_source",
            inside + " ip6 saddr @facility6 goto drop_foreign_source",
+           inside + " ip daddr @facility4 fib saddr . iif oif missing goto drop_inside_source",
+           inside + " ip6 daddr @facility6 fib saddr . iif oif missing goto drop_inside_source",
            "iifname " + kTunnel + " ip saddr != @facility4 goto drop_foreign_source",
            "iifname " + kTunnel + " ip6 saddr != @facility6 goto drop_foreign_source"}};
 }

@@ -20,7 +20,7 @@ struct RefusalReason {
   std::string_view meaning;
 };
 
-inline constexpr std::array<RefusalReason, 14> kRefusalReasons{{
+inline constexpr std::array<RefusalReason, 16> kRefusalReasons{{
     {"foreign_source", "out of a tunnel with a source that is no facility's (P2)"},
     {"foreign_destination", "towards the tunnels with a destination that is no facility's (P3)"},
     {"header_options", "IPv4 options or an IPv6 routing header from a tunnel (RFC 7126, RFC 5095)"},
@@ -32,7 +32,9 @@ inline constexpr std::array<RefusalReason, 14> kRefusalReasons{{
     {"to_gateway", "from a tunnel to the gateway itself"},
     {"outside_input", "from outside to a port of the gateway that is not the tunnels'"},
     {"outside_source", "from outside with a source that is not behind the outside interface: forged"},
-    {"clear_leak", "a facility's destination on another interface than sekisho0"},
+    {"outside_error", "the gateway's own ICMP error on its way outside: it would quote somebody's packet in clear"},
+    {"inside_source", "from inside to a facility with a source that is not behind the inside interface"},
+    {"clear_leak", "to a facility on another interface than sekisho0, or to an inside host on the outside interface"},
     {"fragment_flood", "a fragment from outside beyond the rate that leaves room in the kernel's fragment queue"},
     {"flow_limit", "the facility, or the users of the gateway itself, have as many flows open as they may have"},
     {"icmp_redirect", "an ICMP redirect"},

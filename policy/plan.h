@@ -93,6 +93,8 @@ enum class RouteTable : std::uint32_t {
   kFromTunnels = 7101,   // service prefixes only, ends in unreachable
   kToFacilities = 7102,  // facility prefixes towards sekisho0; only packets from inside and the gateway's own probes
   kExchange = 7103,      // facilities that offer something in an exchange; chosen by mark
+  kOwnToServices =
+      7104,  // service prefixes, no default; the gateway's own packets, so that no other route leads them out
 };
 
 struct Route {

@@ -29,8 +29,9 @@ std::vector<Route> routes(const config::GatewayConfig& config, const Plan& plan)
   add_unreachable_default(out, RouteTable::kExchange);
   for (const config::Service& service : config.services)
     for (const IpAddress& address : service.addresses)
-      out.push_back({RouteTable::kFromTunnels, Prefix::host(address), plan.inside_interface,
-                     next_hop(config.gateway.inside, address.family())});
+      for (const RouteTable table : {RouteTable::kFromTunnels, RouteTable::kOwnToServices})
+        out.push_back(
+            {table, Prefix::host(address), plan.inside_interface, next_hop(config.gateway.inside, address.family())});
   for (const FacilityPlan& facility : plan.facilities)
     for (const NetworkMap& network : facility.networks)
       out.push_back({RouteTable::kToFacilities, network.seen, kTunnelInterface, std::nullopt});
@@ -46,7 +47,9 @@ std::vector<Route> routes(const config::GatewayConfig& config, const Plan& plan)
 
 std::vector<RoutingRule> routing_rules(const Plan& plan) {
   // Each look-up is followed by a prohibit for the same packets: an emptied table never falls through to a default
-  // route. The gateway's own packets ("lo") go on to the main table, so 7102 has no default of its own.
+  // route. The gateway's own packets ("lo") go on to the main table, so neither 7102 nor
+  // 7104 has a default. Without 7104 an ICMP error to a service goes where the host's own routes say: outside, in
+  // clear.
   return {
       {7100, kTunnelInterface, kExchangeMark, RouteTable::kExchange, false},
       {7101, kTunnelInterface, kExchangeMark, RouteTable::kExchange, true},
@@ -55,6 +58,7 @@ std::vector<RoutingRule> routing_rules(const Plan& plan) {
       {7120, plan.inside_interface, 0, RouteTable::kToFacilities, false},
       {7121, plan.inside_interface, 0, RouteTable::kToFacilities, true},
       {7130, "lo", 0, RouteTable::kToFacilities, false},
+      {7131, "lo", 0, RouteTable::kOwnToServices, false},
       {7140, plan.outside_interface, 0, RouteTable::kToFacilities, true},
   };
 }

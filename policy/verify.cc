@@ -106,7 +106,8 @@ class Verifier {
     if (unreachable) return;
     switch (route.table) {
       case RouteTable::kFromTunnels:
-        if (facility) report("P1", name + " leads out of a tunnel to a facility");
+      case RouteTable::kOwnToServices:
+        if (facility) report("P1", name + " leads to a facility without its tunnel");
         if (route.interface != plan_.inside_interface) report("P1", name + " does not lead inside");
         if (!route.destination.is_host()) report("P1", name + " is wider than a service");
         return;

@@ -270,7 +270,7 @@ SEKISHO_ENUM_LIMIT(Direction, Direction::kIntoTunnel)
 SEKISHO_ENUM_LIMIT(policy::PermissionKind, policy::PermissionKind::kInside)
 #undef SEKISHO_ENUM_LIMIT
 template <> struct EnumLimit<Refusal> { static constexpr bool valid(auto n) { return n > 0 && n < static_cast<decltype(n)>(Refusal::kCount); } };
-template <> struct EnumLimit<policy::RouteTable> { static constexpr bool valid(auto n) { return n >= 7101 && n <= 7103; } };
+template <> struct EnumLimit<policy::RouteTable> { static constexpr bool valid(auto n) { return n >= 7101 && n <= 7104; } };
 template <> struct EnumLimit<config::value::IpProtocol> {
   static constexpr bool valid(auto n) { return n == 1 || n == 6 || n == 17 || n == 58; } };
 

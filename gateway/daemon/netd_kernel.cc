@@ -40,6 +40,7 @@ OsResult<NetdKernel> NetdKernel::open() {
 OsResult<void> NetdKernel::prepare(const policy::Plan& plan) {
   (void)TRY(descriptors_.ensure_tun());
   widen_fragment_queues();
+  reserve_ports(plan);
   if (auto set = prepare_interfaces(plan); !set) return set;
   if (auto up = os::set_link(policy::kTunnelInterface, plan.tunnel_mtu, true); !up) return up;
   if (auto routed = routing_.apply(os::wanted_routing(plan)); !routed) return std::unexpected(routed.error());

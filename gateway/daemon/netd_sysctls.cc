@@ -6,6 +6,7 @@
 #include <charconv>
 #include <optional>
 
+#include "gateway/core/messages.h"
 #include "gateway/os/sysctl.h"
 
 namespace gateway::daemon {
@@ -40,6 +41,10 @@ std::vector<Wanted> wanted_settings(const policy::Plan& plan) {
   wanted.push_back(
       {"net/ipv6/conf/" + tunnel + "/addr_gen_mode", "1"});  // none: the gateway says nothing of its own there
   wanted.push_back({"net/ipv6/conf/" + tunnel + "/accept_ra", "0"});
+  // Of the carrier's router advertisements the default route alone: a prefix "on link" or a route (RFC 4861 4.6.2, RFC
+  // 4191) to the inside would be taken without a question, and what the gateway sends there would leave in clear.
+  for (const char* name : {"accept_ra_pinfo", "accept_ra_rt_info_max_plen"})
+    wanted.push_back({"net/ipv6/conf/" + plan.outside_interface + "/" + name, "0"});
   return wanted;
 }
 
@@ -83,6 +88,16 @@ void widen_fragment_queues() {
   for (const char* path : kQueueTimes)
     if (const auto now = read_number(path); now && *now > kQueueSeconds)
       (void)os::write_sysctl(path, std::to_string(kQueueSeconds));
+}
+
+void reserve_ports(const policy::Plan& plan) {
+  constexpr const char* kReserved = "net/ipv4/ip_local_reserved_ports";
+  auto reserved = os::read_sysctl(kReserved);
+  if (!reserved || reserved->size() >= os::kLongestSysctl - 1) return;  // cut: writing it back would lose the rest
+  // The kernel keeps a set: what stands there twice is there once.
+  for (const auto& socket : core::sockets_of(plan))
+    if (socket.address.port != 0) *reserved += (reserved->empty() ? "" : ",") + std::to_string(socket.address.port);
+  (void)os::write_sysctl(kReserved, *reserved);
 }
 
 OsResult<void> set_forwarding(bool on, const std::string& outside_interface) {

@@ -9,12 +9,17 @@
 
 namespace gateway::daemon {
 
-// Before the tunnel device is set up: no redirects, no source routes, no router advertisements.
+// Before the tunnel device is set up: no redirects, no source routes, no router advertisements; from outside, of
+// advertisements only the default route.
 [[nodiscard]] os::OsResult<void> prepare_interfaces(const policy::Plan& plan);
 
 // The kernel's queues of fragments: at least 32 MiB each, at most 10 s (firewall/entry_chains.cc counts with that).
 // What this namespace may not write, or has wider already, stays.
 void widen_fragment_queues();
+
+// No program of this machine is given a port of the tunnels by chance (an outgoing query's source port): it would keep
+// the gateway from starting. Who asks for the port by name still gets it.
+void reserve_ports(const policy::Plan& plan);
 
 // Both families. On: keeps router advertisements working on the outside interface (accept_ra 1 becomes 2).
 [[nodiscard]] os::OsResult<void> set_forwarding(bool on, const std::string& outside_interface);

@@ -80,7 +80,8 @@ OsResult<FileDescriptor> bind_socket(const SocketAddress& address, int type, int
   widen_buffers(socket.number());
   const auto kernel = to_kernel(address);
   if (bind(socket.number(), reinterpret_cast<const sockaddr*>(&kernel.storage), kernel.size) != 0)
-    return std::unexpected(OsError{errno, "bind " + name});
+    return std::unexpected(OsError{
+        errno, "bind " + name + (errno == EADDRINUSE ? " (another program holds it; \"ss -ulnp\" names it)" : "")});
   return socket;
 }
 

@@ -62,7 +62,7 @@ std::unexpected<OsError> failed(int nl_error, const std::string& what) {
 }
 
 bool is_ours(std::uint32_t table) {
-  return table >= 7101 && table <= 7103;
+  return table >= 7101 && table <= 7104;
 }
 
 Owned<nl_addr> to_kernel(const Prefix& prefix) {

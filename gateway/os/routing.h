@@ -1,4 +1,4 @@
-// Our routing tables and rules in the kernel, by libnl-route. Tables 7101..7103 are ours whole: what stands there and
+// Our routing tables and rules in the kernel, by libnl-route. Tables 7101..7104 are ours whole: what stands there and
 // is not wanted goes away. Rules are ours when they lead to one of these tables or carry our protocol number.
 #pragma once
 

@@ -12,7 +12,7 @@ using config::value::Prefix;
 using policy::Route;
 using policy::RouteTable;
 
-// kToFacilities ends without one: the gateway's own packets look there first and then go on to the main table.
+// The others end without one: the gateway's own packets look there first and then go on to the main table.
 constexpr std::array kTables{RouteTable::kFromTunnels, RouteTable::kExchange};
 
 void add_unreachable_defaults(std::vector<Route>& routes) {

@@ -13,7 +13,7 @@ namespace gateway::os {
 
 OsResult<std::string> read_sysctl(const std::string& path) {
   const FileDescriptor file(open(("/proc/sys/" + path).c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 256> text;
+  std::array<char, kLongestSysctl> text;
   const ssize_t got = file.valid() ? read(file.number(), text.data(), text.size()) : -1;
   if (got < 0) return std::unexpected(OsError{errno, "read " + path});
   std::string value(text.data(), static_cast<std::size_t>(got));

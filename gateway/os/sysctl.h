@@ -8,6 +8,8 @@
 
 namespace gateway::os {
 
+inline constexpr std::size_t kLongestSysctl = 4096;  // octets; of a longer value the rest is not read
+
 // `path` below /proc/sys, as "net/ipv4/ip_forward" (a "." may stand in an interface name).
 [[nodiscard]] OsResult<std::string> read_sysctl(const std::string& path);
 // Writes only when the value differs.

@@ -6,6 +6,7 @@
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,6 +35,8 @@ OsResult<FileDescriptor> open_tun(const std::string& name) {
   request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
   std::copy_n(name.begin(), std::min<std::size_t>(name.size(), IFNAMSIZ - 1), request.ifr_name);
   if (ioctl(tun.number(), TUNSETIFF, &request) != 0) return std::unexpected(OsError{errno, "TUNSETIFF " + name});
+  // Before it can outlive us: without an owner any user of this machine may attach to what a crash leaves behind.
+  if (ioctl(tun.number(), TUNSETOWNER, geteuid()) != 0) return std::unexpected(OsError{errno, "TUNSETOWNER " + name});
   if (ioctl(tun.number(), TUNSETPERSIST, 1) != 0) return std::unexpected(OsError{errno, "TUNSETPERSIST " + name});
   if (auto left = leave_multicast(request); !left) return std::unexpected(left.error());
   return tun;

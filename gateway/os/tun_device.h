@@ -10,7 +10,8 @@
 
 namespace gateway::os {
 
-// Opens (or attaches to) the persistent device. EBUSY: another descriptor is attached to it.
+// Opens (or attaches to) the persistent device, which only this user and CAP_NET_ADMIN may attach to from then on.
+// EBUSY: another descriptor is attached to it.
 [[nodiscard]] OsResult<FileDescriptor> open_tun(const std::string& name);
 // True while the descriptor is attached to a device that exists.
 [[nodiscard]] bool tun_attached(int descriptor);

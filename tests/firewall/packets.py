@@ -83,7 +83,8 @@ import socket, sys
 for number, word in enumerate(sys.argv[2:]):
     octets = bytes.fromhex(word)
     s = socket.socket(socket.AF_INET6 if octets[0] >> 4 == 6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    s.sendto(octets, (sys.argv[1], 0))
+    try: s.sendto(octets, (sys.argv[1], 0))
+    except PermissionError: pass  # what the output chain refuses
 """
 FLOOD = """
 import socket, sys
@@ -381,6 +382,35 @@ def forged_outside_sources():
         refused(f"v{version}: echo from outside to an inside address", "outside_input", lambda: pings("out", own, inner))
 
 
+def inside_never_outside():
+    """What a wrong route of the host would let out in clear: errors that quote, and words to the hosts of rows."""
+    for version, facility, service, stranger, own, gateway in (
+            (4, A4, "10.80.0.10", "203.0.113.99", "203.0.113.10", "10.90.0.2"),
+            (6, A6, "2001:db8:80::10", "2001:db8::99", "2001:db8::10", "2001:db8:90::2")):
+        protocol = packets.ICMPV6 if version == 6 else packets.ICMP
+        token = packets.token()
+        dying = packets.ip(stranger, facility, protocol, packets.echo(stranger, facility, token), ttl=1)
+        refused(f"v{version}: from inside with a source that is outside, about to be quoted", "inside_source",
+                lambda: arrives("dc", "out", facility, token, dying))
+        token = packets.token()
+        quoted = packets.ip(service, facility, protocol, packets.echo(service, facility, token))
+        body = packets.icmp(own, stranger, 1 if version == 6 else 3, 0, payload=quoted)
+        refused(f"v{version}: the gateway's own error outside", "outside_error",
+                lambda: arrives("gw", "out", stranger, token, packets.ip(own, stranger, protocol, body)))
+        token = packets.token()
+        dying = packets.ip(service, facility, protocol, packets.echo(service, facility, token), ttl=1)
+        expect(f"v{version}: the error to a service finds it, whose route the host's main table does not have",
+               arrives("dc", "dc", facility, token, dying))
+        inside("gw", "ip", f"-{version}", "rule", "del", "pref", "7131")
+        expect(f"v{version}: without the rule for its own packets it stays in the gateway",
+               not arrives("dc", "out", facility, token, dying))
+        inside("gw", "ip", f"-{version}", "route", "add", service, "dev", "wan0")
+        refused(f"v{version}: a word of the gateway to a service by a route outside", "clear_leak",
+                lambda: pings("gw", own, service))
+        inside("gw", "ip", f"-{version}", "route", "del", service, "dev", "wan0")
+        inside("gw", "ip", f"-{version}", "rule", "add", "pref", "7131", "iif", "lo", "lookup", "7104")
+
+
 def quoting(sender, opener, port, server, server_port, about):
     """An error of `sender` about the flow opener:port -> server:server_port, to the end that `about` names."""
     token = packets.token()
@@ -506,6 +536,7 @@ def main():
     errors_about_live_flows()
     flows_of_one_facility()
     forged_outside_sources()
+    inside_never_outside()
     fragments()
     live_flows()
     one_layer_away()

@@ -14,7 +14,7 @@ from scene import Scene, all_attacks
 from test_detour import judge
 from topology import Lab
 
-TABLES = ("7101", "7102", "7103")
+TABLES = ("7101", "7102", "7103", "7104")
 
 
 def freeze_all_but_data_plane(gateway):

@@ -71,6 +71,14 @@ const std::vector<Break> kBreaks = {
      [](policy::Plan& p) {
        p.routes.push_back({policy::RouteTable::kFromTunnels, prefix("0.0.0.0/0"), "wan0", std::nullopt});
      }},
+    {"a default route for the gateway's own packets to services", "P1",
+     [](policy::Plan& p) {
+       p.routes.push_back({policy::RouteTable::kOwnToServices, prefix("0.0.0.0/0"), "wan0", std::nullopt});
+     }},
+    {"a service reached outside", "P1",
+     [](policy::Plan& p) {
+       p.routes.push_back({policy::RouteTable::kOwnToServices, prefix("10.80.0.10/32"), "wan0", std::nullopt});
+     }},
     {"a bystander in the exchange table", "P1",
      [](policy::Plan& p) {
        p.routes.push_back({policy::RouteTable::kExchange, prefix("10.3.0.0/24"), "sekisho0", std::nullopt});
