@@ -1,23 +1,22 @@
 // A real socket and a TUN device around tunnel::ike::Endpoint, for the lab: one peer, one preshared key, which stands
 // in this process (the gateway's is at keyd). Prints one line an event; ends on SIGTERM or end of input.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <map>
 #include <string>
 
 #include <sodium.h>
 
+#include "gateway/os/outside_socket.h"
+#include "gateway/os/udp_socket.h"
 #include "tunnel/ike/authentication.h"
 #include "tunnel/ike/endpoint.h"
 #include "tunnel/ike/key_material.h"
@@ -45,7 +44,7 @@ Instant now() {
   std::exit(2);
 }
 
-// An IPv4 address, "dn:CN=router, O=Lab" or a name.
+// An address, "dn:CN=router, O=Lab" or a name.
 ike::IdentityValue identity(const std::string& text) {
   if (text.starts_with("dn:")) {
     const auto name = crypto::DistinguishedName::parse_text(std::string_view(text).substr(3));
@@ -53,7 +52,8 @@ ike::IdentityValue identity(const std::string& text) {
     return {ike::IdType::kDn, name->der()};
   }
   if (const auto address = wire::IpAddress::parse(text))
-    return {ike::IdType::kIpv4, {address->octets().begin(), address->octets().end()}};
+    return {address->is_v4() ? ike::IdType::kIpv4 : ike::IdType::kIpv6,
+            {address->octets().begin(), address->octets().end()}};
   return {ike::IdType::kFqdn, {text.begin(), text.end()}};
 }
 
@@ -65,16 +65,6 @@ std::vector<wire::Prefix> prefixes(const std::string& text) {
     at = end + 1;
   }
   return list;
-}
-
-int udp_socket(const wire::IpAddress& address, std::uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in own{};
-  own.sin_family = AF_INET;
-  own.sin_port = htons(port);
-  std::memcpy(&own.sin_addr, address.octets().data(), 4);
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) die("bind");
-  return fd;
 }
 
 int tun_device(const std::string& name) {
@@ -97,8 +87,7 @@ class Shell {
     if (options_.contains("fragment")) params.fragment_size = std::stoul(options_["fragment"]);
     if (options_.contains("cookies")) params.admission.cookies_from = 0;
     endpoint_ = std::make_unique<ike::Endpoint>(params, rng_, now());
-    sockets_[0] = udp_socket(local_, 500);
-    sockets_[1] = udp_socket(local_, 4500);
+    bind_sockets();
     tun_ = options_.contains("tun") ? tun_device(options_["tun"]) : -1;
 #ifdef SEKISHO_FAULTS
     ike::Faults faults;
@@ -112,22 +101,36 @@ class Shell {
 
   void run() {
     for (;;) {
-      pollfd waits[] = {{sockets_[0], POLLIN, 0}, {sockets_[1], POLLIN, 0}, {tun_, POLLIN, 0}, {0, POLLIN, 0}};
-      if (poll(waits, 4, patience()) < 0) die("poll");
-      for (std::uint16_t i = 0; i < 2; ++i)
-        if (waits[i].revents != 0) read_socket(i);
-      if (waits[2].revents != 0) read_tun();
-      if (waits[3].revents != 0 && !command()) return;
+      std::vector<pollfd> waits{{0, POLLIN, 0}, {tun_, POLLIN, 0}};
+      for (const auto& socket : sockets_) waits.push_back({socket.descriptor(), POLLIN, 0});
+      if (poll(waits.data(), waits.size(), patience()) < 0) die("poll");
+      for (std::size_t i = 0; i < sockets_.size(); ++i)
+        if (waits[2 + i].revents != 0) read_socket(sockets_[i]);
+      if (waits[1].revents != 0) read_tun();
+      if (waits[0].revents != 0 && !command()) return;
       endpoint_->on_deadline(now(), out_);
       flush();
     }
   }
 
  private:
-  static std::vector<ike::Door> doors() {
+  // In the order of `sockets_`. With "esp", protocol 50 as well.
+  std::vector<ike::Door> doors() const {
     using Kind = ike::Door::Kind;
-    const auto family = config::value::Family::kV4;
-    return {{0, family, 500, Kind::kPlain, {}}, {1, family, 4500, Kind::kNat, {}}};
+    const auto family = local_.family();
+    std::vector<ike::Door> all{{0, family, 500, Kind::kPlain, {}}, {1, family, 4500, Kind::kNat, {}}};
+    if (options_.contains("esp")) all.push_back({2, family, 0, Kind::kEsp, {}});
+    return all;
+  }
+
+  void bind_sockets() {
+    sockets_.clear();
+    for (const auto& door : doors()) {
+      auto bound = door.kind == ike::Door::Kind::kEsp ? gateway::os::bind_outside_esp(local_)
+                                                      : gateway::os::bind_outside({local_, door.port});
+      if (!bound) die(bound.error().to_string().c_str());
+      sockets_.emplace_back(std::move(*bound), config::value::SocketAddress{local_, door.port}, door.number);
+    }
   }
 
   ike::PeerParams peer() {
@@ -181,18 +184,11 @@ class Shell {
     return static_cast<int>(std::max(0L, std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count()));
   }
 
-  void read_socket(std::uint16_t number) {
-    std::array<std::uint8_t, 65536> bytes{};
-    sockaddr_in from{};
-    socklen_t length = sizeof from;
+  void read_socket(gateway::os::UdpSocket& socket) {
     for (;;) {
-      const ssize_t size =
-          recvfrom(sockets_[number], bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
-      if (size < 0) return;
-      std::array<std::uint8_t, 4> octets{};
-      std::memcpy(octets.data(), &from.sin_addr, 4);
-      const wire::OuterPath path{{wire::IpAddress::v4(octets), ntohs(from.sin_port)}, local_, number};
-      endpoint_->receive({path, std::span(bytes).first(static_cast<std::size_t>(size)), 0}, now(), out_);
+      const auto datagrams = socket.receive();
+      if (datagrams.empty()) return;
+      for (const auto& datagram : datagrams) endpoint_->receive(datagram, now(), out_);
       flush();
     }
   }
@@ -221,8 +217,7 @@ class Shell {
 
   void move(const wire::IpAddress& address) {
     local_ = address;
-    for (const int fd : sockets_) close(fd);
-    sockets_ = {udp_socket(local_, 500), udp_socket(local_, 4500)};
+    bind_sockets();
     endpoint_->set_doors(doors(), {local_});
   }
 
@@ -253,12 +248,9 @@ class Shell {
   }
 
   void transmit(const wire::Transmit& t) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(t.path.remote.port);
-    std::memcpy(&to.sin_addr, t.path.remote.address.octets().data(), 4);
-    (void)sendto(sockets_[t.path.socket], t.bytes.data(), t.bytes.size(), 0, reinterpret_cast<sockaddr*>(&to),
-                 sizeof to);
+    auto& socket = sockets_[t.path.socket];
+    while (socket.send({&t, 1}) == 0 && socket.wait_writable(1000)) {
+    }
   }
 
   wire::KeyReply answer(const wire::KeyRequest& request) {
@@ -292,7 +284,7 @@ class Shell {
   wire::IpAddress local_;
   std::unique_ptr<ike::Endpoint> endpoint_;
   wire::Outputs out_;
-  std::array<int, 2> sockets_{};
+  std::vector<gateway::os::UdpSocket> sockets_;
   int tun_ = -1;
   std::optional<crypto::SigningKey> signing_;
 };

@@ -42,6 +42,9 @@ IkeSa& Endpoint::State::add_sa_with(Spi own, bool initiator, Turn turn) {
   sa.phase = initiator ? IkeSa::Phase::kInitSent : IkeSa::Phase::kInitAnswered;
   sa.handshake = std::make_unique<Handshake>();
   sa.heard = turn.now;
+#ifdef SEKISHO_FAULTS
+  sa.tell_keys = faults.tell_keys;
+#endif
   touched.push_back(own);
   return sa;
 }
@@ -99,9 +102,6 @@ void Endpoint::State::no_longer_half_open(IkeSa& sa) {
 void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*proof*/, Turn turn) {
   const bool initial_contact = sa.handshake && sa.handshake->initial_contact;
   no_longer_half_open(sa);
-#ifdef SEKISHO_FAULTS
-  if (faults.tell_keys) faults.tell_keys(told_ike_keys(sa.spis.initiator, sa.spis.responder, sa.suite.cipher, sa.keys));
-#endif
   sa.phase = IkeSa::Phase::kEstablished;
   sa.handshake.reset();
   sa.authenticated.reset();

@@ -2,6 +2,7 @@
 // files change it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -179,6 +180,9 @@ struct IkeSa {
   wire::Instant keepalive = kNever;
   wire::Instant wakes = kNever;  // as it stands in the endpoint's list of deadlines
 
+#ifdef SEKISHO_FAULTS
+  std::function<void(const std::string& line)> tell_keys;  // Faults of endpoint.h
+#endif
   // From SKEYSEED: all SK_* and both ciphers (RFC 7296 2.14).
   void install_keys(const crypto::SecretOctets& seed, const Nonces& nonces);
   [[nodiscard]] const crypto::SecretOctets& own_sk_p() const { return initiator ? keys.pi : keys.pr; }
