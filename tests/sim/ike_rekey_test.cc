@@ -86,6 +86,7 @@ TEST_CASE("ike: both ends rekey both SAs all the time; they settle on one of eac
     run_with_packets(pair, 60s, 20ms);
     CHECK(rekeyed(pair.a) >= 30);
     pair.b_at_a.lifetimes = pair.a_at_b.lifetimes = {};
+    pair.a.set_peer(pair.b_at_a, pair.now), pair.b.set_peer(pair.a_at_b, pair.now);
     for (const Node* node : {&pair.a, &pair.b}) {
       CHECK(node->counters().up);
       CHECK(node->events_of(EventKind::kTunnelDown) == 0);
@@ -93,6 +94,8 @@ TEST_CASE("ike: both ends rekey both SAs all the time; they settle on one of eac
       CHECK(node->counters().ike_sas <= 3);
       CHECK(node->endpoint->ike_sas() <= 40);  // old ones that repeat their last answer for 30 s
     }
+    pair.run(pair.now + 240s);
+    for (const Node* node : {&pair.a, &pair.b}) CHECK(node->endpoint->ike_sas() == 1);
   }
 }
 
@@ -158,6 +161,35 @@ TEST_CASE("ike: a removed peer is told, and both sides forget at once") {
   pair.run(pair.now + 1s);
   CHECK_FALSE(pair.a.counters().up);
   CHECK(pair.a.events_of(EventKind::kTunnelDown) == 1);
+}
+
+TEST_CASE("ike: who is to be up calls again soon after the peer ended the IKE SA") {
+  Pair pair;
+  pair.connect(1s);
+  pair.b.remove_peer(1, pair.now);
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.run(pair.now + 5s);
+  CHECK_FALSE(pair.up());
+  pair.run(pair.now + 10s);
+  CHECK(pair.up());
+}
+
+// RFC 7296 1.4.1: the two Deletes cross. Each end has answered the other's and keeps nothing but that answer, for a
+// while; and who is to be up calls again at once.
+TEST_CASE("ike: an IKE SA that both ends delete at the same moment is gone, and a new one comes") {
+  Pair pair;
+  pair.b_at_a.lifetimes.ike = pair.a_at_b.lifetimes.ike = 10s;
+  pair.connect(1s);
+  pair.middle = [&](Sent&) { return pair.now >= kStart + 10s; };  // neither can rekey it
+  pair.run(kStart + 14s);
+  pair.b_at_a.lifetimes.ike = pair.a_at_b.lifetimes.ike = 8h;
+  pair.a.set_peer(pair.b_at_a, pair.now), pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.run(kStart + 30s);
+  CHECK(pair.up());
+  pair.run(kStart + 300s);
+  CHECK(pair.up());
+  CHECK(pair.a.endpoint->ike_sas() == 1);
+  CHECK(pair.b.endpoint->ike_sas() == 1);
 }
 
 // RFC 7296 2.4: INITIAL_CONTACT.

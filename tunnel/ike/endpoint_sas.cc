@@ -181,6 +181,7 @@ void Endpoint::State::retire(IkeSa& sa, Turn turn) {
   sa.phase = IkeSa::Phase::kRefused;
   sa.rekey = sa.keepalive = kNever;
   sa.ends = turn.now + kRepeatFor;
+  sa.close_wanted = false;  // it is closed: its end is not a Delete of ours
   if (sa.requests.outstanding()) sa.requests.answered();
   sa.exchanging = {};
 }

@@ -301,6 +301,7 @@ struct Endpoint::State {
   void send_keepalive(IkeSa& sa, Turn turn);
   void end_call(Turn turn);  // buries the dead, sets deadlines and what peers are told
   void arm(IkeSa& sa);
+  [[nodiscard]] bool all_ended(const Peer& peer) const;
   void settle(Peer& peer, Turn turn);
 
   // endpoint.cc

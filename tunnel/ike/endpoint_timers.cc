@@ -10,7 +10,7 @@ void Endpoint::State::on_deadline(Turn turn) {
     Peer& peer = *peers.at(attempts.begin()->second);
     attempts.erase(attempts.begin());
     peer.attempt = kNever;
-    if (peer.sas.empty()) begin(peer, turn);
+    if (all_ended(peer)) begin(peer, turn);
   }
   // Each is woken once a call: its new deadline is set at the end.
   std::vector<Spi> due;
@@ -144,6 +144,14 @@ void Endpoint::State::end_call(Turn turn) {
     if (const auto peer = peers.find(number); peer != peers.end()) settle(*peer->second, turn);
 }
 
+// Also when one still repeats its last answer.
+bool Endpoint::State::all_ended(const Peer& peer) const {
+  return std::ranges::all_of(peer.sas, [&](Spi spi) {
+    const IkeSa::Phase phase = sas.at(spi)->phase;
+    return phase == IkeSa::Phase::kRefused || phase == IkeSa::Phase::kDead;
+  });
+}
+
 // A peer is up while it has a CHILD SA to send on; one that should be up and has no SA is called again.
 void Endpoint::State::settle(Peer& peer, Turn turn) {
   peer.counters.ike_sas = peer.counters.child_sas = 0;
@@ -165,7 +173,7 @@ void Endpoint::State::settle(Peer& peer, Turn turn) {
   peer.down_because = {};
   if (!up) peer.counters.negotiated.clear();
   send_staged(peer, turn);
-  const bool call = peer.params.start && peer.params.endpoint && peer.sas.empty() && peer.attempt == kNever;
+  const bool call = peer.params.start && peer.params.endpoint && all_ended(peer) && peer.attempt == kNever;
   if (!call) return;
   peer.attempt = turn.now + peer.params.lifetimes.retry;
   attempts.emplace(peer.attempt, peer.params.id.number);

@@ -39,7 +39,7 @@ void Endpoint::State::call_child(Peer& peer, Turn turn) {
     return;
   }
   const bool rested = !peer.begun || turn.now - *peer.begun >= peer.params.lifetimes.retry;
-  if (peer.sas.empty() && peer.attempt == kNever && rested) begin(peer, turn);
+  if (all_ended(peer) && peer.attempt == kNever && rested) begin(peer, turn);
 }
 
 // At the end of a call, when what happens to the peer's SAs is known.
