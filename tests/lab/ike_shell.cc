@@ -99,6 +99,11 @@ class Shell {
     flush();
   }
 
+  static ike::Profile profile(const std::string& text) {
+    const auto name = text == "strict" ? ike::ProfileName::kStrict : ike::ProfileName::kCompat;
+    return ike::profile_at(name, {}, WallTime(std::chrono::seconds(time(nullptr))));
+  }
+
   void run() {
     for (;;) {
       std::vector<pollfd> waits{{0, POLLIN, 0}, {tun_, POLLIN, 0}};
@@ -145,14 +150,16 @@ class Shell {
     params.start = options_.contains("start");
     params.local_networks = prefixes(options_["ours"]);
     params.remote_networks = prefixes(options_["theirs"]);
-    const auto name = options_["profile"] == "strict" ? ike::ProfileName::kStrict : ike::ProfileName::kCompat;
-    params.profile = ike::profile_at(name, {}, WallTime(std::chrono::seconds(time(nullptr))));
+    params.profile = profile(options_["profile"]);
     params.profile.preshared_key = true;
     if (options_.contains("liveness"))
       params.lifetimes.liveness = std::chrono::seconds(std::stoi(options_["liveness"]));
-    if (options_.contains("ike-life")) params.lifetimes.ike = std::chrono::seconds(std::stoi(options_["ike-life"]));
-    if (options_.contains("child-life"))
-      params.lifetimes.child = std::chrono::seconds(std::stoi(options_["child-life"]));
+    const auto life = [&](const char* option, tunnel::wire::Duration& of) {
+      const double seconds = options_.contains(option) ? std::stod(options_[option]) : 0;
+      if (seconds > 0) of = std::chrono::duration_cast<tunnel::wire::Duration>(std::chrono::duration<double>(seconds));
+    };
+    life("ike-life", params.lifetimes.ike);
+    life("child-life", params.lifetimes.child);
     return params;
   }
 
@@ -289,6 +296,20 @@ class Shell {
   std::optional<crypto::SigningKey> signing_;
 };
 
+// Of a profile, one line each, in the registry's numbers: "ike ENCRYPTION BITS INTEGRITY", "esp ...", "prf N", "group
+// N".
+void list(const ike::Profile& profile) {
+  const auto suites = [](const char* what, const std::vector<crypto::CipherSuite>& all) {
+    for (const auto& suite : all)
+      std::printf("%s %d %d %d\n", what, static_cast<int>(suite.encryption), static_cast<int>(suite.key_bits),
+                  static_cast<int>(suite.integrity));
+  };
+  suites("ike", profile.ike);
+  suites("esp", profile.esp);
+  for (const auto prf : profile.prfs) std::printf("prf %d\n", static_cast<int>(prf));
+  for (const auto group : profile.groups) std::printf("group %d\n", static_cast<int>(group));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -299,5 +320,6 @@ int main(int argc, char** argv) {
     const std::size_t equals = word.find('=');
     options[word.substr(0, equals)] = equals == std::string::npos ? "" : word.substr(equals + 1);
   }
+  if (options.contains("list")) return list(Shell::profile(options["list"])), 0;
   Shell(std::move(options)).run();
 }

@@ -5,6 +5,7 @@ run.py --without WORD  the others.  TERM ends the run after the test that is run
 Each test has its own time limit. What a test needs and is not there (root, /dev/net/tun, a program) is a failure with that reason.
 """
 import faulthandler
+import os
 import pathlib
 import signal
 import sys
@@ -14,7 +15,7 @@ import unittest
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
-TEST_SECONDS = 180
+TEST_SECONDS = int(os.environ.get("LAB_TEST_SECONDS", "180"))
 
 
 class Overdue(Exception):
