@@ -1,4 +1,5 @@
 """The whole gateway with strongSwan hospitals: IKEv2 as routers speak it, alone and beside WireGuard."""
+import datetime
 import pathlib
 import unittest
 
@@ -182,10 +183,10 @@ subjectKeyIdentifier = hash
     def _openssl(self, *words):
         run("env", "-C", self.folder, "openssl", *words)
 
-    def issue(self, name, fqdn):
+    def issue(self, name, fqdn, *validity):
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out",
                       f"{name}.csr", "-subj", f"/CN={fqdn}", "-addext", f"subjectAltName=DNS:{fqdn}", "-config", "ca.cnf")
-        self._openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem")
+        self._openssl("ca", "-batch", "-notext", "-config", "ca.cnf", *validity, "-in", f"{name}.csr", "-out", f"{name}.pem")
 
     def revoke(self, name):
         self._openssl("ca", "-batch", "-config", "ca.cnf", "-revoke", f"{name}.pem")
@@ -224,7 +225,7 @@ class IpsecCertificates(unittest.TestCase):
             path = pathlib.Path(hospital.swan_folder) / folder
             path.mkdir(exist_ok=True)
             (path / source.replace(".key", ".pem")).write_text(self.authority.text(source))
-        hospital.start(certificate=f"{name}.pem", gateway_id="gw.example", **options)
+        hospital.start(certificate=f"{name}.pem", **{"gateway_id": "gw.example", **options})
 
     def test_revoked_router_loses_its_tunnel_at_once_and_the_other_keeps_it(self):
         self.lab.gateway.write_config(self.config)
@@ -246,6 +247,40 @@ class IpsecCertificates(unittest.TestCase):
         self.assertEqual(self.lab.gateway.tunnel("alpha")["state"], "down")
         self.assertIn("karte", ask(self.lab.b.pc, SERVICE4))
         self.assertEqual(self.lab.b.sas().split()[1], kept)
+
+    def test_a_router_whose_certificate_expires_loses_its_tunnel_then(self):
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=12)
+        self.authority.issue("alpha", "rtx.alpha.example", "-enddate", end.strftime("%Y%m%d%H%M%SZ"))
+        self.lab.gateway.write_config(self.config)
+        self.lab.gateway.start()
+        for hospital in self.lab.hospitals:
+            self.connect(hospital)
+            self.lab.wait_service(hospital)
+        wait_for("the SAs end with the certificate", lambda: "ESTABLISHED" not in self.lab.a.sas(), 20)
+        self.assertGreaterEqual(datetime.datetime.now(datetime.timezone.utc), end.replace(microsecond=0))
+        self.assertNotEqual(self.lab.a.initiate(check=False).returncode, 0)
+        self.assertIn("expired", wait_for("the cause", lambda: self.lab.gateway.tunnel("alpha").get("problem"), 5))
+        down = [record for record in self.lab.gateway.records() if record["kind"] == "tunnel.down"]
+        self.assertEqual([(record["facility"], record.get("detail")) for record in down], [("alpha", "the peer's certificate has expired")])
+        self.assertIn("karte", ask(self.lab.b.pc, SERVICE4))
+
+    def test_identities_that_are_subjects_of_certificates(self):
+        self.config["gateway"]["ikev2"]["local_id"] = "dn:CN=gw.example"
+        for hospital in self.lab.hospitals:
+            self.config["facilities"][hospital.name]["tunnel"]["remote_id"] = f"dn:CN=rtx.{hospital.name}.example"
+        self.lab.gateway.write_config(self.config)
+        self.lab.gateway.start()
+        for hospital in self.lab.hospitals:
+            self.connect(hospital, own_id=f'"CN=rtx.{hospital.name}.example"', gateway_id='"CN=gw.example"', initiate=False)
+        self.assertEqual(self.lab.a.initiate().returncode, 0)
+        self.lab.wait_service(self.lab.a)
+        self.lab.a.stop()
+        # A's certificate, under the name of B: the name is not in it
+        self.connect(self.lab.a, own_id='"CN=rtx.bravo.example"', gateway_id='"CN=gw.example"', initiate=False)
+        self.assertNotEqual(self.lab.a.initiate(check=False).returncode, 0)
+        self.assertEqual(self.lab.gateway.tunnel("bravo")["state"], "down")
+        self.assertEqual(self.lab.b.initiate().returncode, 0)
+        self.lab.wait_service(self.lab.b)
 
     def test_a_file_that_is_missing_refuses_the_change(self):
         self.lab.gateway.write_config(self.config)

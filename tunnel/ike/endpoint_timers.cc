@@ -32,7 +32,9 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
   for (ChildSa& child : sa.children) {
     if (child.ends > turn.now) continue;
     if (child.closed()) child_spis.erase(child.in_spi);
-    if (!child.closed()) child.phase = ChildSa::Phase::kDeleting, child.sends = false;  // could not be rekeyed in time
+    if (child.closed() || child.phase == ChildSa::Phase::kDeleting) continue;
+    child.phase = ChildSa::Phase::kDeleting, child.sends = false;
+    if (Peer* const peer = peer_of(sa)) peer->down_because = "the CHILD SA was not rekeyed before its end";
   }
   std::erase_if(sa.children, [&](const ChildSa& child) { return child.closed() && child.ends <= turn.now; });
   if (certificate_end(sa) <= turn.now) return expel(sa, "the peer's certificate has expired", turn);

@@ -88,6 +88,8 @@ void Endpoint::State::send_liveness(IkeSa& sa, Turn turn) {
 }
 
 void Endpoint::State::send_delete_ike(IkeSa& sa, Turn turn) {
+  Peer* const peer = peer_of(sa);
+  if (peer != nullptr && sa.ends <= turn.now) peer->down_because = "the IKE SA was not rekeyed before its end";
   Draft draft;
   append(draft.chain(), DeletePayload{});
   sa.phase = IkeSa::Phase::kClosing;
