@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <sodium.h>
+
 namespace gateway::os {
 namespace {
 
@@ -33,6 +35,11 @@ static_assert(sizeof(Header) == 16);
 union DescriptorBuffer {
   cmsghdr align;
   std::array<char, CMSG_SPACE(sizeof(int) * kMaxDescriptors)> octets;
+};
+
+struct Wiped {  // at the end of the block: keys come this way
+  std::span<std::uint8_t> octets;
+  ~Wiped() { sodium_memzero(octets.data(), octets.size()); }
 };
 
 std::vector<FileDescriptor> take_descriptors(msghdr& message) {
@@ -151,8 +158,8 @@ OsResult<std::vector<Message>> MessageChannel::receive() {
 
 // One frame into partial_ or `complete`; false when nothing is there.
 OsResult<bool> MessageChannel::receive_frame(std::vector<Message>& complete) {
-  tunnel::wire::Secret<sizeof(Header) + kFramePayload> octets;
-  iovec piece{octets.fill().data(), octets.fill().size()};
+  received_.resize(sizeof(Header) + kFramePayload);  // once; a buffer made and wiped whole for each frame costs more
+  iovec piece{received_.data(), received_.size()};
   DescriptorBuffer buffer{};
   msghdr message{};
   message.msg_iov = &piece;
@@ -163,10 +170,12 @@ OsResult<bool> MessageChannel::receive_frame(std::vector<Message>& complete) {
   if (got < 0 && errno == EINTR) return true;
   if (got < 0 && errno == EAGAIN) return false;
   if (got < 0) return std::unexpected(OsError{errno, "recvmsg"});
+  const std::span frame(received_.data(), static_cast<std::size_t>(got));
+  const Wiped wiped{frame};
   auto descriptors = take_descriptors(message);
   if (got == 0) return broken("closed by the peer");
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return broken("frame is too long");
-  if (auto joined = join(octets.expose().first(static_cast<std::size_t>(got)), std::move(descriptors)); !joined)
+  if (auto joined = join(frame, std::move(descriptors)); !joined)
     return std::unexpected(joined.error());
   else if (*joined)
     complete.push_back(*std::exchange(partial_, std::nullopt));

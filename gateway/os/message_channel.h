@@ -60,6 +60,7 @@ class MessageChannel {
   FileDescriptor socket_;
   std::deque<Frame> queue_;
   std::optional<Message> partial_;
+  std::vector<std::uint8_t> received_;  // one frame while it is read
   std::uint32_t next_number_ = 1;
   std::uint32_t expected_number_ = 1;
 };
