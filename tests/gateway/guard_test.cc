@@ -107,6 +107,9 @@ TEST_CASE("guard: what may not enter a tunnel", "[guard]") {
   const Guard guard = guard_of(two_facilities());
   for (const auto& f : kFamilies) {
     CHECK(out(guard, tcp(f.service, 443, f.outside, 40000)) == Refusal::kUnknownDestination);
+    // Permitted out of a tunnel; no tunnel leads to where it goes.
+    CHECK(out(guard, tcp(f.a, 40000, f.service, 443, 0x02)) == Refusal::kUnknownDestination);
+    CHECK(out(guard, echo_request(f.a, f.service)) == Refusal::kUnknownDestination);
     CHECK(out(guard, tcp(f.foreign, 443, f.a, 40000)) == Refusal::kNotPermitted);
     CHECK(out(guard, tcp(f.outside, 40000, f.b, 104, 0x02)) == Refusal::kNotPermitted);
     CHECK(out(guard, tcp(f.b, 40000, f.a, 443, 0x02)) == Refusal::kOtherFacility);
@@ -238,6 +241,33 @@ TEST_CASE("guard: a last fragment that ends before one already seen is an overla
   REQUIRE(complete(2048, 1024, true) == Refusal::kNone);
   CHECK(complete(1024, 512, false) == Refusal::kFragmentOverlap);
   CHECK(complete(3072, 512, false) == Refusal::kFragmentOverlap);  // poisoned
+}
+
+TEST_CASE("guard: a fragment that reaches beyond the last one is an overlap", "[guard]") {
+  FragmentTable table;
+  const config::value::Instant now{std::chrono::seconds(5)};
+  const auto whole = udp("10.1.0.7", 9, "10.80.0.10", 5000, 5000);
+  const bool is_last = GENERATE(false, true);
+  REQUIRE(table.remember(0, parsed(fragment(whole, 0, 1024, true)), now) == Refusal::kNone);
+  auto last = parsed(fragment(whole, 2048, 1024, false)), beyond = parsed(fragment(whole, 3072, 1024, !is_last));
+  REQUIRE(table.complete(0, last, now) == Refusal::kNone);
+  CHECK(table.complete(0, beyond, now) == Refusal::kFragmentOverlap);
+}
+
+// The header that each fragment says comes next is its sender's word: what the first says is what was judged.
+TEST_CASE("guard: a later fragment of another protocol belongs to no first one", "[guard]") {
+  const config::value::Instant now{std::chrono::seconds(5)};
+  for (const auto& f : kFamilies) {
+    FragmentTable table;
+    const auto whole = udp(f.a, 9, f.service, 5000, 2000);
+    REQUIRE(table.remember(0, parsed(fragment(whole, 0, 1024, true)), now) == Refusal::kNone);
+    auto octets = fragment(whole, 1024, 984, false);
+    octets[header_of(octets) == 20 ? 9 : 40] = 6;  // RFC 791 protocol; RFC 8200 4.5 next header of the fragment header
+    fix_header(octets);
+    auto other = parsed(octets), same = parsed(fragment(whole, 1024, 984, false));
+    CHECK(table.complete(0, other, now) == Refusal::kUnknownFragment);
+    CHECK(table.complete(0, same, now) == Refusal::kNone);
+  }
 }
 
 TEST_CASE("guard: small fragments without a last one are bounded by the memory they hold", "[guard]") {

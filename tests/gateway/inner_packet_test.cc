@@ -151,6 +151,15 @@ TEST_CASE("inner packet: an ICMP error must quote a whole header, and no error",
   }
 }
 
+// What it quotes might end in a later fragment, and that one is not looked into.
+TEST_CASE("inner packet: an ICMP error in fragments is refused", "[inner_packet]") {
+  for (const auto& [host, service] : kFamilies) {
+    const auto whole = unreachable(host, service, udp(service, 5, host, 6, 1200));
+    REQUIRE(refusal_of(whole) == Refusal::kNone);
+    CHECK(refusal_of(fragment(whole, 0, 1024, true)) == Refusal::kEmbedded);
+  }
+}
+
 // RFC 1858, RFC 3128, RFC 5722, RFC 8021.
 TEST_CASE("inner packet: fragments that hide or overwrite the transport header", "[inner_packet]") {
   for (const auto& [host, service] : kFamilies) {
