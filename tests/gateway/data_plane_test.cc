@@ -79,9 +79,16 @@ class Lab {
     now += gateway::core::RefusalLog::kTellSums;
   }
   // From the TUN, while the network carries nothing: it waits for a handshake.
-  void stage(Octets packet) {
-    const gateway::core::TunPacket read{packet, {}};
+  void stage(Octets packet, tunnel::wire::Segmentation segmentation = {}) {
+    const gateway::core::TunPacket read{packet, segmentation};
     plane.from_tun({&read, 1}, times(), out_);
+    take();
+  }
+  // As if a tunnel still gave out what it had decrypted.
+  void deliver(std::uint32_t peer, Octets packet) {
+    tun.clear();
+    out_.wire.deliveries.push_back({{peer}, packet, 0});
+    plane.from_outside({}, times(), out_);
     take();
   }
   std::vector<Octets> carried_to(sim::Node& node) {
@@ -311,6 +318,35 @@ TEST_CASE("data plane: a facility that is removed is cut, one that is refused ch
   CHECK(lab.to(lab.b, tcp("10.80.0.10", 4, "100.64.1.5", 104)).size() == 1);
 }
 
+TEST_CASE("data plane: what a tunnel of nobody delivers goes nowhere, and is nobody's refusal", "[data_plane]") {
+  Lab lab;
+  lab.connect();
+  const auto packet = tcp("10.1.0.7", 4, "10.80.0.10", 443);
+  lab.deliver(0, packet);
+  REQUIRE(lab.tun == std::vector<Octets>{packet});
+  const auto refused = lab.plane.refused_in().count;
+  lab.plan.facilities.erase(lab.plan.facilities.begin());
+  std::erase_if(lab.plan.permissions, [](const auto& p) { return p.from_facility.text == "a"; });
+  REQUIRE(lab.apply());
+  for (const std::uint32_t peer : {0u, 2u, UINT32_MAX}) {
+    lab.deliver(peer, packet);
+    CHECK(lab.tun.empty());
+  }
+  CHECK(lab.plane.refused_in().count == refused);
+}
+
+// The TUN offers none; cutting one would put octets into a tunnel that were never judged as packets.
+TEST_CASE("data plane: a super-packet is refused whole", "[data_plane]") {
+  using Kind = tunnel::wire::Segmentation::Kind;
+  Lab lab;
+  lab.connect();
+  const auto answer = tcp("10.80.0.10", 443, "10.1.0.7", 4, 0x10, {}, 500);
+  lab.stage(answer, {.kind = Kind::kTcpV4, .segment_size = 200});
+  CHECK(lab.carried_to(lab.a).empty());
+  CHECK(lab.refused_out(Refusal::kSuperPacket) == 1);
+  CHECK(lab.to(lab.a, answer).size() == 1);
+}
+
 TEST_CASE("data plane: the end of a removed facility's tunnel is told under its name", "[data_plane]") {
   using tunnel::wire::EventKind;
   Lab lab;
@@ -424,6 +460,16 @@ TEST_CASE("data plane: a withheld initiation goes the moment its timestamp is du
   CHECK_FALSE(lab.plane.status()[0].up);
   lab.make_durable(kFarAhead);
   CHECK(lab.plane.status()[0].up);
+}
+
+TEST_CASE("data plane: what is durable once stays so, whatever is told afterwards", "[data_plane]") {
+  Lab lab(0);
+  lab.plan.facilities[0].wireguard.endpoint = lab.a.address;
+  REQUIRE(lab.apply());
+  lab.make_durable(kFarAhead);
+  lab.make_durable(1);
+  CHECK(lab.plane.durable_timestamps() == kFarAhead);
+  CHECK(lab.to(lab.a, tcp("10.80.0.10", 443, "10.1.0.7", 4)).size() == 1);
 }
 
 #ifdef SEKISHO_FAULTS
