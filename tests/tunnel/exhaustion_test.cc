@@ -11,6 +11,13 @@ struct Inspection {
   static void set_counter(Endpoint& endpoint, std::uint32_t peer, std::uint64_t counter) {
     endpoint.state_->directory.by_id({peer})->current->next_counter = counter;
   }
+  // As if the session had come while these waited for one.
+  static void send_staged(Endpoint& endpoint, std::uint32_t id, std::vector<std::vector<std::uint8_t>> packets,
+                          Turn turn) {
+    Peer& peer = *endpoint.state_->directory.by_id({id});
+    for (auto& packet : packets) peer.staged.push_back(std::move(packet));
+    endpoint.state_->send_staged_or_keepalive(peer, turn);
+  }
 };
 
 }  // namespace tunnel::wireguard
@@ -61,6 +68,27 @@ TEST_CASE("WireGuard 6.2: at 2^64 - 2^13 - 1 nothing more is sent under the key;
   pair.exchange();
   CHECK(pair.b.received.size() == 3);
   CHECK(pair.a.endpoint->counters({1})->handshakes == 2);
+}
+
+TEST_CASE("WireGuard 6.2: packets that waited for a session end with its key as well") {
+  Pair pair;
+  pair.connect();
+  Inspection::set_counter(*pair.a.endpoint, 1, kRejectAfterMessages - 2);
+  const Datagram packet = ipv4_packet("10.1.0.5", "10.2.0.5", 100);
+  Inspection::send_staged(*pair.a.endpoint, 1, {packet, packet, packet}, {pair.now, pair.a.out});
+  CHECK(std::ranges::count_if(pair.a.out.transmits, [](const auto& t) { return t.bytes.size() < 148; }) == 2);
+  CHECK(pair.a.out.drops.of(Drop::kKeyExhausted) == 1);
+}
+
+TEST_CASE("WireGuard 6.2: a key seals up to its time and its count, and not beyond") {
+  Session session;
+  session.created = kStart;
+  CHECK(session.may_send(kStart + kRejectAfterTime - 1ns));
+  CHECK_FALSE(session.may_send(kStart + kRejectAfterTime));
+  session.next_counter = kRejectAfterMessages - 1;
+  CHECK(session.may_send(kStart));
+  session.next_counter = kRejectAfterMessages;
+  CHECK_FALSE(session.may_send(kStart));
 }
 
 TEST_CASE("WireGuard 6.2: a counter at or beyond the limit is refused before it is opened") {
