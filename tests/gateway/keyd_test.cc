@@ -199,6 +199,9 @@ TEST_CASE_METHOD(Fixture, "keyd: a signing key that others may read, or that is 
   CHECK_FALSE(outcome_of(pem, 0644).good);
   CHECK_FALSE(outcome_of(base64(psk), 0600).good);
   CHECK(outcome_of(pem, 0600).good);
+  REQUIRE(symlink((folder.path + "/s").c_str(), (folder.path + "/link").c_str()) == 0);
+  CHECK_FALSE(keys.configure({{{"t", KeySource::Kind::kIkeSigning, folder.path + "/link"}}}).keys[0].good);
+  CHECK(outcome_of(pem, 0600).good);
   const auto kept = outcome_of("half a key", 0600);  // the one of before serves on, and the outcome says so
   CHECK_FALSE(kept.good);
   KeyRequest request{4, KeyRequest::Operation::kSign, "s", {}, 0, {1}};
@@ -231,6 +234,13 @@ TEST_CASE_METHOD(Fixture, "keyd: a key that cannot be read any more is kept, one
   CHECK(again.keys[0].public_key == tunnel::crypto::x25519_public(secret));
   CHECK(keys.answer({1, KeyRequest::Operation::kStaticDh, "g", Input(tunnel::crypto::x25519_public(other))}).good);
   CHECK_FALSE(keys.answer({1, KeyRequest::Operation::kMixPsk, "p", Input(other)}).good);
+}
+
+TEST_CASE_METHOD(Fixture, "keyd: a key that cannot be read any more serves no other purpose under its name") {
+  std::filesystem::remove(folder.path + "/p");
+  (void)keys.configure({{{"p", KeySource::Kind::kIkePreshared, folder.path + "/p"}}});
+  CHECK_FALSE(keys.answer({4, KeyRequest::Operation::kIkePskAuth, "p", {}, 6, {1, 2, 3}}).good);
+  CHECK_FALSE(keys.answer({4, KeyRequest::Operation::kMixPsk, "p", Input(other)}).good);
 }
 
 TEST_CASE("keyd: a mark tells whether a preshared key is the one of before, by its content alone") {

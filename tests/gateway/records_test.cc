@@ -14,6 +14,7 @@
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/record_files.h"
+#include "tests/gateway/refused_call.h"
 
 using namespace gateway;
 using os::RecordFiles;
@@ -118,6 +119,26 @@ TEST_CASE("records: a full disk is an error and leaves no half line; afterwards 
   CHECK_FALSE(recorder.failing());
   CHECK(folder.text().find("records.lost") != std::string::npos);
   CHECK(audit::read_tail(folder.text()).last_sequence == 3);
+}
+
+// P7: what is not known to be on disk counts as not written, and nothing may follow from it.
+TEST_CASE("records: a disk that does not confirm is an error, also the next time, until it does") {
+  Folder folder;
+  auto files = RecordFiles::open(folder.path, 0);
+  REQUIRE(files);
+  bool durable = true, batched = false, synced = true, again = true;
+  tests::with_refused({SCMP_SYS(fdatasync), EIO}, [&] {
+    durable = files->append({"config.applying", {}}, RecordFiles::Weight::kDurable).has_value();
+    batched = files->append({"flow.begin", {}}, RecordFiles::Weight::kBatched).has_value();
+    synced = files->sync().has_value();
+    again = files->append({"config.applying", {}}, RecordFiles::Weight::kDurable).has_value();
+  });
+  CHECK_FALSE(durable);
+  CHECK(batched);  // promises nothing yet
+  CHECK_FALSE(synced);
+  CHECK_FALSE(again);
+  CHECK(files->append({"config.applying", {}}, RecordFiles::Weight::kDurable));
+  CHECK_FALSE(files->unsynced());
 }
 
 TEST_CASE("records: flows are synced within the batch time") {
