@@ -18,7 +18,9 @@
 #include <thread>
 
 #include "gateway/daemon/supervisor.h"
+#include "gateway/os/privileges.h"
 #include "gateway/os/sysctl.h"
+#include "tests/gateway/child_outcome.h"
 #include "tests/gateway/network_namespace.h"
 
 namespace gateway::tests {
@@ -142,8 +144,41 @@ TEST_CASE("supervisor: four children, each with its own privilege and no more", 
     CHECK(status_field(pid, "CapBnd") == "0000000000000000");
     CHECK(status_field(pid, "NoNewPrivs") == "1");
     CHECK(status_field(pid, "Seccomp") == "2");
+    const auto limits = read_text("/proc/" + std::to_string(pid) + "/limits");
+    CHECK(limits.find("Max core file size        0                    0 ") != std::string::npos);
   }
 }
+
+#if !defined(SEKISHO_TEST_SANITIZED)
+// What a daemon of the same user sees that has broken out, with no privilege: each other's keys lie in that memory.
+TEST_CASE("supervisor: no child's memory is open to another process of its user", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  const auto children = children_of(gateway.pid());
+  REQUIRE(children.size() == 4);
+  const pid_t ordinary = fork();
+  REQUIRE(ordinary >= 0);
+  if (ordinary == 0) {
+    (void)os::keep_only_capabilities(0);
+    for (;;) pause();
+  }
+  REQUIRE(soon([&] { return status_field(ordinary, "CapPrm") == "0000000000000000"; }));
+  const auto opens = [](pid_t pid) {
+    const auto outcome = in_child([&] {
+      if (!os::keep_only_capabilities(0)) return 2;
+      return open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY) >= 0 ? 0 : 1;
+    });
+    REQUIRE(outcome.exit_status != 2);
+    return outcome.exit_status == 0;
+  };
+  CHECK(opens(ordinary));
+  for (const auto& [name, pid] : children) {
+    INFO(name);
+    CHECK_FALSE(opens(pid));
+  }
+  kill(ordinary, SIGKILL), waitpid(ordinary, nullptr, 0);
+}
+#endif
 
 TEST_CASE("supervisor: who is killed comes back, and the gateway goes on", "[osn]") {
   const NetworkNamespace space;
