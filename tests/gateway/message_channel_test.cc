@@ -120,6 +120,64 @@ TEST_CASE("message channel: a frame that is too short or too long closes it") {
   CHECK_FALSE(receive_raw(octets).has_value());
 }
 
+// What a channel says of frames sent one after the other by a process that keeps to no rule.
+OsResult<std::size_t> received_of(std::size_t frames, auto send_frame) {
+  auto pair = MessageChannel::pair();
+  MessageChannel channel(std::move(pair->second));
+  std::size_t messages = 0;
+  for (std::size_t i = 0; i < frames; ++i) {
+    REQUIRE(send_frame(pair->first.number(), i));
+    auto received = channel.receive();
+    CHECK(channel.open() == received.has_value());
+    if (!received) return std::unexpected(received.error());
+    messages += received->size();
+  }
+  return messages;
+}
+
+TEST_CASE("message channel: a message that grows beyond 64 MiB closes it") {
+  constexpr std::size_t kPayload = 32 * 1024 - 16, kMost = (64u << 20) / kPayload;
+  std::vector<std::uint8_t> octets(32 * 1024);
+  const auto send_frame = [&](std::size_t last) {
+    return [&octets, last](int socket, std::size_t i) {
+      RawFrame frame;
+      frame.flags = i == last ? 1 : 0;
+      std::memcpy(octets.data(), &frame, sizeof frame);
+      return send(socket, octets.data(), octets.size(), 0) == static_cast<ssize_t>(octets.size());
+    };
+  };
+  CHECK(received_of(kMost, send_frame(kMost - 1)) == 1);
+  const auto refused = received_of(kMost + 1, send_frame(kMost));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what == "message is too long");
+}
+
+TEST_CASE("message channel: descriptors on a later frame, or another type there, close it") {
+  const auto frames = [](bool late_descriptor, bool other_type) {
+    return received_of(2, [=](int socket, std::size_t i) {
+      std::array<std::uint8_t, sizeof(RawFrame) + 1> octets{};
+      RawFrame frame;
+      frame.flags = static_cast<std::uint32_t>(i);
+      if (other_type) frame.type = static_cast<std::uint16_t>(frame.type + i);
+      std::memcpy(octets.data(), &frame, sizeof frame);
+      iovec piece{octets.data(), octets.size()};
+      alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+      msghdr message{};
+      message.msg_iov = &piece, message.msg_iovlen = 1;
+      if (late_descriptor && i == 1) {
+        message.msg_control = control.data(), message.msg_controllen = control.size();
+        cmsghdr* rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET, rights->cmsg_type = SCM_RIGHTS, rights->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(rights), &socket, sizeof socket);
+      }
+      return sendmsg(socket, &message, 0) == static_cast<ssize_t>(octets.size());
+    });
+  };
+  CHECK(frames(false, false) == 1);
+  CHECK_FALSE(frames(true, false));
+  CHECK_FALSE(frames(false, true));
+}
+
 TEST_CASE("message channel: what came whole before the end is delivered first") {
   auto ends = connected();
   REQUIRE(ends.one.send(MessageType::kAlive, core::Alive{1}).has_value());

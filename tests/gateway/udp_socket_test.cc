@@ -112,6 +112,26 @@ TEST_CASE("udp socket: protocol 50 comes without its IP header and with port 0",
   }
 }
 
+// RFC 5927 7: a forged "fragmentation needed" must not shrink what leaves for a peer.
+TEST_CASE("udp socket: no outside socket learns a path MTU", "[udp_socket]") {
+  for (const char* where : {"127.0.0.1", "::1"}) {
+    const auto address = *config::value::IpAddress::parse(where);
+    const auto udp = gateway::os::bind_outside({address, 0}), esp = gateway::os::bind_outside_esp(address);
+    REQUIRE((udp && esp));
+    for (const int descriptor : {udp->number(), esp->number()}) {
+      int discovery = -1;
+      socklen_t size = sizeof discovery;
+      if (address.is_v4()) {
+        REQUIRE(getsockopt(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, &discovery, &size) == 0);
+        CHECK(discovery == IP_PMTUDISC_OMIT);
+      } else {
+        REQUIRE(getsockopt(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discovery, &size) == 0);
+        CHECK(discovery == IPV6_PMTUDISC_OMIT);
+      }
+    }
+  }
+}
+
 TEST_CASE("udp socket: what is neither UDP nor protocol 50 has no outside address", "[udp_socket]") {
   CHECK_FALSE(gateway::os::bound_address(0).has_value());
   const gateway::os::FileDescriptor stream(::socket(AF_INET, SOCK_STREAM, 0));
