@@ -389,6 +389,69 @@ TEST_CASE("controller: while a first start is being tried again, a newer configu
   CHECK(world.runs("b"));
 }
 
+// P7: only the record of this change allows it, whatever was asked to be written before.
+TEST_CASE("controller: a change goes on with the ticket of its own record alone") {
+  World world;
+  world.greet_all();
+  std::vector<std::uint64_t> tickets;
+  const auto asked = [&](const Actions& actions) {
+    for (const auto& each : actions)
+      if (const auto* append = std::get_if<action::AppendRecord>(&each); append != nullptr && append->ticket != 0)
+        tickets.push_back(append->ticket);
+    return std::ranges::any_of(actions,
+                               [](const auto& each) { return std::holds_alternative<action::ConfigureKeyd>(each); });
+  };
+  const auto give = [&](const char* facility) {
+    Actions actions;
+    world.controller.on_candidate(candidate(facility), {1, ChangeReason::kStart, "", ""}, world.now, actions);
+    return asked(actions);
+  };
+  const auto recorded = [&](std::uint64_t ticket, bool durable) {
+    Actions actions;
+    world.controller.on_recorded(ticket, durable, world.now, actions);
+    return asked(actions);
+  };
+  REQUIRE_FALSE(give("a"));
+  REQUIRE(tickets.size() == 1);
+  REQUIRE_FALSE(recorded(tickets[0], false));  // it is tried again, until another takes its place
+  REQUIRE_FALSE(give("b"));
+  REQUIRE(tickets.size() == 2);
+  CHECK_FALSE(recorded(0, true));
+  CHECK_FALSE(recorded(tickets[0], true));
+  CHECK_FALSE(recorded(tickets[1] + 1, true));
+  CHECK(recorded(tickets[1], true));
+  Actions late;
+  world.controller.on_recorded(tickets[1], false, world.now, late);  // taken back: it is under way
+  CHECK(late.empty());
+}
+
+TEST_CASE("controller: an answer about another generation settles nothing") {
+  World world;
+  world.start();
+  const auto running = world.controller.running_generation();
+  const Generation next{running.number + 1};
+  Actions actions;
+  const auto log = [&] {
+    world.carry_out(std::exchange(actions, {}));
+    return std::exchange(world.log, {});
+  };
+  world.netd_answers = world.tunneld_answers = false;
+  world.give(candidate("b"));
+  CHECK(log() == Log{"record", "keys", "netd"});
+  world.controller.on_plan_applied({running, true, ""}, world.now, actions);
+  CHECK(log().empty());
+  world.controller.on_plan_applied({running, false, "late"}, world.now, actions);
+  CHECK(log().empty());
+  world.controller.on_plan_applied({next, true, ""}, world.now, actions);
+  CHECK(log() == Log{"tunneld"});
+  world.controller.on_tunnels_configured({running, true, ""}, world.now, actions);
+  CHECK(log().empty());
+  CHECK_FALSE(world.controller.settled());
+  world.controller.on_tunnels_configured({next, true, ""}, world.now, actions);
+  (void)log();
+  CHECK(world.controller.running_generation().number == next.number);
+}
+
 TEST_CASE("controller: changes wait their turn, and too many are refused") {
   World world;
   world.start();

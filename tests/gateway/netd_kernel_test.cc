@@ -202,6 +202,27 @@ TEST_CASE("netd: a parameter that was changed is set again", "[osn]") {
   CHECK(*os::read_sysctl(path) == "1");
 }
 
+// RFC 792, RFC 4861 8: whoever sends a redirect or a source route on any side leads packets past our routes.
+TEST_CASE("netd: no redirect and no source route is taken or sent on any side, and it stays so", "[osn]") {
+  const NetworkNamespace space;
+  std::vector<std::string> names;
+  for (const std::string interface : {"all", "dc0", "wan0", "sekisho0"})
+    for (const std::string name :
+         {"ipv4/conf/@/accept_redirects", "ipv4/conf/@/send_redirects", "ipv4/conf/@/accept_source_route",
+          "ipv6/conf/@/accept_redirects", "ipv6/conf/@/accept_source_route"})
+      names.push_back("net/" + std::string(name).replace(name.find('@'), 1, interface));
+  for (const auto& name : names) (void)os::write_sysctl(name, "1");  // the device is not there yet
+  auto kernel = opened(two_facilities());
+  for (const auto& name : names) {
+    INFO(name);
+    CHECK(*os::read_sysctl(name) == "0");
+    REQUIRE(os::write_sysctl(name, "1").has_value());
+    CHECK(*os::read_sysctl(name) == "1");
+    CHECK_FALSE(kernel.check_parameters().drifts.empty());
+    CHECK(*os::read_sysctl(name) == "0");
+  }
+}
+
 TEST_CASE("netd: a deleted tunnel device is made again and its reader told", "[osn]") {
   const NetworkNamespace space;
   const auto plan = two_facilities();
@@ -220,6 +241,9 @@ TEST_CASE("netd: closing ends forwarding and makes every route unreachable", "[o
   CHECK(forwarding() == "00");
   CHECK(holds(firewall::closed_rule_set("wan0")));
   CHECK(routing() == os::closed_routing(plan));
+  CHECK(std::ranges::all_of(routing().routes, [](const auto& route) { return route.interface.empty(); }));
+  CHECK(routing().routes.size() == 4);  // of both families, what comes from tunnels and what may go across
+  CHECK(routing().rules_v4 == os::wanted_routing(plan).rules_v4);
   CHECK(kernel.check_parameters().drifts.empty());  // closed is what is wanted now
   REQUIRE(kernel.apply(plan).has_value());
   CHECK(forwarding() == "11");
@@ -258,6 +282,21 @@ TEST_CASE("netd: a plan that cannot be installed changes nothing", "[osn]") {
   CHECK(holds(firewall::compile(plan)));
   CHECK(routing() == os::wanted_routing(plan));
   CHECK(forwarding() == "11");
+}
+
+TEST_CASE("netd: descriptors that are not as many as they are said to be are left aside") {
+  const auto adopted = [](std::size_t count) {
+    os::Message kept;
+    const core::Descriptors said{true, {}, "sekisho0", {{{IpAddress::v4({203, 0, 113, 10}), 51820}}}};
+    kept.payload = core::encode<tunnel::wire::WipedOctets>(said);
+    for (std::size_t i = 0; i < count; ++i) kept.descriptors.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    daemon::NetdDescriptors descriptors;
+    descriptors.adopt(std::move(kept));
+    CHECK(descriptors.complete() == !descriptors.description().sockets.empty());
+    return descriptors.complete();
+  };
+  CHECK(adopted(4));  // TUN, one socket, conntrack, NFLOG
+  for (const std::size_t count : {0, 1, 2, 3, 5, 64}) CHECK_FALSE(adopted(count));
 }
 
 TEST_CASE("netd: descriptors are opened once and pass to the successor", "[osn]") {
