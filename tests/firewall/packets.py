@@ -3,6 +3,7 @@
 refused is refused by routes and nftables alone. Where only one rule stands between: rules_alone.py."""
 import json, time
 
+import rules_alone
 from world import (A4, A6, B4, B6, C4, FLOOD, MANY, RAW, SNIFF, STREAM, address, arrives, counters, expect, finish, inside, nft,
                    packets, pings, raise_world, reaches, refused, say, start, tracked)
 
@@ -167,13 +168,14 @@ def errors_about_live_flows():
     """RFC 792, RFC 4443: who sends an error about a flow must be an end of it (docs/decisions/0003)."""
     karte, karte6 = "10.80.0.10", "2001:db8:80::10"
     flows = [(A4, 40001, karte, 443, "matsumae"), (A6, 40002, karte6, 443, "matsumae"), (A4, 40003, B4, 104, "matsumae"),
-             (karte, 40004, B4, 104, "dc"), (karte6, 40005, B6, 104, "dc")]
-    service, service6, exchange, inward, inward6 = (flow[:4] for flow in flows)
+             (karte, 40004, B4, 104, "dc"), (karte6, 40005, B6, 104, "dc"), (C4, 40006, karte, 443, "esashi")]
+    service, service6, exchange, inward, inward6, other_service = (flow[:4] for flow in flows)
     streams = [start(space, STREAM, opener, server, str(server_port), str(port)) for opener, port, server, server_port, space in flows]
     expect("the flows to quote talk", all(say(stream, 2) == "echo" for stream in streams))
     for what, space, where, flow, sender, about in (
             ("the opener, to a service", "matsumae", "dc", service, A4, karte),
             ("the opener, to a service, IPv6", "matsumae", "dc", service6, A6, karte6),
+            ("an opener without exchange, to a service", "esashi", "dc", other_service, C4, karte),
             ("a service, to the opener", "dc", "matsumae", service, karte, A4),
             ("a router inside, to the opener", "dc", "matsumae", service, "10.90.0.1", A4),
             ("the offering facility, to inside", "hakodate", "dc", inward, B4, karte),
@@ -202,11 +204,12 @@ def in_fragments(source, destination, identification):
     return token, fragment(whole[:1232], more=True), fragment(whole[1232:], offset=1232)
 
 
-def completed_from_outside(source, service, identification):
-    """The carrier's fragment first, then the facility's: joined, the packet would be one from the tunnel."""
+def completed_from(space, hop, source, service, identification):
+    """A stranger's fragment first, by way of the gateway (as to `hop`), then the facility's: joined, the packet would be one
+    from the tunnel."""
     token, first, second = in_fragments(source, service, identification)
     sniffer = start("dc", SNIFF, token.decode(), "4")
-    inside("out", "python3", "-c", RAW, service, second.hex())
+    inside(space, "python3", "-c", RAW, hop, second.hex())
     inside("matsumae", "python3", "-c", RAW, service, first.hex())
     return sniffer.stdout.readline().strip() == "seen"
 
@@ -225,7 +228,9 @@ def fragments():
         arrive = lambda identification: arrives("matsumae", "dc", service, *in_fragments(source, service, identification))
         expect(f"v{2 + 2 * number}: a facility's packet in fragments passes", arrive(100))
         refused(f"v{2 + 2 * number}: a facility's packet completed from outside", "detour",
-                lambda: completed_from_outside(source, service, 200))
+                lambda: completed_from("out", service, source, service, 200))
+        refused(f"v{2 + 2 * number}: a facility's packet completed from inside", "foreign_source",
+                lambda: completed_from("dc", source, source, service, 210))
         before = counters()["fragment_flood"]
         flood_of_fragments(gateway, carrier)
         lost = counters()["fragment_flood"] - before
@@ -235,7 +240,8 @@ def fragments():
     inside("gw", "nft", "flush", "chain", "inet", "sekisho", "before_fragments")
     for number, (source, service, gateway, carrier) in enumerate(families, 1):
         arrive = lambda identification: arrives("matsumae", "dc", service, *in_fragments(source, service, identification))
-        expect(f"v{2 + 2 * number}: that chain gone, it is completed from outside", completed_from_outside(source, service, 400))
+        expect(f"v{2 + 2 * number}: that chain gone, it is completed from outside", completed_from("out", service, source, service, 400))
+        expect(f"v{2 + 2 * number}: and from inside", completed_from("dc", source, source, service, 410))
         flood_of_fragments(gateway, carrier)
         expect(f"v{2 + 2 * number}: that chain gone, the queue is full and the facility's packet is lost", not arrive(500))
     time.sleep(6.5)
@@ -257,6 +263,14 @@ def one_layer_away():
         inside("gw", "ip", version, "rule", "add", "pref", "7109", "iif", "sekisho0", "lookup", "7102")
     refused("routes wide open: facility to facility, before routing", "detour", lambda: reaches("esashi", C4, B4, 104))
     inside("gw", "nft", "flush", "chain", "inet", "sekisho", "prerouting")  # now the forward chain alone
+    for source, target in ((A4, B4), (A6, B6)):
+        refused(f"routes wide open: an exchange that has no mark, to {target}", "detour", lambda: reaches("matsumae", source, target, 104))
+    for version, source, stranger in (("-4", "10.80.0.10", "10.9.9.9"), ("-6", "2001:db8:80::10", "2001:db8:9::9")):
+        inside("gw", "ip", version, "route", "add", stranger, "dev", "sekisho0", "table", "7102")
+        refused(f"a wrong route into the tunnels: from inside to {stranger}", "foreign_destination",
+                lambda: reaches("dc", source, stranger, 443))
+        refused(f"a wrong route into the tunnels: the gateway to {stranger}", "foreign_destination",
+                lambda: pings("gw", "10.90.0.2" if version == "-4" else "2001:db8:90::2", stranger))
     refused("routes wide open: facility to facility", "detour", lambda: reaches("esashi", C4, B4, 104))
     refused("routes wide open: facility to outside", "detour", lambda: reaches("matsumae", A4, "203.0.113.99", 443))
     refused("routes wide open: inside to outside", "detour", lambda: reaches("dc", "10.80.0.10", "203.0.113.99", 443))
@@ -272,6 +286,7 @@ def main():
     flows_of_one_facility()
     forged_outside_sources()
     inside_never_outside()
+    rules_alone.check()
     fragments()
     live_flows()
     one_layer_away()

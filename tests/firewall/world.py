@@ -200,7 +200,7 @@ def install_plan():
                 kind = ["unreachable", words[2]] if what[0] == "unreachable" else [words[2], *what]
                 inside("gw", "ip", version, "route", "add", *kind, "table", words[1])
             elif words[0] == "rule":
-                mark = [] if words[5] == "0" else ["fwmark", words[5]]
+                mark = [] if words[5] == "0" else ["fwmark", f"{words[5]}/{words[5]}"]  # the one bit, as netd installs it
                 action = ["prohibit"] if words[6] == "prohibit" else ["lookup", words[7]]
                 for version in ("-4", "-6"):
                     inside("gw", "ip", version, "rule", "add", "pref", words[1], "iif", words[3], *mark, *action)
