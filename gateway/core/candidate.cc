@@ -9,6 +9,7 @@
 #include "policy/compile.h"
 #include "policy/explain.h"
 #include "policy/verify.h"
+#include "tunnel/ike/selectors.h"
 
 namespace gateway::core {
 namespace {
@@ -21,6 +22,24 @@ void add(const std::vector<Diagnostic>& diagnostics, const std::vector<std::stri
     (each.severity == config::Severity::kError ? out.errors : out.warnings).push_back(config::to_text(each, files));
 }
 
+// RFC 7296 3.13: the number of selectors is one octet.
+std::vector<Diagnostic> check_reach(const config::GatewayConfig& config, const policy::Plan& plan) {
+  const auto reached = destinations_of(plan);
+  std::vector<Diagnostic> found;
+  for (const auto& facility : config.facilities) {
+    if (facility.tunnel.protocol != config::TunnelProtocol::kIkev2) continue;
+    const auto known = reached.find(facility.name.text);
+    if (known == reached.end() || known->second.size() <= tunnel::ike::kMaximumSelectors) continue;
+    Diagnostic diagnostic;
+    diagnostic.at = facility.tunnel.ikev2.remote_id_at;
+    diagnostic.key_path = "facilities." + facility.name.text + ".may_use";
+    diagnostic.message = "facility \"" + facility.name.text + "\" may reach " + std::to_string(known->second.size()) +
+                         " addresses; an IKEv2 tunnel can name " + std::to_string(tunnel::ike::kMaximumSelectors);
+    found.push_back(std::move(diagnostic));
+  }
+  return found;
+}
+
 Candidate compiled(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
   Candidate candidate;
   candidate.config = std::make_shared<const config::GatewayConfig>(config);
@@ -30,6 +49,7 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   candidate.next_change = result.next_change;
   candidate.keys = key_sources(candidate.plan, directory);
   add(check_ikev2(config), config.files, candidate);
+  add(check_reach(config, candidate.plan), config.files, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
   return candidate;

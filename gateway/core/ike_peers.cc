@@ -3,11 +3,11 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <set>
 
 #include "config/report.h"
 #include "tunnel/crypto/distinguished_name.h"
 #include "tunnel/ike/profile.h"
+#include "tunnel/ike/selectors.h"
 
 namespace gateway::core {
 namespace {
@@ -147,14 +147,19 @@ Result<tunnel::ike::Transform, std::string> algorithm_of(std::string_view name) 
                          (meant.empty() ? "" : "; " + meant));
 }
 
+std::map<std::string_view, std::set<tunnel::wire::Prefix>> destinations_of(const Plan& plan) {
+  std::map<std::string_view, std::set<tunnel::wire::Prefix>> reached;
+  for (const policy::Permission& permission : plan.permissions) {
+    reached[permission.from_facility.text].insert(permission.destination);
+    reached[permission.to_facility.text].insert(permission.source);
+  }
+  return reached;
+}
+
 IkePeers::IkePeers(const Plan& plan, const IkeCredentials& credentials, config::value::WallTime now)
     : plan_(plan), credentials_(credentials), now_(now) {
-  std::map<std::string_view, std::set<tunnel::wire::Prefix>> networks;
-  for (const policy::Permission& permission : plan.permissions) {
-    networks[permission.from_facility.text].insert(permission.destination);
-    networks[permission.to_facility.text].insert(permission.source);
-  }
-  for (const auto& [facility, prefixes] : networks) networks_[facility] = {prefixes.begin(), prefixes.end()};
+  for (const auto& [facility, prefixes] : destinations_of(plan))
+    networks_[facility] = {prefixes.begin(), prefixes.end()};
 }
 
 Result<PeerParams, std::string> IkePeers::peer(const FacilityPlan& facility) {
@@ -180,6 +185,10 @@ Result<PeerParams, std::string> IkePeers::params_of(const FacilityPlan& facility
   params.local_networks = networks_[facility.name.text];
   for (const policy::NetworkMap& map : facility.networks) params.remote_networks.push_back(map.real);
   params.profile = TRY(profile_of(plan_, peer, now_));
+  constexpr std::size_t kMost = tunnel::ike::kMaximumSelectors;  // RFC 7296 3.13: their number is one octet
+  if (params.local_networks.size() > kMost)
+    return std::unexpected("it may reach " + std::to_string(params.local_networks.size()) +
+                           " addresses; an IKEv2 tunnel can name " + std::to_string(kMost));
   return params;
 }
 
@@ -188,6 +197,10 @@ Result<CertificateAuthentication, std::string> IkePeers::authentication(const Ik
   const auto key = std::tuple(peer.authority_file, peer.revocation_list_file, peer.revocation, peer.list_grace_days);
   if (const auto known = authentications_.find(key); known != authentications_.end()) return known->second;
   auto read = TRY(read_authentication(plan_, peer, credentials_));
+  authorities_.insert(read.authorities.begin(), read.authorities.end());
+  if (authorities_.size() > tunnel::ike::kMostAuthorities)
+    return std::unexpected("the authority files of all facilities together have more than " +
+                           std::to_string(tunnel::ike::kMostAuthorities) + " different certificates");
   return authentications_.emplace(key, std::move(read)).first->second;
 }
 

@@ -2,7 +2,9 @@
 // SAs may carry. Pure: the octets of certificate files are given.
 #pragma once
 
+#include <array>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +51,11 @@ class IkePeers {
   std::map<std::tuple<std::string, std::string, config::RevocationCheck, std::uint16_t>,
            tunnel::ike::CertificateAuthentication>
       authentications_;
+  std::set<std::array<std::uint8_t, 20>> authorities_;  // of all facilities read so far
 };
+
+// By facility: what the other ends of its permissions are. A reference into the plan.
+[[nodiscard]] std::map<std::string_view, std::set<tunnel::wire::Prefix>> destinations_of(const policy::Plan& plan);
 
 // Names of the files with certificates and revocation lists that the plan needs, each once.
 [[nodiscard]] std::vector<std::string> certificate_files(const policy::Plan& plan);

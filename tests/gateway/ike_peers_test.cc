@@ -126,6 +126,28 @@ TEST_CASE("an identity that cannot be sent refuses the configuration, at its pla
   CHECK(candidate.errors[0].find("\"Q\" is no attribute of a name; CN, O,") != std::string::npos);
 }
 
+// RFC 7296 3.13: a payload counts its selectors in one octet.
+TEST_CASE("an IKEv2 facility that may reach more addresses than a tunnel can name refuses the configuration") {
+  config::Loaded loaded;
+  loaded.config = ikev2_sample();
+  loaded.config.files = {"sekisho.json"};
+  auto& service = loaded.config.services.front();
+  const auto errors_with = [&](std::size_t addresses) {
+    service.addresses.clear();
+    for (std::size_t i = 0; i < addresses; ++i)
+      service.addresses.push_back(config::value::IpAddress::v4(
+          {10, 99, static_cast<std::uint8_t>(i / 200), static_cast<std::uint8_t>(i % 200 + 1)}));
+    std::vector<std::string> found;
+    for (const auto& line : judge(loaded, "", at_second(0)).errors)
+      if (line.find("an IKEv2 tunnel can name 255") != std::string::npos) found.push_back(line);
+    return found;
+  };
+  CHECK(errors_with(200).empty());
+  const auto found = errors_with(300);
+  REQUIRE(!found.empty());
+  CHECK(found[0].find("facilities.matsumae.may_use: facility \"matsumae\" may reach 30") != std::string::npos);
+}
+
 TEST_CASE("one identity in two writings at two facilities refuses the configuration") {
   config::Loaded loaded;
   loaded.config = ikev2_sample();

@@ -54,21 +54,34 @@ class ScriptedPeer {
     profile.groups = {kGroup};
   }
 
+  // IKE_SA_INIT, and what comes back.
   void init() {
+    make_first();
+    node_.receive(first_, from, 500, now_);
+    const auto sent = node_.take_sent();
+    if (!sent.empty()) take_init(sent.front().bytes);
+  }
+  void make_first() {
     pair_ = tunnel::crypto::KeyExchange::generate(kGroup);
     offered_ = ike::offer_ike(profile, kGroup, std::nullopt);
     Datagram octets(4096);
     tunnel::wire::Writer writer(octets);
     ike::PlainMessage message(writer,
-                              {.initiator_spi = kSpi, .exchange = ike::Exchange::kSaInit, .from_initiator = true});
+                              {.initiator_spi = spi, .exchange = ike::Exchange::kSaInit, .from_initiator = true});
     append(message.chain(), offered_);
     append(message.chain(), ike::KeyExchangePayload{kGroup, pair_->public_value()});
     append_nonce(message.chain(), nonce);
+    if (nat) {
+      append(message.chain(), ike::NotifyType::kNatDetectionSourceIp, Datagram(20, 1));
+      append(message.chain(), ike::NotifyType::kNatDetectionDestinationIp, Datagram(20, node_behind_nat ? 1 : 2));
+    }
+    if (critical != 0) {
+      message.chain().begin(ike::PayloadType(critical)).zeros(4);
+      message.chain().end();
+    }
     const auto finished = message.finish();
     first_ = {finished.begin(), finished.end()};
-    node_.receive(first_, from, 500, now_);
-    const auto sent = node_.take_sent();
-    if (!sent.empty()) take_init(sent.front().bytes);
+    if (critical != 0) first_[first_.size() - 7] |= 0x80;  // of the last payload's header
   }
 
   // Payloads of a good IKE_AUTH.
@@ -155,10 +168,14 @@ class ScriptedPeer {
   Datagram nonce = Datagram(32, 5);
   std::uint32_t their_esp = 0;  // SPI of the last CHILD SA the node answered with
   SocketAddress from{*tunnel::wire::IpAddress::parse("192.0.2.1"), 500};
+  ike::Spi spi = 0x0102030405060708;
+  bool nat = false, node_behind_nat = false;  // said in init(): we are behind one, and so is the node
+  std::uint8_t critical = 0;                  // a payload of this type with the critical bit in init()
+
+  void at(Instant now) { now_ = now; }
+  [[nodiscard]] const Datagram& first() const { return first_; }
 
  private:
-  static constexpr ike::Spi kSpi = 0x0102030405060708;
-
   static Piece selectors(std::uint8_t type, const std::string& prefix) {
     const std::vector<ike::Selector> list{ike::Selector::of(*Prefix::parse(prefix))};
     return {type, body_from([&](ike::Chain& c) { append(c, static_cast<ike::PayloadType>(type), list); }), false, 0};
@@ -172,7 +189,7 @@ class ScriptedPeer {
     const auto theirs = ike::parse_nonce(payloads->find(ike::PayloadType::kNonce)->body);
     sa.initiator = true;
     sa.suite = *ike::accept_ike(*proposals, offered_, public_value->group);
-    sa.spis = {kSpi, header->responder_spi};
+    sa.spis = {spi, header->responder_spi};
     their_nonce_ = {theirs->begin(), theirs->end()};
     const ike::Nonces nonces{nonce, their_nonce_};
     sa.install_keys(ike::skeyseed(sa.suite.prf, nonces, *pair_->shared_secret(public_value->public_value)), nonces);

@@ -159,8 +159,8 @@ TEST_CASE("32 payloads are read, 33 are not, known or unknown") {
       }
       return with_length(octets);
     };
-    CHECK_FALSE(error_of(message(32)));
-    CHECK(error_of(message(33)) == ParseError::kTooManyPayloads);
+    CHECK_FALSE(error_of(message(kMaximumPayloads)));
+    CHECK(error_of(message(kMaximumPayloads + 1)) == ParseError::kTooManyPayloads);
   }
 }
 

@@ -1,6 +1,7 @@
 // Signature authentication with certificates (RFC 7427, RFC 7296 2.15, 3.6, 3.7). The chain is judged by OpenSSL alone
 // (tunnel/crypto/certificate); the peer is who its configuration says, or nobody.
 #include <algorithm>
+#include <ranges>
 
 #include "tunnel/ike/endpoint_state.h"
 
@@ -52,8 +53,20 @@ void Endpoint::State::append_certificates(Chain& chain, const CertificateAuthent
 // RFC 7296 3.7: a hint which authorities we trust; many routers send a certificate only when asked.
 void Endpoint::State::append_certificate_request(Chain& chain) const {
   Octets hashes;
-  for (const auto& hash : authorities) hashes.insert(hashes.end(), hash.begin(), hash.end());
+  for (const auto& [hash, users] : authorities | std::views::take(kMostAuthorities))
+    hashes.insert(hashes.end(), hash.begin(), hash.end());
   if (!hashes.empty()) append(chain, CertificateRequest{CertificateEncoding::kX509Signature, hashes});
+}
+
+void Endpoint::State::count_authorities(const PeerParams& peer, bool added) {
+  if (!peer.certificate) return;
+  for (const auto& hash : peer.certificate->authorities) {
+    if (added) {
+      ++authorities[hash];
+    } else if (const auto known = authorities.find(hash); known != authorities.end() && --known->second == 0) {
+      authorities.erase(known);
+    }
+  }
 }
 
 // The order: chain and identity, then the kind of key; then, for the caller, the signature.

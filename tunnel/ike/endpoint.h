@@ -37,6 +37,9 @@ struct Door {
   std::optional<wire::IpAddress> local;  // the address it is bound to; none: any of its family
 };
 
+// Different ones, of all peers together: a CERTREQ tells no more (1,280 octets to whoever asks).
+inline constexpr std::size_t kMostAuthorities = 64;
+
 struct EndpointParams {
   std::uint8_t worker = 0;  // stands in the top 8 bits of every SPI we choose
   std::vector<Door> doors;

@@ -69,6 +69,8 @@ void Endpoint::State::receive_ike(const wire::OuterDatagram& datagram, const Doo
 void Endpoint::State::receive_init(const wire::OuterDatagram& datagram, const Door& in, const Header& header,
                                    Turn turn) {
   const auto payloads = parse_message(datagram.bytes, header);
+  if (!payloads && !header.response && payloads.error().error == ParseError::kUnsupportedCritical)
+    return answer_critical({datagram.path, in, header, datagram.bytes, {}, {}}, payloads.error().octet, turn);
   if (!payloads) return turn.out.drops.add(wire::Drop::kMalformed);
   auto notifies = parse_notifies(*payloads);
   if (!notifies) return turn.out.drops.add(wire::Drop::kMalformed);
@@ -89,6 +91,8 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
   const Verdict verdict = header.response ? (sa.requests.awaits(header.message_id) ? Verdict::kNew : Verdict::kOutside)
                                           : sa.answers.judge(header.message_id, datagram.bytes);
   if (verdict == Verdict::kRepeated) return transmit(datagram.path, in.encapsulates(), sa.answers.kept(), turn);
+  if (verdict == Verdict::kNew && sa.phase == IkeSa::Phase::kRefused)  // it only repeats its last answer
+    return turn.out.drops.add(wire::Drop::kNoSession);
   if (verdict == Verdict::kOutside) return turn.out.drops.add(wire::Drop::kReplay);
   const auto payloads = parse_message(datagram.bytes, header);
   if (!payloads) return turn.out.drops.add(wire::Drop::kMalformed);
@@ -100,12 +104,12 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
   const auto opened = open(datagram.bytes, *payloads, *sa.opens);
   if (!opened) return turn.out.drops.add(wire::Drop::kForged);
   // From here on it is the holder of this SA's keys.
-  sa.heard = turn.now;
   const bool leads = !fragment || fragment->number == 1;
   if (verdict == Verdict::kOldId) {  // RFC 7383 2.6.1: the first fragment alone brings the answer again
     if (leads) transmit(datagram.path, in.encapsulates(), sa.answers.kept(), turn);
     return;
   }
+  sa.heard = turn.now;  // RFC 7296 2.4: only what is new says that the peer lives
   if (leads && !header.response) sa.request_digest = digest;
   Incoming message{datagram.path, in, header, {}, {}, {}};
   if (!fragment) return receive_opened(sa, message, opened->content, turn);
@@ -141,12 +145,17 @@ void Endpoint::State::handle_request(IkeSa& sa, const Incoming& message, Turn tu
   // With MOBIKE the peer says so instead (RFC 4555 3.5), but for the change to port 4500 (3.3).
   const bool floats = !sa.encapsulated && message.door.encapsulates() && message.path.remote.port == kNatPort &&
                       message.path.remote.address == sa.path.remote.address;
-  const bool follows = sa.mobike ? floats && !sa.moves : sa.nat.peer_behind;
+  // Who is behind a NAT itself does not follow (RFC 7296 2.23), and nobody follows out of the facility's sources.
+  const Peer* const peer = peer_of(sa);
+  const bool from_source = peer == nullptr || peer->source_allowed(message.path.remote.address);
+  const bool follows = from_source && (sa.mobike ? floats && !sa.moves : sa.nat.peer_behind && !sa.nat.we_behind);
   if (follows || sa.phase == IkeSa::Phase::kInitAnswered)
     sa.path = message.path, sa.encapsulated = message.door.encapsulates();
   if (sa.phase == IkeSa::Phase::kInitAnswered && exchange == Exchange::kAuth)
     return receive_auth_request(sa, message, turn);
   if (sa.established() && exchange == Exchange::kCreateChildSa) return receive_create_child(sa, message, turn);
+  if (sa.phase == IkeSa::Phase::kClosing && exchange == Exchange::kCreateChildSa)  // RFC 7296 2.25.2
+    return respond_error(sa, exchange, NotifyType::kTemporaryFailure, {}, turn);
   const bool running = sa.established() || sa.phase == IkeSa::Phase::kClosing;
   if (running && exchange == Exchange::kInformational) return receive_informational(sa, message, turn);
   turn.out.drops.add(wire::Drop::kMalformed);

@@ -233,6 +233,7 @@ void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
   turn.out.drops.add(wire::Drop::kNoSession, peer.staged.size());
   attempts.erase({peer.attempt, peer.params.id.number});
   count_profile(peer.params.profile, false);
+  count_authorities(peer.params, false);
   names.erase(peer.params.remote_id);
   encapsulating.erase(peer.params.id.number);
   peers.erase(peer.params.id.number);

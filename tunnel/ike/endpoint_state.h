@@ -24,7 +24,8 @@ inline constexpr Duration kLinger = std::chrono::seconds(5);  // of an old inbou
 inline constexpr Duration kRepeatFor =
     std::chrono::seconds(30);  // a last answer is kept for the peer's retransmissions
 inline constexpr Duration kAttemptLimit = std::chrono::minutes(5);  // of an IKE SA we begin, keyd's silence included
-inline constexpr std::size_t kSasOfPeer = 3;                        // established at once; the oldest goes
+inline constexpr std::size_t kAllSasOfPeer = 16;  // with those replaced and those that repeat their last answer
+inline constexpr std::size_t kSasOfPeer = 3;      // established at once; the oldest goes
 inline constexpr std::size_t kStagedPackets = 128;
 inline constexpr std::size_t kNonceSize = 32;  // RFC 7296 2.10: half the key of any prf here
 
@@ -162,6 +163,7 @@ struct Endpoint::State {
   void send_init(IkeSa& sa, Turn turn);
   void receive_init_request(const Incoming& message, Turn turn);
   void answer_init(const Incoming& message, const IkeChoice& choice, Turn turn);
+  void answer_critical(const Incoming& message, std::uint8_t payload, Turn turn);
   void receive_init_response(IkeSa& sa, const Incoming& message, Turn turn);
   void receive_init_error(IkeSa& sa, const Incoming& message, const Notify& error, Turn turn);
   void accept_init(IkeSa& sa, const Incoming& message, Turn turn);
@@ -202,6 +204,7 @@ struct Endpoint::State {
                                                                              const PeerProof& proof, Instant now) const;
   void append_certificates(Chain& chain, const CertificateAuthentication& own) const;
   void append_certificate_request(Chain& chain) const;
+  void count_authorities(const PeerParams& peer, bool added);
 
   // exchange_create_child.cc
   void receive_create_child(IkeSa& sa, const Incoming& message, Turn turn);
@@ -228,6 +231,7 @@ struct Endpoint::State {
   void send_delete_ike(IkeSa& sa, Turn turn);
   void send_delete_children(IkeSa& sa, Turn turn);
   void want_child(IkeSa& sa, Turn turn);
+  void fatal_answer(IkeSa& sa, Turn turn);
 
   // mobike.cc
   void offer_mobike(Chain& chain, const IkeSa& sa) const;
@@ -288,6 +292,8 @@ struct Endpoint::State {
   void change_peer(Peer& peer, const PeerParams& wanted, Turn turn);
   void judge_anew(Peer& peer, IkeSa& sa, const PeerParams& before, Turn turn);
   void bar_children(Peer& peer, IkeSa& sa, bool networks_changed, Turn turn);
+  [[nodiscard]] static bool allowed_child(const Peer& peer, const ChildSa& child);
+  static void bar(ChildSa& child);
   void shorten(const Peer& peer, IkeSa& sa, Turn turn);
   void call_at_once(Peer& peer, Turn turn);
   void expel(IkeSa& sa, std::string_view why, Turn turn);  // told once, gone when the call ends
@@ -301,7 +307,9 @@ struct Endpoint::State {
   void send_keepalive(IkeSa& sa, Turn turn);
   void end_call(Turn turn);  // buries the dead, sets deadlines and what peers are told
   void arm(IkeSa& sa);
+  [[nodiscard]] std::size_t living(const Peer& peer) const;
   [[nodiscard]] bool all_ended(const Peer& peer) const;
+  [[nodiscard]] bool only_sa(const Peer& peer) const;
   void settle(Peer& peer, Turn turn);
 
   // endpoint.cc
@@ -319,14 +327,14 @@ struct Endpoint::State {
   Admission admission;
   Instant wall_set;  // when params.wall_now was right
   [[nodiscard]] wire::WallTime wall(Instant now) const { return params.wall_now + (now - wall_set); }
-  std::unordered_map<Spi, std::unique_ptr<IkeSa>> sas;    // by the SPI we chose
-  std::map<Digest, Spi> first_messages;                   // of half-open ones, to know a repeated request
-  std::unordered_map<std::uint32_t, Spi> child_spis;      // ours -> the IKE SA that made or offered it
-  std::map<std::uint32_t, std::unique_ptr<Peer>> peers;   // by number
-  std::map<IdentityValue, std::uint32_t> names;           // remote_id -> number
-  std::set<std::uint32_t> encapsulating;                  // those whose ESP always goes in UDP
-  std::set<std::array<std::uint8_t, 20>> authorities;     // that some peer's certificate may come from
-  std::vector<std::pair<Profile, std::size_t>> profiles;  // those in use, the strict ones first
+  std::unordered_map<Spi, std::unique_ptr<IkeSa>> sas;              // by the SPI we chose
+  std::map<Digest, Spi> first_messages;                             // of half-open ones, to know a repeated request
+  std::unordered_map<std::uint32_t, Spi> child_spis;                // ours -> the IKE SA that made or offered it
+  std::map<std::uint32_t, std::unique_ptr<Peer>> peers;             // by number
+  std::map<IdentityValue, std::uint32_t> names;                     // remote_id -> number
+  std::set<std::uint32_t> encapsulating;                            // those whose ESP always goes in UDP
+  std::map<std::array<std::uint8_t, 20>, std::size_t> authorities;  // of how many peers each certificate may come
+  std::vector<std::pair<Profile, std::size_t>> profiles;            // those in use, the strict ones first
   std::map<std::uint64_t, Spi> key_requests;
   std::uint64_t last_key_request = 0;
   std::uint64_t last_order = 0;

@@ -146,12 +146,20 @@ void Endpoint::State::end_call(Turn turn) {
     if (const auto peer = peers.find(number); peer != peers.end()) settle(*peer->second, turn);
 }
 
-// Also when one still repeats its last answer.
-bool Endpoint::State::all_ended(const Peer& peer) const {
-  return std::ranges::all_of(peer.sas, [&](Spi spi) {
+// Those that still repeat their last answer are none.
+std::size_t Endpoint::State::living(const Peer& peer) const {
+  return static_cast<std::size_t>(std::ranges::count_if(peer.sas, [&](Spi spi) {
     const IkeSa::Phase phase = sas.at(spi)->phase;
-    return phase == IkeSa::Phase::kRefused || phase == IkeSa::Phase::kDead;
-  });
+    return phase != IkeSa::Phase::kRefused && phase != IkeSa::Phase::kDead;
+  }));
+}
+
+bool Endpoint::State::all_ended(const Peer& peer) const {
+  return living(peer) == 0;
+}
+
+bool Endpoint::State::only_sa(const Peer& peer) const {
+  return living(peer) == 1;
 }
 
 // A peer is up while it has a CHILD SA to send on; one that should be up and has no SA is called again.

@@ -186,7 +186,7 @@ void Endpoint::State::send_auth(IkeSa& sa, wire::ConstBytes authentication, wire
   append(chain, Authentication{own_method(peer), authentication});
   if (handshake.ppk) append_ppk(chain, *peer.params.ppk, without_ppk);
   // RFC 7296 2.4: this is the only SA with this identity.
-  if (peer.sas.size() == 1) append(chain, NotifyType::kInitialContact);
+  if (only_sa(peer)) append(chain, NotifyType::kInitialContact);
   offer_mobike(chain, sa);
   append(chain, NotifyType::kEspTfcPaddingNotSupported);
   append(chain, handshake.offered);

@@ -11,7 +11,8 @@
 namespace tunnel::ike {
 namespace {
 
-constexpr std::size_t kChildrenOfSa = 16;  // usable at once
+constexpr std::size_t kChildrenOfSa = 16;                    // usable at once
+constexpr std::size_t kAllChildrenOfSa = 3 * kChildrenOfSa;  // with those replaced and not yet deleted
 constexpr std::uint32_t kMaximumRetries = 3;
 
 using Kind = Exchanging::Kind;
@@ -61,6 +62,7 @@ void Endpoint::State::answer_child(IkeSa& sa, const CreateChildPayloads& asked, 
   }
   if (old == nullptr && std::ranges::count_if(sa.children, &ChildSa::may_send) >= static_cast<int>(kChildrenOfSa))
     return refused(NotifyType::kNoAdditionalSas);
+  if (sa.children.size() >= kAllChildrenOfSa) return refused(NotifyType::kTemporaryFailure);
   const auto narrowed = narrow_for(peer, asked.initiator, asked.responder, sa.path, turn);
   if (!narrowed) return refused(NotifyType::kTsUnacceptable);
   std::optional<crypto::KeyExchange> pair;
@@ -155,6 +157,7 @@ void Endpoint::State::receive_child_response(IkeSa& sa, const Incoming& message,
   ChildSa* const made =
       add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, secret, nonces), true, turn);
   if (made == nullptr) return;
+  if (!allowed_child(*peer_of(sa), *made)) return bar(*made);  // it was asked for before the configuration changed
   if (done.kind == Kind::kNewChild) return supersede(sa, *made, done.supersedes);
   made->replaces = done.child;
   settle_child_rekey(sa, done, lowest(done.nonce, answered->nonce), turn);
@@ -191,19 +194,25 @@ void Endpoint::State::child_refused(IkeSa& sa, const Exchanging& done, const Not
   child_spis.erase(done.offered_spi);
   ChildSa* const old = sa.child_in(done.child);
   const bool replaced = done.rival != 0;  // the peer has done it meanwhile, and deletes the old one
-  if (old != nullptr && !old->closed()) old->phase = replaced ? ChildSa::Phase::kReplaced : ChildSa::Phase::kUsed;
+  if (error.type == NotifyType::kInvalidSyntax) return fatal_answer(sa, turn);
+  // One that was barred or came to its end meanwhile stays on its way out.
+  if (old != nullptr && old->phase == ChildSa::Phase::kRekeying)
+    old->phase = replaced ? ChildSa::Phase::kReplaced : ChildSa::Phase::kUsed;
   if (error.type == NotifyType::kInvalidKePayload && done.retries < kMaximumRetries && !replaced) {
     const auto group = wanted_group(error);
     if (!group || !may_retry_with(*group, done.pair->group(), done.offered)) return;
     sa.exchanging.retries = done.retries + 1;
-    return send_create_child(sa, old == nullptr || old->closed() ? nullptr : old, *group, turn);
+    const bool again = old != nullptr && old->phase == ChildSa::Phase::kUsed;
+    if (done.child == 0 || again) send_create_child(sa, again ? old : nullptr, *group, turn);
+    return;
   }
   if (replaced) return;
   const bool passing = error.type == NotifyType::kTemporaryFailure;
   const auto again = [&](Instant end) {
     return passing ? after_a_pause(turn.now, end) : turn.now + peer.params.lifetimes.retry;
   };
-  if (error.type == NotifyType::kChildSaNotFound && old != nullptr && !old->closed()) {  // RFC 7296 2.25.1
+  if (error.type == NotifyType::kChildSaNotFound && done.kind == Kind::kRekeyChild) {  // RFC 7296 2.25.1
+    if (old == nullptr || old->closed()) return want_child(sa, turn);  // its Delete came before this answer
     close_child(sa, *old, turn);
     sa.child_wanted = turn.now;
     return;
@@ -213,7 +222,7 @@ void Endpoint::State::child_refused(IkeSa& sa, const Exchanging& done, const Not
   if (passing) return;
   tell_failure(peer, sa.path, "the peer answers CREATE_CHILD_SA with " + std::string(name(error.type)), turn);
   // RFC 7296 2.8: what cannot be rekeyed is made anew, with an IKE SA of its own.
-  if (done.kind == Kind::kRekeyChild && peer.params.endpoint && peer.sas.size() == 1) begin(peer, turn);
+  if (done.kind == Kind::kRekeyChild && peer.params.endpoint && only_sa(peer)) begin(peer, turn);
 }
 
 }  // namespace tunnel::ike

@@ -60,6 +60,14 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
   want_child(sa, turn);
 }
 
+// RFC 7296 2.21.3: the peer could not read us, and has given the IKE SA up.
+void Endpoint::State::fatal_answer(IkeSa& sa, Turn turn) {
+  Peer& peer = *peer_of(sa);
+  tell_failure(peer, sa.path, "the peer answers with INVALID_SYNTAX: the IKE SA has ended", turn);
+  peer.down_because = "the peer could not read a message of ours";
+  retire(sa, turn);
+}
+
 // A peer that is to be up all the time, and has an IKE SA with nothing in it.
 void Endpoint::State::want_child(IkeSa& sa, Turn turn) {
   const bool empty = std::ranges::none_of(sa.children, &ChildSa::may_send);
@@ -71,6 +79,7 @@ void Endpoint::State::receive_informational_response(IkeSa& sa, const Incoming& 
   const Exchanging done = std::exchange(sa.exchanging, {});
   sa.requests.answered();
   if (done.kind == Exchanging::Kind::kDeleteIke) return bury(sa);
+  if (message.notify(NotifyType::kInvalidSyntax) != nullptr) return fatal_answer(sa, turn);
   if (done.kind == Exchanging::Kind::kUpdateAddresses) update_answered(sa, message, turn);
   if (done.kind == Exchanging::Kind::kRoutability) routability_answered(sa, done, message, turn);
   if (done.kind == Exchanging::Kind::kLiveness) mapping_answered(sa, message);

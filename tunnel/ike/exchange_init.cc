@@ -144,6 +144,17 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   answer_plain(message, NotifyType::kNoProposalChosen, {}, turn);
 }
 
+// RFC 7296 2.5. Shorter than what was asked, and as seldom as any first message.
+void Endpoint::State::answer_critical(const Incoming& message, std::uint8_t payload, Turn turn) {
+  const wire::IpAddress& source = message.path.remote.address;
+  turn.out.drops.add(wire::Drop::kMalformed);
+  const bool known =
+      std::ranges::any_of(peers, [&](const auto& entry) { return entry.second->source_allowed(source); });
+  if (!known || admission.judge(source, false, turn.now) != Admission::Verdict::kAccept) return;
+  admission.closed(source);
+  answer_plain(message, NotifyType::kUnsupportedCriticalPayload, std::array{payload}, turn);
+}
+
 // Counted by admission; the payloads were parsed well by the caller.
 void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choice, Turn turn) {
   const auto parsed = parse_init(message.payloads);

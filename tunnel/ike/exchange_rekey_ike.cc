@@ -51,6 +51,7 @@ void Endpoint::State::inherit(IkeSa& from, IkeSa& to) {
   }
   from.children.clear();
   to.wider_wanted = to.wider_wanted || from.wider_wanted;
+  to.child_wanted = std::min(to.child_wanted, from.child_wanted);
 }
 
 // Whoever replaced it deletes it; if that never comes, we do.
@@ -62,6 +63,10 @@ void Endpoint::State::replaced(IkeSa& sa, Turn turn) {
 
 void Endpoint::State::answer_rekey_ike(IkeSa& sa, const CreateChildPayloads& asked, Turn turn) {
   Peer& peer = *peer_of(sa);
+  // One rival of our own rekeying is enough, and no peer needs more IKE SAs than a handful.
+  const bool rivals = sa.exchanging.kind == Kind::kRekeyIke && sa.exchanging.rival != 0;
+  if (rivals || peer.sas.size() >= kAllSasOfPeer)
+    return respond_error(sa, Exchange::kCreateChildSa, NotifyType::kTemporaryFailure, {}, turn);
   const auto choice = choose_ike(asked.proposals, peer.params.profile, asked.key_exchange->group, true);
   if (!choice && choice.error().reason == NegotiationFailure::Reason::kInvalidKe)
     return respond_error(sa, Exchange::kCreateChildSa, NotifyType::kInvalidKePayload, octets_of(choice.error().group),
@@ -144,6 +149,7 @@ void Endpoint::State::receive_rekey_ike_response(IkeSa& sa, const Incoming& mess
 
 void Endpoint::State::rekey_ike_refused(IkeSa& sa, IkeSa* rival, const Exchanging& done, const Notify& error,
                                         Turn turn) {
+  if (error.type == NotifyType::kInvalidSyntax) return fatal_answer(sa, turn);
   if (rival != nullptr) {  // the peer has done it meanwhile
     inherit(sa, *rival);
     return replaced(sa, turn);
@@ -162,7 +168,7 @@ void Endpoint::State::rekey_ike_refused(IkeSa& sa, IkeSa* rival, const Exchangin
   tell_failure(peer, sa.path, "the peer answers the rekeying of the IKE SA with " + std::string(name(error.type)),
                turn);
   // RFC 7296 2.8: what cannot be rekeyed is made anew.
-  if (peer.params.endpoint && peer.sas.size() == 1) begin(peer, turn);
+  if (peer.params.endpoint && only_sa(peer)) begin(peer, turn);
 }
 
 }  // namespace tunnel::ike

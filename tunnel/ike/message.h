@@ -20,7 +20,7 @@ using Spi = std::uint64_t;  // of an IKE SA
 
 inline constexpr std::size_t kHeaderSize = 28;
 inline constexpr std::size_t kGenericHeaderSize = 4;
-inline constexpr std::size_t kMaximumPayloads = 32;
+inline constexpr std::size_t kMaximumPayloads = 128;  // a peer with MOBIKE tells each address it has in one
 
 enum class Exchange : std::uint8_t { kSaInit = 34, kAuth = 35, kCreateChildSa = 36, kInformational = 37 };
 
@@ -85,7 +85,6 @@ enum class ParseError : std::uint8_t {
   kConfiguration,
   kSelectorLength,
   kSelectorRange,
-  kTooManySelectors,
   kMissingPayload,     // `octet` is the type that is missing
   kDuplicatePayload,   // `octet` is the type that came too often
   kUnexpectedPayload,  // `octet` is a known type that has no place in this message

@@ -13,13 +13,13 @@ bool same_ends(const PeerParams& a, const PeerParams& b) {
          a.certificate.has_value() == b.certificate.has_value();
 }
 
-bool allowed_child(const Peer& peer, const ChildSa& child) {
+}  // namespace
+
+bool Endpoint::State::allowed_child(const Peer& peer, const ChildSa& child) {
   const auto& ciphers = peer.params.profile.esp;
   return std::ranges::find(ciphers, child.suite.cipher) != ciphers.end() && is_within(child.peer, peer.remote) &&
          is_within(child.ours, peer.local);
 }
-
-}  // namespace
 
 void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   const auto found = peers.find(wanted.id.number);
@@ -37,8 +37,7 @@ void Endpoint::State::add_peer(const PeerParams& wanted, Turn turn) {
   names[wanted.remote_id] = wanted.id.number;
   if (wanted.force_encapsulation) encapsulating.insert(wanted.id.number);
   count_profile(wanted.profile, true);
-  if (wanted.certificate)
-    authorities.insert(wanted.certificate->authorities.begin(), wanted.certificate->authorities.end());
+  count_authorities(wanted, true);
   call_at_once(peer, turn);
 }
 
@@ -50,8 +49,8 @@ void Endpoint::State::change_peer(Peer& peer, const PeerParams& wanted, Turn tur
     encapsulating.erase(wanted.id.number);
   count_profile(wanted.profile, true);
   count_profile(before.profile, false);
-  if (wanted.certificate)
-    authorities.insert(wanted.certificate->authorities.begin(), wanted.certificate->authorities.end());
+  count_authorities(wanted, true);
+  count_authorities(before, false);
   peer.remote = selectors_of(wanted.remote_networks);
   peer.local = selectors_of(wanted.local_networks);
   for (const Spi spi : std::vector<Spi>(peer.sas))
@@ -96,9 +95,7 @@ void Endpoint::State::bar_children(Peer& peer, IkeSa& sa, bool networks_changed,
   for (ChildSa& child : sa.children) {
     if (child.barred) continue;
     if (!allowed_child(peer, child)) {
-      child.barred = true;
-      child.sends = false;
-      if (!child.closed()) child.phase = ChildSa::Phase::kDeleting;
+      bar(child);
       continue;
     }
     left = left || child.may_send();
@@ -107,6 +104,12 @@ void Endpoint::State::bar_children(Peer& peer, IkeSa& sa, bool networks_changed,
   const bool may_ask = peer.params.start || peer.params.endpoint;
   if (left && wider && may_ask && networks_changed) sa.wider_wanted = true;
   if (!left && peer.params.start && !sa.children.empty()) sa.child_wanted = turn.now;
+}
+
+void Endpoint::State::bar(ChildSa& child) {
+  child.barred = true;
+  child.sends = false;
+  if (!child.closed()) child.phase = ChildSa::Phase::kDeleting;
 }
 
 // A longer life begins with the next rekeying.

@@ -61,7 +61,8 @@ struct Side {
 // RFC 7296 2.9: the common part of what is proposed and what is allowed, without what another one holds already.
 Side common(std::span<const Selector> proposed, std::span<const Selector> allowed) {
   Side side;
-  for (const Selector& p : proposed) {
+  side.reduced = proposed.size() > kNarrowedProposals;
+  for (const Selector& p : proposed.first(std::min(proposed.size(), kNarrowedProposals))) {
     if (!covers(allowed, p)) side.reduced = true;
     for (const Selector& a : allowed) {
       const auto both = intersect(p, a);
@@ -102,7 +103,6 @@ Result<std::vector<Selector>, ParseFailure> parse_selectors(wire::ConstBytes bod
   const std::uint8_t announced = reader.u8();
   reader.skip(3);
   if (!reader.good() || announced == 0) return fail(ParseError::kSelectorLength);
-  if (announced > kMaximumSelectors) return fail(ParseError::kTooManySelectors);
   std::vector<Selector> selectors;
   for (std::size_t i = 0; i < announced; ++i) {
     const std::uint8_t type = reader.u8();

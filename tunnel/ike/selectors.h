@@ -13,7 +13,8 @@
 
 namespace tunnel::ike {
 
-inline constexpr std::size_t kMaximumSelectors = 32;  // in one payload
+inline constexpr std::size_t kMaximumSelectors = 255;  // in one payload: their number is one octet
+inline constexpr std::size_t kNarrowedProposals = 64;  // of a proposal's selectors; the rest is narrowed away
 
 struct Selector {
   wire::IpAddress first;  // both of one family, first <= last
