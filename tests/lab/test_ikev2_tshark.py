@@ -40,6 +40,8 @@ class Tshark(Ikev2):
                 self.carries()
                 swan.swanctl("--rekey", "--ike", "t")
                 wait_for("the rekeying", lambda: len(shell.events(DONE)) >= 4, 10)
+                self.carries()
+                wait_for("charon has one IKE SA again", lambda: swan.sas().count("ESTABLISHED") == 1, 10)
                 shell.say("remove")
                 wait_for("charon's SA gone", lambda: "ESTABLISHED" not in swan.sas(), 10)
                 end_process(shell.process)

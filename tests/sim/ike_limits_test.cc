@@ -349,3 +349,61 @@ TEST_CASE("ike: a CHILD SA that is wanted is asked for also in the IKE SA that r
   }
   CHECK(has(types, kCreateChild));
 }
+
+TEST_CASE("ike: what one peer makes us compute is bounded, and comes back with time") {
+  Scene scene;
+  scene.up();
+  int made = 0;
+  for (int i = 0; i < 400; ++i)
+    made += scene.peer.ask(ike::Exchange::kCreateChildSa, scene.peer.child(0x99)) == "CHILD_SA_NOT_FOUND";
+  CHECK(made == 256);
+  scene.peer.at(kStart + 2s);
+  CHECK(scene.peer.ask(ike::Exchange::kCreateChildSa, scene.peer.child(0x99)) == "CHILD_SA_NOT_FOUND");
+}
+
+// RFC 8019 4.2: who was refused holds no place of those that are still to prove themselves.
+TEST_CASE("ike: a refused stranger takes no place from the next") {
+  Scene scene;
+  scene.node.set_peer(scene.params, kStart);
+  for (std::uint8_t i = 1; i <= 15; ++i) {
+    ScriptedPeer stranger(scene.node, kStart + i * 1s);
+    stranger.spi += i, stranger.nonce[0] = i;
+    stranger.init();
+    REQUIRE(stranger.sa.seals);  // one source: five may be half-open
+    auto pieces = stranger.auth();
+    pieces[2].body.back() ^= 1;
+    CHECK(stranger.ask(ike::Exchange::kAuth, pieces) == "AUTHENTICATION_FAILED");
+    CHECK(scene.node.endpoint->half_open() == 0);
+  }
+}
+
+// RFC 4555 3.9.
+TEST_CASE("ike: that there is a NAT is told to who has proven itself, and to nobody else") {
+  for (const bool good : {true, false}) {
+    Scene scene;
+    scene.node.set_peer(scene.params, kStart);
+    scene.peer.init();
+    auto pieces = scene.peer.auth();
+    if (!good) pieces[2].body.back() ^= 1;
+    Datagram body{0, 0, 0x40, 0x12};  // NO_NATS_ALLOWED with addresses that are not those of the packet
+    body.resize(body.size() + 12, 9);
+    pieces.push_back({41, body, false, 0});
+    CHECK(scene.peer.ask(ike::Exchange::kAuth, pieces) == (good ? "UNEXPECTED_NAT_DETECTED" : "AUTHENTICATION_FAILED"));
+  }
+}
+
+TEST_CASE("ike: an SA that is being closed ends with the configuration as any other") {
+  Scene scene;
+  scene.params.lifetimes.ike = 100s;
+  scene.up();
+  CHECK(has(scene.begun(kStart + 95s), kCreateChild));
+  scene.peer.at(kStart + 96s);
+  scene.answer_error(ike::Exchange::kCreateChildSa, kNoProposal);
+  scene.node.on_deadline(kStart + 101s);  // the Delete, which the peer does not answer
+  scene.node.take_sent();
+  CHECK(scene.node.endpoint->ike_sas() == 1);
+  auto changed = scene.params;
+  changed.outer_sources = {*Prefix::parse("203.0.113.0/24")};
+  scene.node.set_peer(changed, kStart + 102s);
+  CHECK(scene.node.endpoint->ike_sas() == 0);
+}

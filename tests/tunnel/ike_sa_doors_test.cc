@@ -3,6 +3,7 @@
 
 #include "tests/sim/nodes.h"
 #include "tunnel/ike/admission.h"
+#include "tunnel/ike/work.h"
 #include "tunnel/ike/cookie.h"
 #include "tunnel/ike/nat_detection.h"
 #include "tunnel/ike/window.h"
@@ -87,6 +88,25 @@ TEST_CASE("a network of sources is limited as a whole, of both families") {
     CHECK(accepted == 50);
     CHECK(admission.judge(address("203.0.113.1"), true, kStart) == CookieVerdict::kAccept);
   }
+}
+
+// Data does not wait for handshakes: 16 units are one MODP-4096.
+TEST_CASE("key exchanges of all together are weighed, and a second has no more than its share") {
+  for (const std::uint32_t work : {1u, 16u}) {
+    sim::SeededRng rng(1);
+    ike::Admission admission({}, rng);
+    for (const auto second : {kStart, kStart + 1s}) {
+      std::uint32_t accepted = 0;
+      for (int i = 0; i < 1500; ++i) {
+        const auto source = address("10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + ".1");
+        const bool good = admission.judge(source, true, second, work) == CookieVerdict::kAccept;
+        if (good) ++accepted, admission.closed(source);
+      }
+      CHECK(accepted == 1000 / work);
+    }
+  }
+  CHECK(ike::work_of(tunnel::crypto::Group::kModp4096) == 16);
+  CHECK(ike::work_of(tunnel::crypto::Group::kEcp384) == 1);
 }
 
 TEST_CASE("addresses of one IPv6 /64 are one source") {

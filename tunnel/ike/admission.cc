@@ -43,19 +43,22 @@ Admission::Admission(const AdmissionLimits& limits, crypto::Rng& rng)
     : limits_(limits), counts_(0, Hasher::keyed(rng)), accepted_(0, Hasher::keyed(rng)) {}
 
 // RFC 8019 4.2, 4.5.
-Admission::Verdict Admission::judge(const wire::IpAddress& address, bool proven, wire::Instant now) {
+Admission::Verdict Admission::judge(const wire::IpAddress& address, bool proven, wire::Instant now,
+                                    std::uint32_t work) {
   begin_second(now);
   if (seen_ < UINT32_MAX) ++seen_;
   const wire::Prefix source = source_of(address), network = network_of(address);
   if (!proven && pressed(source)) return Verdict::kAskCookie;
   const bool full = half_open_ >= limits_.most || of(counts_, source) >= limits_.most_of_source ||
                     of(counts_, network) >= limits_.most_of_network;
-  const bool fast = of(accepted_, source) >= limits_.rate_of_source || accepted_.size() >= kMostAcceptedEachSecond;
+  const bool fast = of(accepted_, source) >= limits_.rate_of_source || accepted_.size() >= kMostAcceptedEachSecond ||
+                    worked_ + work > limits_.work;
   if (full || fast) return Verdict::kRefuse;
   ++half_open_;
   ++counts_[source];
   ++counts_[network];
   ++accepted_[source];
+  worked_ += work;
   return Verdict::kAccept;
 }
 
@@ -76,7 +79,7 @@ void Admission::begin_second(wire::Instant now) {
   const wire::Duration passed = second_ ? now - *second_ : wire::Duration::max();
   if (passed < std::chrono::seconds(1)) return;
   seen_before_ = passed < std::chrono::seconds(2) ? seen_ : 0;
-  seen_ = 0;
+  seen_ = worked_ = 0;
   second_ = now;
   accepted_.clear();
 }

@@ -20,6 +20,7 @@ struct AdmissionLimits {
   std::size_t most = 1024;               // half-open in total: beyond, even a good cookie has to wait
   std::size_t most_of_source = 5;
   std::size_t most_of_network = 50;
+  std::uint32_t work = 1000;          // units accepted a second, from all together (work.h)
   std::uint32_t rate_of_source = 20;  // accepted a second, also when each one failed at once
   wire::Duration lifetime = std::chrono::seconds(30);
   wire::Duration lifetime_loaded = std::chrono::seconds(5);
@@ -30,8 +31,9 @@ class Admission {
   enum class Verdict : std::uint8_t { kAccept, kAskCookie, kRefuse };
 
   Admission(const AdmissionLimits& limits, crypto::Rng& rng);
-  // A well-formed first message came. `proven`: with a good cookie. kAccept counts it until `closed`.
-  [[nodiscard]] Verdict judge(const wire::IpAddress& source, bool proven, wire::Instant now);
+  // A well-formed first message came. `proven`: with a good cookie. `work`: of its key exchange (work.h). kAccept
+  // counts it until `closed`.
+  [[nodiscard]] Verdict judge(const wire::IpAddress& source, bool proven, wire::Instant now, std::uint32_t work = 1);
   // A counted one was authenticated, failed or expired.
   void closed(const wire::IpAddress& source);
   [[nodiscard]] wire::Duration lifetime() const { return loaded() ? limits_.lifetime_loaded : limits_.lifetime; }
@@ -56,6 +58,7 @@ class Admission {
   Counts counts_;    // half-open of sources and of networks (their lengths differ); bounded by `most`
   Counts accepted_;  // of sources in this second; bounded by what is accepted in a second
   std::optional<wire::Instant> second_;
+  std::uint32_t worked_ = 0;                  // units in this second
   std::uint32_t seen_ = 0, seen_before_ = 0;  // first messages in this second and in the one before
 };
 

@@ -181,6 +181,11 @@ void Endpoint::State::retire(IkeSa& sa, Turn turn) {
   sa.phase = IkeSa::Phase::kRefused;
   sa.rekey = sa.keepalive = kNever;
   sa.ends = turn.now + kRepeatFor;
+  if (sa.counted) {  // who was refused takes no place from others, and repeating an answer is not for everybody
+    no_longer_half_open(sa);
+    if (repeating >= kMostRefused) return bury(sa);
+    ++repeating, sa.counts_as_refused = true;
+  }
   sa.close_wanted = false;  // it is closed: its end is not a Delete of ours
   if (sa.requests.outstanding()) sa.requests.answered();
   sa.exchanging = {};

@@ -16,6 +16,7 @@
 #include "tunnel/ike/inner_view.h"
 #include "tunnel/ike/payload_key.h"
 #include "tunnel/ike/payload_notify.h"
+#include "tunnel/ike/work.h"
 
 namespace tunnel::ike {
 
@@ -24,8 +25,9 @@ inline constexpr Duration kLinger = std::chrono::seconds(5);  // of an old inbou
 inline constexpr Duration kRepeatFor =
     std::chrono::seconds(30);  // a last answer is kept for the peer's retransmissions
 inline constexpr Duration kAttemptLimit = std::chrono::minutes(5);  // of an IKE SA we begin, keyd's silence included
-inline constexpr std::size_t kAllSasOfPeer = 16;  // with those replaced and those that repeat their last answer
-inline constexpr std::size_t kSasOfPeer = 3;      // established at once; the oldest goes
+inline constexpr std::size_t kMostRefused = 1024;  // refused strangers that still repeat their last answer
+inline constexpr std::size_t kAllSasOfPeer = 16;   // with those replaced and those that repeat their last answer
+inline constexpr std::size_t kSasOfPeer = 3;       // established at once; the oldest goes
 inline constexpr std::size_t kStagedPackets = 128;
 inline constexpr std::size_t kNonceSize = 32;  // RFC 7296 2.10: half the key of any prf here
 
@@ -55,6 +57,7 @@ struct Peer {
   std::optional<Instant> begun;  // the last time
   std::deque<Octets> staged;     // inner packets until a CHILD SA is there
   std::optional<Instant> failure_told, source_told;
+  WorkAllowance work;             // what it may make us compute with CREATE_CHILD_SA
   std::string_view down_because;  // what ended the last CHILD SA, when something said so
   [[nodiscard]] bool source_allowed(const wire::IpAddress& source) const;
 };
@@ -333,6 +336,7 @@ struct Endpoint::State {
   std::map<std::uint32_t, std::unique_ptr<Peer>> peers;             // by number
   std::map<IdentityValue, std::uint32_t> names;                     // remote_id -> number
   std::set<std::uint32_t> encapsulating;                            // those whose ESP always goes in UDP
+  std::size_t repeating = 0;                                        // SAs that count as refused
   std::map<std::array<std::uint8_t, 20>, std::size_t> authorities;  // of how many peers each certificate may come
   std::vector<std::pair<Profile, std::size_t>> profiles;            // those in use, the strict ones first
   std::map<std::uint64_t, Spi> key_requests;

@@ -133,6 +133,7 @@ void Endpoint::State::end_call(Turn turn) {
       arm(sa);
       if (sa.phase != IkeSa::Phase::kDead) continue;
       no_longer_half_open(sa);
+      if (sa.counts_as_refused) --repeating;
       key_requests.erase(sa.key_request);
       deadlines.erase({sa.wakes, spi});
       std::erase_if(child_spis, [&](const auto& entry) { return entry.second == spi; });

@@ -161,6 +161,10 @@ void Endpoint::State::authenticated(IkeSa& sa, const std::optional<Authenticated
                                     Turn turn) {
   if (sa.initiator) return proof ? finish_auth(sa, *proof, turn) : abandon_auth(sa, why, turn);
   if (!proof) return refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn);
+  if (sa.handshake->unexpected_nat) {  // RFC 4555 3.9; to nobody else: it would say that the facility exists
+    tell_failure(*peer_of(sa), sa.path, "the peer allows no NAT, and there is one", turn);
+    return refuse_auth(sa, NotifyType::kUnexpectedNatDetected, {}, turn);
+  }
   sa.authenticated = proof;
   agree_first_child(sa, *peer_of(sa), turn);
   ask_authentication(sa, Asked::kOwnAuthentication, turn);
@@ -210,10 +214,8 @@ void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, T
     return refuse_auth(sa, NotifyType::kAuthenticationFailed, {}, turn);
   }
   belongs_to(sa, *peer);
-  if (const Notify* const said = message.notify(NotifyType::kNoNatsAllowed); said && !says_no_nat(*said, message)) {
-    tell_failure(*peer, message.path, "the peer allows no NAT, and there is one", turn);  // RFC 4555 3.9
-    return refuse_auth(sa, NotifyType::kUnexpectedNatDetected, {}, turn);
-  }
+  const Notify* const no_nat = message.notify(NotifyType::kNoNatsAllowed);
+  sa.handshake->unexpected_nat = no_nat != nullptr && !says_no_nat(*no_nat, message);
   const auto refused = [&](std::string_view why) { refuse_auth(sa, NotifyType::kAuthenticationFailed, why, turn); };
   if (parsed->wanted_identity && value_of(*parsed->wanted_identity) != peer->params.local_id)
     return refused("the peer wants to talk to " + to_string(*parsed->wanted_identity) + ", we are " +

@@ -28,6 +28,7 @@ void Endpoint::State::receive_create_child(IkeSa& sa, const Incoming& message, T
   // RFC 7296 2.25.2: an SA that is being closed or has been replaced makes nothing new.
   const auto later = [&] { respond_error(sa, Exchange::kCreateChildSa, NotifyType::kTemporaryFailure, {}, turn); };
   if (sa.phase != IkeSa::Phase::kEstablished || sa.close_wanted) return later();
+  if (!peer_of(sa)->work.take(work_of(asked->group().value_or(crypto::Group::kNone)), turn.now)) return later();
   const Kind busy = sa.exchanging.kind;
   if (asked->of_ike()) {
     if (busy == Kind::kNewChild || busy == Kind::kRekeyChild || busy == Kind::kDeleteChildren) return later();

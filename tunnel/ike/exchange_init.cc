@@ -117,7 +117,7 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   const CookieMint::Asker asker{source, message.header.initiator_spi, parsed->nonce};
   const Notify* const cookie = message.notify(NotifyType::kCookie);
   const bool proven = cookie != nullptr && cookies.good(cookie->data, asker, turn.now);
-  switch (admission.judge(source, proven, turn.now)) {
+  switch (admission.judge(source, proven, turn.now, work_of(parsed->key_exchange.group))) {
     case Admission::Verdict::kAskCookie:  // RFC 7296 2.6
       turn.out.drops.add(wire::Drop::kUnderLoad);
       return answer_plain(message, NotifyType::kCookie, cookies.make(asker, turn.now), turn);

@@ -56,6 +56,7 @@ struct Handshake {
   std::vector<Proposal> proposals;             // the peer's, of the first CHILD SA
   std::vector<Selector> peer_selectors, our_selectors;     // as the peer sent them
   std::optional<ChildPlan> child;                          // responder: agreed
+  bool unexpected_nat = false;                             // responder: the peer allows none (RFC 4555 3.9)
   NotifyType child_error = NotifyType::kNoProposalChosen;  // responder: told when there is no `child`
   std::string child_refused;                               // initiator: how the peer answered instead
 };
@@ -171,6 +172,7 @@ struct IkeSa {
   std::shared_ptr<const PeerProof> proof;      // none: a preshared key
   std::vector<ChildSa> children;
 
+  bool counts_as_refused = false;       // among State::refused
   wire::Instant sent{};                 // the last ESP packet, while a NAT is in front of us
   wire::Instant heard{};                // the last authenticated message or packet
   wire::Instant rekey = kNever;         // soft end of life

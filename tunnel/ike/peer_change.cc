@@ -70,7 +70,7 @@ void Endpoint::State::call_at_once(Peer& peer, Turn turn) {
 void Endpoint::State::judge_anew(Peer& peer, IkeSa& sa, const PeerParams& before, Turn turn) {
   const PeerParams& now = peer.params;
   if (sa.half_open()) return bury(sa);  // what it has offered and heard was under the old parameters
-  if (!sa.established()) return;
+  if (!sa.established() && sa.phase != IkeSa::Phase::kClosing) return;  // what is closing still carries packets
   if (!peer.source_allowed(sa.path.remote.address))
     return expel(sa, "the peer's address is no longer among its outer sources", turn);
   if (!within(now.profile, sa.suite) || (!now.certificate && !now.profile.preshared_key))
