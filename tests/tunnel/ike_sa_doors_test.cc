@@ -3,10 +3,10 @@
 
 #include "tests/sim/nodes.h"
 #include "tunnel/ike/admission.h"
-#include "tunnel/ike/work.h"
 #include "tunnel/ike/cookie.h"
 #include "tunnel/ike/nat_detection.h"
 #include "tunnel/ike/window.h"
+#include "tunnel/ike/work.h"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
