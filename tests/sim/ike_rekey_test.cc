@@ -193,6 +193,31 @@ TEST_CASE("ike: an IKE SA that both ends delete at the same moment is gone, and 
   CHECK(pair.b.endpoint->ike_sas() == 1);
 }
 
+// RFC 7296 2.1, 2.3: the Delete of an SA that is gone here is repeated, behind a request that was still open.
+TEST_CASE("ike: a removed peer hears of it also when datagrams are lost, and when a request was on its way") {
+  for (const bool busy : {false, true}) {
+    Pair pair;
+    pair.connect(1s);
+    int from_b = 0;
+    bool silent = busy;
+    pair.middle = [&](Sent& s) { return !silent && (s.from.address != pair.b.address || ++from_b > 2); };
+    if (busy) pair.run(pair.now + 31s);  // b asks whether a lives, and that is lost
+    silent = false;
+    pair.b.remove_peer(1, pair.now);
+    CHECK(pair.b.endpoint->ike_sas() == 0);
+    pair.b_sends();
+    pair.run(pair.now + 8s);
+    CHECK_FALSE(pair.a.counters().up);
+    CHECK(pair.a.drops.of(Drop::kReplay) == 0);
+    pair.a_sends();
+    CHECK(pair.b.received.empty());
+    pair.run(pair.now + 60s);
+    const int said = from_b;
+    pair.run(pair.now + 600s);
+    CHECK(said <= 16);
+  }
+}
+
 // RFC 7296 2.4: INITIAL_CONTACT.
 TEST_CASE("ike: a peer that restarted replaces its old SA at once") {
   Pair pair;

@@ -94,6 +94,7 @@ void Endpoint::on_deadline(Instant now, wire::Outputs& out) {
 std::optional<Instant> Endpoint::next_deadline() const {
   Instant next = kNever;
   if (!state_->deadlines.empty()) next = state_->deadlines.begin()->first;
+  if (!state_->farewell_deadlines.empty()) next = std::min(next, state_->farewell_deadlines.begin()->first);
   if (!state_->attempts.empty()) next = std::min(next, state_->attempts.begin()->first);
   return next == kNever ? std::nullopt : std::optional(next);
 }

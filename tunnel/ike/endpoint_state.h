@@ -12,6 +12,7 @@
 #include "tunnel/ike/cookie.h"
 #include "tunnel/ike/create_child_payloads.h"
 #include "tunnel/ike/endpoint.h"
+#include "tunnel/ike/farewell.h"
 #include "tunnel/ike/ike_sa.h"
 #include "tunnel/ike/inner_view.h"
 #include "tunnel/ike/payload_key.h"
@@ -308,6 +309,11 @@ struct Endpoint::State {
   void pursue(IkeSa& sa, Turn turn);  // begins the exchange that is due, when none is outstanding
   void give_up(IkeSa& sa, Turn turn);
   void send_keepalive(IkeSa& sa, Turn turn);
+  // farewell.cc
+  void part_from(IkeSa& sa, Turn turn);
+  void hear_answer(const Header& header, Turn turn);
+  void repeat_farewells(Turn turn);
+
   void end_call(Turn turn);  // buries the dead, sets deadlines and what peers are told
   void arm(IkeSa& sa);
   [[nodiscard]] std::size_t living(const Peer& peer) const;
@@ -343,6 +349,8 @@ struct Endpoint::State {
   std::uint64_t last_key_request = 0;
   std::uint64_t last_order = 0;
   std::vector<Spi> touched;  // in this call
+  std::map<Spi, Farewell> farewells;
+  std::set<std::pair<Instant, Spi>> farewell_deadlines;
   std::set<std::pair<Instant, Spi>> deadlines;
   std::set<std::pair<Instant, std::uint32_t>> attempts;  // of peers
   std::optional<Instant> stranger_told, version_told;

@@ -6,6 +6,7 @@
 namespace tunnel::ike {
 
 void Endpoint::State::on_deadline(Turn turn) {
+  repeat_farewells(turn);
   while (!attempts.empty() && attempts.begin()->first <= turn.now) {
     Peer& peer = *peers.at(attempts.begin()->second);
     attempts.erase(attempts.begin());

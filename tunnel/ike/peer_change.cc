@@ -124,17 +124,14 @@ void Endpoint::State::shorten(const Peer& peer, IkeSa& sa, Turn turn) {
   }
 }
 
-// RFC 7296 1.4.1. Whether the Delete arrives is the peer's liveness check's matter.
+// RFC 7296 1.4.1. Nothing passes from here on; the Delete is repeated without the SA (farewell.h).
 void Endpoint::State::expel(IkeSa& sa, std::string_view why, Turn turn) {
   Peer* const peer = peer_of(sa);
   if (peer != nullptr && !why.empty()) {
     turn.out.events.push_back({wire::EventKind::kHandshakeFailed, peer->params.id, sa.path, std::string(why)});
     peer->down_because = why;
   }
-  if (sa.established()) {
-    if (sa.requests.outstanding()) sa.requests.answered();
-    send_delete_ike(sa, turn);
-  }
+  if (sa.established() || sa.phase == IkeSa::Phase::kClosing) part_from(sa, turn);
   bury(sa);
 }
 
