@@ -150,6 +150,23 @@ class ScriptedPeer {
     ++next_id;
     return words_of(sent.front().bytes);
   }
+  // With any header, under the right keys; "silence" or the words of what came back.
+  std::string ask_as(const ike::Header& header, const std::vector<Piece>& pieces) {
+    const Datagram octets = chain_of(pieces);
+    const auto first = pieces.empty() ? ike::PayloadType::kNone : static_cast<ike::PayloadType>(pieces[0].type);
+    auto sealed = ike::seal_message(header, {first, octets}, std::nullopt, *sa.seals, rng_);
+    if (!sealed) return "too long";
+    node_.receive(sealed->front(), from, 500, now_);
+    const auto sent = node_.take_sent();
+    return sent.empty() ? "silence" : words_of(sent.front().bytes);
+  }
+  [[nodiscard]] ike::Header header(ike::Exchange exchange, std::uint32_t id) const {
+    return {.initiator_spi = sa.spis.initiator,
+            .responder_spi = sa.spis.responder,
+            .exchange = exchange,
+            .from_initiator = true,
+            .message_id = id};
+  }
   // An answer of ours to a request of theirs that is under way.
   void answer(ike::Exchange exchange, std::uint32_t id, const ike::Content& content) {
     const ike::Header header{.initiator_spi = sa.spis.initiator,
