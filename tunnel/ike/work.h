@@ -20,7 +20,7 @@ namespace tunnel::ike {
 // A bucket of units that fills by itself.
 class WorkAllowance {
  public:
-  static constexpr std::uint32_t kMost = 256, kEachSecond = 16;  // of one peer: CREATE_CHILD_SA
+  static constexpr std::uint32_t kMost = 1024, kEachSecond = 32;  // of one peer: CREATE_CHILD_SA
 
   // False: none of it is left; ask again later.
   [[nodiscard]] bool take(std::uint32_t units, wire::Instant now) {
