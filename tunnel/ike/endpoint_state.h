@@ -58,8 +58,8 @@ struct Peer {
   std::optional<Instant> begun;  // the last time
   std::deque<Octets> staged;     // inner packets until a CHILD SA is there
   std::optional<Instant> failure_told, source_told;
-  WorkAllowance work;             // what it may make us compute with CREATE_CHILD_SA
-  std::string_view down_because;  // what ended the last CHILD SA, when something said so
+  WorkAllowance work;        // what it may make us compute with CREATE_CHILD_SA
+  std::string down_because;  // what ended the last CHILD SA, when something said so
   [[nodiscard]] bool source_allowed(const wire::IpAddress& source) const;
 };
 
