@@ -188,6 +188,7 @@ void DataPlane::settle(Times now, DataPlaneOutputs& out) {
 // Before a place is given up or given on: its number then means nobody, or another.
 void DataPlane::name_events(Times now, DataPlaneOutputs& out) {
   for (auto& event : out.wire.events) {
+    shorten(event.detail);
     remember_problem(event, now);
     const bool unknown = event.kind == tunnel::wire::EventKind::kUnknownPeer;
     out.events.push_back(

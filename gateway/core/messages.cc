@@ -33,4 +33,13 @@ std::vector<BoundSocket> sockets_of(const policy::Plan& plan) {
   return sockets;
 }
 
+void shorten(std::string& detail) {
+  constexpr std::string_view kCut = "...";
+  if (detail.size() <= kLongestDetail) return;
+  std::size_t end = kLongestDetail - kCut.size();
+  while (end > 0 && (static_cast<unsigned char>(detail[end]) & 0xc0) == 0x80) --end;
+  detail.resize(end);
+  detail += kCut;
+}
+
 }  // namespace gateway::core

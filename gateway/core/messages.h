@@ -157,6 +157,11 @@ struct TunnelsConfigured {
   std::string error;
 };
 
+// Octets of a sentence for the record: a peer may bring as many names and networks as it likes into one.
+inline constexpr std::size_t kLongestDetail = 4096;
+// Cut to that, between two characters (UTF-8), and ending in "...".
+void shorten(std::string& detail);
+
 struct TunnelEvent {
   tunnel::wire::EventKind kind = tunnel::wire::EventKind::kTunnelUp;
   std::string facility;  // empty for an unknown peer
@@ -270,7 +275,7 @@ SEKISHO_ENUM_LIMIT(Direction, Direction::kIntoTunnel)
 SEKISHO_ENUM_LIMIT(policy::PermissionKind, policy::PermissionKind::kInside)
 #undef SEKISHO_ENUM_LIMIT
 template <> struct EnumLimit<Refusal> { static constexpr bool valid(auto n) { return n > 0 && n < static_cast<decltype(n)>(Refusal::kCount); } };
-template <> struct EnumLimit<policy::RouteTable> { static constexpr bool valid(auto n) { return n >= 7101 && n <= 7104; } };
+template <> struct EnumLimit<policy::RouteTable> { static constexpr bool valid(auto n) { return policy::is_route_table(n); } };
 template <> struct EnumLimit<config::value::IpProtocol> {
   static constexpr bool valid(auto n) { return n == 1 || n == 6 || n == 17 || n == 58; } };
 

@@ -34,12 +34,12 @@ bool sum_fits(const core::RefusedSum& sum) {
 }
 
 bool event_fits(const core::TunnelEvent& event) {
-  return is_name(event.facility) && event.detail.size() <= kLongestDetail;
+  return is_name(event.facility) && event.detail.size() <= core::kLongestDetail;
 }
 
 bool tunnel_fits(const core::TunnelStatus& tunnel) {
-  return is_name(tunnel.facility) && !tunnel.facility.empty() && tunnel.problem.size() <= kLongestDetail &&
-         tunnel.negotiated.size() <= kLongestDetail;
+  return is_name(tunnel.facility) && !tunnel.facility.empty() && tunnel.problem.size() <= core::kLongestDetail &&
+         tunnel.negotiated.size() <= core::kLongestDetail;
 }
 
 bool counter_fits(const core::Counter& counter) {

@@ -8,7 +8,6 @@
 
 namespace gateway::daemon {
 
-inline constexpr std::size_t kLongestDetail = 4096;     // octets of a sentence for the record
 inline constexpr std::size_t kMostNamedCounters = 256;  // in one report
 
 [[nodiscard]] bool fits(const core::TunnelEvents& events);

@@ -32,8 +32,8 @@ bool report_fits(auto change) {
 
 TEST_CASE("accessd: an event names a facility as one can be named, and says no more than a sentence") {
   CHECK(fits(events("alpha", "no answer")));
-  CHECK(fits(events("", std::string(daemon::kLongestDetail, 'x'))));
-  CHECK_FALSE(fits(events("", std::string(daemon::kLongestDetail + 1, 'x'))));
+  CHECK(fits(events("", std::string(core::kLongestDetail, 'x'))));
+  CHECK_FALSE(fits(events("", std::string(core::kLongestDetail + 1, 'x'))));
   CHECK_FALSE(fits(events("Alpha", "")));
   CHECK_FALSE(fits(events("alpha\n", "")));
   CHECK_FALSE(fits(events(std::string(32, 'a'), "")));
@@ -44,12 +44,31 @@ TEST_CASE("accessd: an event names a facility as one can be named, and says no m
   CHECK_FALSE(fits(many));
 }
 
+// A router that offers hundreds of networks is refused in many words: longer than accessd takes, they would cost
+// tunneld its channel.
+TEST_CASE("accessd: what a tunnel has to say is cut to what is taken, and stays text") {
+  for (const std::string& unit : {std::string("x"), std::string("\xe5\x87\xbd"), std::string("a\xc3\xa9")})
+    for (std::size_t extra = 0; extra < 8; ++extra) {
+      std::string detail(extra, 'y');
+      while (detail.size() <= core::kLongestDetail + 20) detail += unit;
+      core::shorten(detail);
+      CHECK(fits(events("alpha", detail)));
+      CHECK(detail.ends_with("..."));
+      const std::string kept = detail.substr(extra, detail.size() - extra - 3);
+      REQUIRE(kept.size() % unit.size() <= (unit.size() == 3 ? 1u : 0u));  // "a" may stand without its neighbour
+      CHECK(kept.size() > core::kLongestDetail - 20);
+    }
+  std::string whole(core::kLongestDetail, 'x');
+  core::shorten(whole);
+  CHECK(whole == std::string(core::kLongestDetail, 'x'));
+}
+
 TEST_CASE("accessd: a status report has tunnels with names and as many counters as our processes count") {
   CHECK(report_fits([](auto&) {}));
   CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].facility.clear(); }));
   CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].facility = "../alpha"; }));
-  CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].problem.assign(daemon::kLongestDetail + 1, 'x'); }));
-  CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].negotiated.assign(daemon::kLongestDetail + 1, 'x'); }));
+  CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].problem.assign(core::kLongestDetail + 1, 'x'); }));
+  CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].negotiated.assign(core::kLongestDetail + 1, 'x'); }));
   CHECK_FALSE(report_fits([](auto& all) { all.counters[0].name = "guard-in \"x\""; }));
   CHECK_FALSE(report_fits([](auto& all) { all.counters[0].name.clear(); }));
   CHECK_FALSE(report_fits([](auto& all) { all.counters[0].name.assign(65, 'g'); }));
