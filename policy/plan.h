@@ -90,12 +90,14 @@ struct Permission {
 };
 
 enum class RouteTable : std::uint32_t {
-  kFromTunnels = 7101,   // service prefixes only, ends in unreachable
-  kToFacilities = 7102,  // facility prefixes towards sekisho0; only packets from inside and the gateway's own probes
-  kExchange = 7103,      // facilities that offer something in an exchange; chosen by mark
-  kOwnToServices =
-      7104,  // service prefixes, no default; the gateway's own packets, so that no other route leads them out
+  kFromTunnels = 7101,    // service prefixes only, ends in unreachable
+  kToFacilities = 7102,   // facility prefixes towards sekisho0; only packets from inside and the gateway's own probes
+  kExchange = 7103,       // facilities that offer something in an exchange; chosen by mark
+  kOwnToServices = 7104,  // service prefixes, no default; for the gateway's own packets
 };
+[[nodiscard]] constexpr bool is_route_table(std::uint64_t number) {
+  return number >= 7101 && number <= 7104;
+}
 
 struct Route {
   RouteTable table = RouteTable::kFromTunnels;

@@ -47,9 +47,8 @@ std::vector<Route> routes(const config::GatewayConfig& config, const Plan& plan)
 
 std::vector<RoutingRule> routing_rules(const Plan& plan) {
   // Each look-up is followed by a prohibit for the same packets: an emptied table never falls through to a default
-  // route. The gateway's own packets ("lo") go on to the main table, so neither 7102 nor
-  // 7104 has a default. Without 7104 an ICMP error to a service goes where the host's own routes say: outside, in
-  // clear.
+  // route. The gateway's own packets ("lo") go on to the main table, so neither 7102 nor 7104 has a
+  // default. Without 7104 an ICMP error to a service goes where the host's own routes say: outside, in clear.
   return {
       {7100, kTunnelInterface, kExchangeMark, RouteTable::kExchange, false},
       {7101, kTunnelInterface, kExchangeMark, RouteTable::kExchange, true},

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "gateway/os/netlink_socket.h"
+#include "policy/plan.h"
 
 namespace gateway::os {
 namespace {
@@ -65,7 +66,7 @@ bool touches_routing(const nlmsghdr& message) {
   const bool route = message.nlmsg_type == RTM_NEWROUTE || message.nlmsg_type == RTM_DELROUTE;
   if (!route) return true;  // rules, links and addresses are few
   const auto table = number_of(find_attribute(message, sizeof(rtmsg), RTA_TABLE));
-  return table && *table >= 7101 && *table <= 7104;
+  return table && policy::is_route_table(*table);
 }
 
 }  // namespace

@@ -61,10 +61,6 @@ std::unexpected<OsError> failed(int nl_error, const std::string& what) {
   return std::unexpected(OsError{number, number == 0 ? what + ": " + nl_geterror(nl_error) : what});
 }
 
-bool is_ours(std::uint32_t table) {
-  return table >= 7101 && table <= 7104;
-}
-
 Owned<nl_addr> to_kernel(const Prefix& prefix) {
   const auto octets = prefix.address().octets();
   Owned<nl_addr> address(nl_addr_build(prefix.address().is_v4() ? AF_INET : AF_INET6, octets.data(), octets.size()));
@@ -176,7 +172,7 @@ RoutingRule as_value(rtnl_rule* rule) {
 bool is_ours(rtnl_rule* rule) {
   std::uint8_t protocol = 0;
   (void)rtnl_rule_get_protocol(rule, &protocol);
-  return protocol == kProtocol || is_ours(rtnl_rule_get_table(rule));
+  return protocol == kProtocol || policy::is_route_table(rtnl_rule_get_table(rule));
 }
 
 }  // namespace
@@ -202,7 +198,7 @@ OsResult<RoutingState> Routing::read() {
     const Owned<nl_cache> cache(raw);
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
       auto* route = reinterpret_cast<rtnl_route*>(object);
-      if (is_ours(rtnl_route_get_table(route))) state.routes.push_back(as_value(route));
+      if (policy::is_route_table(rtnl_route_get_table(route))) state.routes.push_back(as_value(route));
     }
   }
   std::ranges::sort(state.routes);
