@@ -9,7 +9,6 @@
 #include "policy/compile.h"
 #include "policy/explain.h"
 #include "policy/verify.h"
-#include "tunnel/ike/selectors.h"
 
 namespace gateway::core {
 namespace {
@@ -22,19 +21,18 @@ void add(const std::vector<Diagnostic>& diagnostics, const std::vector<std::stri
     (each.severity == config::Severity::kError ? out.errors : out.warnings).push_back(config::to_text(each, files));
 }
 
-// RFC 7296 3.13: the number of selectors is one octet.
 std::vector<Diagnostic> check_reach(const config::GatewayConfig& config, const policy::Plan& plan) {
   const auto reached = destinations_of(plan);
   std::vector<Diagnostic> found;
   for (const auto& facility : config.facilities) {
     if (facility.tunnel.protocol != config::TunnelProtocol::kIkev2) continue;
     const auto known = reached.find(facility.name.text);
-    if (known == reached.end() || known->second.size() <= tunnel::ike::kMaximumSelectors) continue;
+    const auto fault = known == reached.end() ? std::nullopt : too_many_destinations(known->second.size());
+    if (!fault) continue;
     Diagnostic diagnostic;
     diagnostic.at = facility.tunnel.ikev2.remote_id_at;
     diagnostic.key_path = "facilities." + facility.name.text + ".may_use";
-    diagnostic.message = "facility \"" + facility.name.text + "\" may reach " + std::to_string(known->second.size()) +
-                         " addresses; an IKEv2 tunnel can name " + std::to_string(tunnel::ike::kMaximumSelectors);
+    diagnostic.message = "facility \"" + facility.name.text + "\": " + *fault;
     found.push_back(std::move(diagnostic));
   }
   return found;

@@ -147,6 +147,12 @@ Result<tunnel::ike::Transform, std::string> algorithm_of(std::string_view name) 
                          (meant.empty() ? "" : "; " + meant));
 }
 
+std::optional<std::string> too_many_destinations(std::size_t count) {
+  if (count <= tunnel::ike::kMaximumSelectors) return std::nullopt;
+  return "it may reach " + std::to_string(count) + " addresses; an IKEv2 tunnel can name " +
+         std::to_string(tunnel::ike::kMaximumSelectors);
+}
+
 std::map<std::string_view, std::set<tunnel::wire::Prefix>> destinations_of(const Plan& plan) {
   std::map<std::string_view, std::set<tunnel::wire::Prefix>> reached;
   for (const policy::Permission& permission : plan.permissions) {
@@ -185,10 +191,7 @@ Result<PeerParams, std::string> IkePeers::params_of(const FacilityPlan& facility
   params.local_networks = networks_[facility.name.text];
   for (const policy::NetworkMap& map : facility.networks) params.remote_networks.push_back(map.real);
   params.profile = TRY(profile_of(plan_, peer, now_));
-  constexpr std::size_t kMost = tunnel::ike::kMaximumSelectors;  // RFC 7296 3.13: their number is one octet
-  if (params.local_networks.size() > kMost)
-    return std::unexpected("it may reach " + std::to_string(params.local_networks.size()) +
-                           " addresses; an IKEv2 tunnel can name " + std::to_string(kMost));
+  if (auto fault = too_many_destinations(params.local_networks.size())) return std::unexpected(*std::move(fault));
   return params;
 }
 

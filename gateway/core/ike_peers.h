@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -53,6 +54,9 @@ class IkePeers {
       authentications_;
   std::set<std::array<std::uint8_t, 20>> authorities_;  // of all facilities read so far
 };
+
+// RFC 7296 3.13: a payload counts its selectors in one octet. A sentence when a facility may reach more.
+[[nodiscard]] std::optional<std::string> too_many_destinations(std::size_t count);
 
 // By facility: what the other ends of its permissions are. A reference into the plan.
 [[nodiscard]] std::map<std::string_view, std::set<tunnel::wire::Prefix>> destinations_of(const policy::Plan& plan);

@@ -145,7 +145,7 @@ TEST_CASE("an IKEv2 facility that may reach more addresses than a tunnel can nam
   CHECK(errors_with(200).empty());
   const auto found = errors_with(300);
   REQUIRE(!found.empty());
-  CHECK(found[0].find("facilities.matsumae.may_use: facility \"matsumae\" may reach 30") != std::string::npos);
+  CHECK(found[0].find("facilities.matsumae.may_use: facility \"matsumae\": it may reach 30") != std::string::npos);
 }
 
 TEST_CASE("one identity in two writings at two facilities refuses the configuration") {

@@ -250,9 +250,7 @@ TEST_CASE("ike: an unknown critical payload in the first message is answered, an
 TEST_CASE("ike: INVALID_SYNTAX as an answer is the end of the IKE SA") {
   Scene scene;
   scene.params.lifetimes.child = 100s;
-  scene.up();
-  CHECK(has(scene.begun(kStart + 95s), kCreateChild));
-  scene.peer.at(kStart + 96s);
+  scene.rekeying();
   scene.answer_error(ike::Exchange::kCreateChildSa, kInvalidSyntax);
   CHECK(scene.node.counters().ike_sas == 0);
   CHECK(scene.node.told("INVALID_SYNTAX"));
@@ -262,9 +260,7 @@ TEST_CASE("ike: INVALID_SYNTAX as an answer is the end of the IKE SA") {
 TEST_CASE("ike: who closes the IKE SA puts off what is to be made in it") {
   Scene scene;
   scene.params.lifetimes.ike = 100s;
-  scene.up();
-  CHECK(has(scene.begun(kStart + 95s), kCreateChild));
-  scene.peer.at(kStart + 96s);
+  scene.rekeying();
   scene.answer_error(ike::Exchange::kCreateChildSa, kNoProposal);
   scene.node.take_sent();
   scene.peer.at(kStart + 101s);
@@ -279,9 +275,7 @@ TEST_CASE("ike: a CHILD SA that the peer deletes while we rekey it is not made a
   Scene scene;
   scene.params.lifetimes.child = 100s;
   scene.params.endpoint = scene.peer.from;
-  scene.up();
-  CHECK(has(scene.begun(kStart + 95s), kCreateChild));
-  scene.peer.at(kStart + 96s);
+  scene.rekeying();
   scene.peer.ask(ike::Exchange::kInformational, {ScriptedPeer::deletes({0x11223344})});
   scene.answer_error(ike::Exchange::kCreateChildSa, kChildNotFound, {1, 2, 3, 4});
   for (const Sent& sent : scene.node.take_sent()) CHECK(sent.bytes[18] != kInit);
@@ -355,9 +349,7 @@ TEST_CASE("ike: that there is a NAT is told to who has proven itself, and to nob
 TEST_CASE("ike: an SA that is being closed ends with the configuration as any other") {
   Scene scene;
   scene.params.lifetimes.ike = 100s;
-  scene.up();
-  CHECK(has(scene.begun(kStart + 95s), kCreateChild));
-  scene.peer.at(kStart + 96s);
+  scene.rekeying();
   scene.answer_error(ike::Exchange::kCreateChildSa, kNoProposal);
   scene.node.on_deadline(kStart + 101s);  // the Delete, which the peer does not answer
   scene.node.take_sent();

@@ -264,4 +264,22 @@ class Pair {
   std::priority_queue<Flight, std::vector<Flight>, std::greater<>> flights_;
 };
 
+// For many pairs between two nodes: one of two ends with that number, each with a network of its own on the other side.
+inline ike::PeerParams numbered(const std::string& own, const std::string& other, std::uint32_t number) {
+  const std::string net = "10." + std::to_string(number / 250) + "." + std::to_string(number % 250) + ".0/24";
+  ike::PeerParams peer = Pair::peer(own + std::to_string(number), other + std::to_string(number), "172.16.0.0/24", net);
+  peer.id = {number};
+  return peer;
+}
+
+// No bound of first messages: for who measures, not for who is attacked.
+inline ike::EndpointParams without_admission() {
+  ike::EndpointParams params;
+  params.admission.cookies_from_rate = params.admission.rate_of_source = UINT32_MAX;
+  params.admission.cookies_from = params.admission.cookies_from_source = SIZE_MAX;
+  params.admission.most = params.admission.most_of_source = params.admission.most_of_network = SIZE_MAX;
+  params.admission.work = UINT32_MAX;
+  return params;
+}
+
 }  // namespace ike_sim

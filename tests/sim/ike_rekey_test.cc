@@ -193,7 +193,8 @@ TEST_CASE("ike: an IKE SA that both ends delete at the same moment is gone, and 
   CHECK(pair.b.endpoint->ike_sas() == 1);
 }
 
-// RFC 7296 2.1, 2.3: the Delete of an SA that is gone here is repeated, behind a request that was still open.
+// tunnel/ike/farewell.cc, RFC 7296 2.1, 2.3: the Delete of an SA that is gone here is repeated, behind a request that
+// was still open.
 TEST_CASE("ike: a removed peer hears of it also when datagrams are lost, and when a request was on its way") {
   for (const bool busy : {false, true}) {
     Pair pair;

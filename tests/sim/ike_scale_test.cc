@@ -16,21 +16,10 @@ std::size_t allocated() {
   return mallinfo2().uordblks;
 }
 
-ike::PeerParams numbered(const std::string& own, const std::string& other, std::uint32_t number) {
-  const std::string net = "10." + std::to_string(number / 250) + "." + std::to_string(number % 250) + ".0/24";
-  ike::PeerParams peer = Pair::peer(own + std::to_string(number), other + std::to_string(number), "172.16.0.0/24", net);
-  peer.id = {number};
-  return peer;
-}
-
 }  // namespace
 
 TEST_CASE("ike: an established pair costs at most 32 KiB at each end") {
-  ike::EndpointParams params;
-  params.admission.cookies_from_rate = params.admission.rate_of_source = UINT32_MAX;
-  params.admission.cookies_from = params.admission.cookies_from_source = SIZE_MAX;
-  params.admission.most = params.admission.most_of_source = params.admission.most_of_network = SIZE_MAX;
-  Pair pair({}, params);
+  Pair pair({}, without_admission());
   for (std::uint32_t number = 1; number <= kPairs; ++number) pair.b.set_peer(numbered("gw", "rtx", number), pair.now);
   const std::size_t before = allocated();
   for (std::uint32_t number = 1; number <= kPairs; ++number) {

@@ -1,6 +1,8 @@
 // One endpoint of ours that answers, and one scripted peer.
 #pragma once
 
+#include <catch2/catch.hpp>
+
 #include "tests/sim/ike_scripted_peer.h"
 
 namespace ike_sim {
@@ -19,6 +21,14 @@ struct Scene {
     node.set_peer(params, kStart);
     peer.init();
     return peer.ask(ike::Exchange::kAuth, peer.auth());
+  }
+  // Established, and at 95 s the node has asked for a rekeying that the peer has not answered yet; the peer stands at
+  // 96 s.
+  void rekeying() {
+    up();
+    const auto asked = begun(kStart + 95s);
+    REQUIRE(std::ranges::find(asked, 36) != asked.end());  // CREATE_CHILD_SA
+    peer.at(kStart + 96s);
   }
   // Types of the exchanges that the node begins until then.
   std::vector<int> begun(Instant until, tunnel::wire::Duration step = 1s) {

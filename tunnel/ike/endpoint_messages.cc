@@ -62,7 +62,7 @@ void Endpoint::State::receive_ike(const wire::OuterDatagram& datagram, const Doo
   IkeSa* const sa = sa_by_spi(header->from_initiator ? header->responder_spi : header->initiator_spi);
   const bool ours = sa != nullptr && sa->initiator != header->from_initiator &&
                     sa->spis == SpiPair{header->initiator_spi, header->responder_spi};
-  if (!ours) return hear_answer(*header, turn), turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  if (!ours) return hear_answer(*header, turn);
   receive_protected(*sa, datagram, in, *header, turn);
 }
 

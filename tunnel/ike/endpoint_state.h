@@ -165,6 +165,7 @@ struct Endpoint::State {
   // exchange_init.cc
   void begin(Peer& peer, Turn turn);
   void send_init(IkeSa& sa, Turn turn);
+  [[nodiscard]] bool some_peer_at(const wire::IpAddress& source) const;
   void receive_init_request(const Incoming& message, Turn turn);
   void answer_init(const Incoming& message, const IkeChoice& choice, Turn turn);
   void answer_critical(const Incoming& message, std::uint8_t payload, Turn turn);

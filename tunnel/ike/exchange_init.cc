@@ -107,6 +107,10 @@ Result<IkeChoice, NegotiationFailure> Endpoint::State::choose(std::span<const Pr
   return std::unexpected(std::move(failure));
 }
 
+bool Endpoint::State::some_peer_at(const wire::IpAddress& source) const {
+  return std::ranges::any_of(peers, [&](const auto& entry) { return entry.second->source_allowed(source); });
+}
+
 void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   const Digest digest = digest_of(message.datagram);
   if (const auto known = first_messages.find(digest); known != first_messages.end())
@@ -126,9 +130,7 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
     case Admission::Verdict::kAccept:
       break;
   }
-  const bool known =
-      std::ranges::any_of(peers, [&](const auto& entry) { return entry.second->source_allowed(source); });
-  if (!known) {
+  if (!some_peer_at(source)) {
     admission.closed(source);
     return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   }
@@ -148,9 +150,7 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
 void Endpoint::State::answer_critical(const Incoming& message, std::uint8_t payload, Turn turn) {
   const wire::IpAddress& source = message.path.remote.address;
   turn.out.drops.add(wire::Drop::kMalformed);
-  const bool known =
-      std::ranges::any_of(peers, [&](const auto& entry) { return entry.second->source_allowed(source); });
-  if (!known || admission.judge(source, false, turn.now) != Admission::Verdict::kAccept) return;
+  if (!some_peer_at(source) || admission.judge(source, false, turn.now) != Admission::Verdict::kAccept) return;
   admission.closed(source);
   answer_plain(message, NotifyType::kUnsupportedCriticalPayload, std::array{payload}, turn);
 }

@@ -35,7 +35,8 @@ void Endpoint::State::part_from(IkeSa& sa, Turn turn) {
 // Not authenticated, for the keys are gone: the worst a forger does is to end our repeating.
 void Endpoint::State::hear_answer(const Header& header, Turn turn) {
   const auto found = farewells.find(header.from_initiator ? header.responder_spi : header.initiator_spi);
-  if (!header.response || found == farewells.end() || !found->second.requests.awaits(header.message_id)) return;
+  if (!header.response || found == farewells.end() || !found->second.requests.awaits(header.message_id))
+    return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   Farewell& words = found->second;
   farewell_deadlines.erase({words.requests.deadline(), found->first});
   words.requests.answered();
