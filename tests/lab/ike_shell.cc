@@ -160,6 +160,7 @@ class Shell {
     };
     life("ike-life", params.lifetimes.ike);
     life("child-life", params.lifetimes.child);
+    life("rekey-margin", params.lifetimes.margin);
     return params;
   }
 

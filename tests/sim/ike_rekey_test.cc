@@ -77,6 +77,41 @@ TEST_CASE("ike: either side rekeys the IKE SA and no packet is lost") {
   }
 }
 
+TEST_CASE("ike: rekeying begins a margin before the end, and after the first tenth of a life at the earliest") {
+  for (const auto& [margin, least, most] :
+       {std::tuple{0s, 80s, 90s}, {5s, 80s, 90s}, {40s, 53s, 60s}, {1000s, 8s, 10s}}) {
+    for (int round = 0; round < 4; ++round) {
+      Pair pair;
+      pair.a_at_b.lifetimes = lives(100s, 100s);
+      pair.a_at_b.lifetimes.margin = margin;
+      pair.connect(1s);
+      const auto before = pair.a.counters().handshakes;
+      const Instant begun = pair.now;
+      pair.run(begun + least - 2s);
+      CHECK(pair.a.counters().handshakes == before);
+      pair.run(begun + most);
+      CHECK(pair.a.counters().handshakes > before);
+      CHECK(rekeyed(pair.a) == 1);
+    }
+  }
+}
+
+TEST_CASE("ike: rekeying each second for ten minutes, from one end and from both") {
+  for (const bool both : {false, true}) {
+    Pair pair;
+    for (ike::PeerParams* const params : {&pair.a_at_b, &pair.b_at_a}) {
+      if (params == &pair.b_at_a && !both) continue;
+      params->lifetimes = lives(10s, 10s);
+      params->lifetimes.margin = 9s;
+    }
+    pair.connect(1s);
+    run_with_packets(pair, 600s, 5ms);
+    CHECK(rekeyed(pair.a) >= 590);
+    pair.run(pair.now + 6s);
+    check_settled(pair);
+  }
+}
+
 // RFC 7296 2.8.1, 2.25: with equal lives below a second both ends meet all the time, in every order of messages.
 TEST_CASE("ike: both ends rekey both SAs all the time; they settle on one of each and lose nothing") {
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {

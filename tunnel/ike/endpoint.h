@@ -71,6 +71,7 @@ struct Lifetimes {
   Duration liveness = std::chrono::seconds(30);        // of silence, then the peer is asked (RFC 7296 2.4); zero: never
   Duration keepalive = std::chrono::seconds(20);       // to a NAT in front of us (RFC 3948 4)
   Duration retry = std::chrono::seconds(10);           // after a failed attempt of ours
+  Duration margin{};  // rekeying begins at least this long before the end, and after 80 to 90 % of the life in any case
   friend bool operator==(const Lifetimes&, const Lifetimes&) = default;
 };
 

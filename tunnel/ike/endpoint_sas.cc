@@ -83,8 +83,11 @@ void Endpoint::State::belongs_to(IkeSa& sa, Peer& peer) {
   peer.sas.push_back(sa.local());
 }
 
-Instant Endpoint::State::soon(Instant from, Duration life) {
-  return from + life / 100 * (80 + rng.below(11));  // 80 to 90 %: both ends seldom rekey at once (RFC 7296 2.8)
+// A part of it by chance: both ends seldom rekey at once (RFC 7296 2.8).
+Instant Endpoint::State::soon(Instant from, Duration life, Duration margin) {
+  const Duration before_the_end = std::max(life / 10, std::min(margin, life / 10 * 9));
+  const Duration earliest = (life - before_the_end) / 9 * 8;
+  return from + earliest + (life - before_the_end - earliest) / 10 * rng.below(11);
 }
 
 // RFC 7296 2.25: not at once again, and well before the end.
@@ -105,7 +108,7 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
   sa.phase = IkeSa::Phase::kEstablished;
   sa.handshake.reset();
   sa.authenticated.reset();
-  sa.rekey = soon(turn.now, peer.params.lifetimes.ike);
+  sa.rekey = soon(turn.now, peer.params.lifetimes.ike, peer.params.lifetimes.margin);
   sa.ends = turn.now + peer.params.lifetimes.ike;
   keep_mapping(sa, turn);
   peer.path = sa.path;
@@ -147,7 +150,7 @@ ChildSa* Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const Chil
   if (faults.tell_keys) faults.tell_keys(told_esp_key(child.in_spi, child.suite, in_key));
 #endif
   child.order = ++last_order;
-  child.rekey = soon(turn.now, peer.params.lifetimes.child);
+  child.rekey = soon(turn.now, peer.params.lifetimes.child, peer.params.lifetimes.margin);
   child.ends = turn.now + peer.params.lifetimes.child;
   child_spis[child.in_spi] = sa.local();
   sa.children.push_back(std::move(child));
@@ -189,6 +192,16 @@ void Endpoint::State::retire(IkeSa& sa, Turn turn) {
   sa.close_wanted = false;  // it is closed: its end is not a Delete of ours
   if (sa.requests.outstanding()) sa.requests.answered();
   sa.exchanging = {};
+  if (Peer* const peer = peer_of(sa)) forget_repeating(*peer);
+}
+
+// A peer that rekeys every second would else have no room for the next IKE SA.
+void Endpoint::State::forget_repeating(Peer& peer) {
+  std::size_t kept = 0;
+  for (const Spi spi : std::views::reverse(peer.sas)) {  // the newest first
+    IkeSa& sa = *sas.at(spi);
+    if (sa.phase == IkeSa::Phase::kRefused && ++kept > kRepeatingOfPeer) bury(sa);
+  }
 }
 
 void Endpoint::State::bury(IkeSa& sa) {

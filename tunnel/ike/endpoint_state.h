@@ -26,9 +26,10 @@ inline constexpr Duration kLinger = std::chrono::seconds(5);  // of an old inbou
 inline constexpr Duration kRepeatFor =
     std::chrono::seconds(30);  // a last answer is kept for the peer's retransmissions
 inline constexpr Duration kAttemptLimit = std::chrono::minutes(5);  // of an IKE SA we begin, keyd's silence included
-inline constexpr std::size_t kMostRefused = 1024;  // refused strangers that still repeat their last answer
-inline constexpr std::size_t kAllSasOfPeer = 16;   // with those replaced and those that repeat their last answer
-inline constexpr std::size_t kSasOfPeer = 3;       // established at once; the oldest goes
+inline constexpr std::size_t kMostRefused = 1024;    // refused strangers that still repeat their last answer
+inline constexpr std::size_t kAllSasOfPeer = 16;     // with those replaced and not yet deleted
+inline constexpr std::size_t kRepeatingOfPeer = 16;  // of its SAs that have ended: the oldest are forgotten
+inline constexpr std::size_t kSasOfPeer = 3;         // established at once; the oldest goes
 inline constexpr std::size_t kStagedPackets = 128;
 inline constexpr std::size_t kNonceSize = 32;  // RFC 7296 2.10: half the key of any prf here
 
@@ -287,9 +288,10 @@ struct Endpoint::State {
   void bury(IkeSa& sa);
   [[nodiscard]] std::uint32_t new_child_spi();
   void remove_peer(Peer& peer, Turn turn);
+  void forget_repeating(Peer& peer);  // beyond kRepeatingOfPeer
   void count_profile(const Profile& profile, bool added);
   [[nodiscard]] Instant after_a_pause(Instant now, Instant end);
-  [[nodiscard]] Instant soon(Instant from, Duration life);  // soft end of a life, not the same for all
+  [[nodiscard]] Instant soon(Instant from, Duration life, Duration margin);  // soft end of a life, not the same for all
 
   // peer_change.cc
   void set_peer(const PeerParams& wanted, Turn turn);

@@ -36,7 +36,7 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.proof = old.proof, sa.ppk_key = old.ppk_key;
   sa.install_keys(rekeyed_skeyseed(old.suite.prf, old.keys.d, what.secret, what.nonces), what.nonces);
   sa.phase = IkeSa::Phase::kEstablished;
-  sa.rekey = soon(turn.now, peer.params.lifetimes.ike);
+  sa.rekey = soon(turn.now, peer.params.lifetimes.ike, peer.params.lifetimes.margin);
   sa.ends = turn.now + peer.params.lifetimes.ike;
   ++peer.counters.handshakes;
   peer.counters.last_handshake = turn.now;
@@ -65,7 +65,7 @@ void Endpoint::State::answer_rekey_ike(IkeSa& sa, const CreateChildPayloads& ask
   Peer& peer = *peer_of(sa);
   // One rival of our own rekeying is enough, and no peer needs more IKE SAs than a handful.
   const bool rivals = sa.exchanging.kind == Kind::kRekeyIke && sa.exchanging.rival != 0;
-  if (rivals || peer.sas.size() >= kAllSasOfPeer)
+  if (rivals || living(peer) >= kAllSasOfPeer)
     return respond_error(sa, Exchange::kCreateChildSa, NotifyType::kTemporaryFailure, {}, turn);
   const auto choice = choose_ike(asked.proposals, peer.params.profile, asked.key_exchange->group, true);
   if (!choice && choice.error().reason == NegotiationFailure::Reason::kInvalidKe)

@@ -115,11 +115,11 @@ void Endpoint::State::bar(ChildSa& child) {
 // A longer life begins with the next rekeying.
 void Endpoint::State::shorten(const Peer& peer, IkeSa& sa, Turn turn) {
   const Lifetimes& lives = peer.params.lifetimes;
-  sa.rekey = std::min(sa.rekey, soon(turn.now, lives.ike));
+  sa.rekey = std::min(sa.rekey, soon(turn.now, lives.ike, lives.margin));
   sa.ends = std::min(sa.ends, turn.now + lives.ike);
   for (ChildSa& child : sa.children) {
     if (child.phase != ChildSa::Phase::kUsed) continue;
-    child.rekey = std::min(child.rekey, soon(turn.now, lives.child));
+    child.rekey = std::min(child.rekey, soon(turn.now, lives.child, lives.margin));
     child.ends = std::min(child.ends, turn.now + lives.child);
   }
 }
