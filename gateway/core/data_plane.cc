@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "gateway/core/cutter.h"
 #include "gateway/core/mss.h"
 #include "gateway/core/refused_packet.h"
 #include "gateway/core/too_big.h"
@@ -88,8 +89,6 @@ void DataPlane::from_tun(std::span<const TunPacket> batch, Times now, DataPlaneO
 void DataPlane::send_one(const TunPacket& packet, Times now, DataPlaneOutputs& out) {
   Refused refused{Direction::kIntoTunnel, Refusal::kNotConfigured, nullptr, packet.bytes};
   if (!configured_) return refuse(refused, now);
-  refused.reason = Refusal::kSuperPacket;
-  if (packet.segmentation.kind != tunnel::wire::Segmentation::Kind::kNone) return refuse(refused, now);
   auto parsed = parse_inner(packet.bytes);
   if (!parsed) return refused.reason = parsed.error(), refuse(refused, now);
   refused.facility = facility_at(guard_.facility_of(parsed->flow.destination));
@@ -127,7 +126,10 @@ std::string DataPlane::other_end(const RefusedPacket& packet, const Facility* fa
 Refusal DataPlane::emit(const TunPacket& packet, Facility& facility, InnerPacketView& view, Times now,
                         DataPlaneOutputs& out) {
   if (const Refusal refusal = judge_egress(facility, view, now); refusal != Refusal::kNone) return refusal;
-  if (view.total_length > facility.mtu) {
+  const bool super = packet.segmentation.kind != tunnel::wire::Segmentation::Kind::kNone;
+  const std::size_t largest =
+      super ? largest_segment(view, packet.bytes, packet.segmentation) : std::size_t{view.total_length};
+  if (largest > facility.mtu) {
     answer_too_big(facility, packet, view, now, out);
     return Refusal::kTooBig;
   }
@@ -135,8 +137,15 @@ Refusal DataPlane::emit(const TunPacket& packet, Facility& facility, InnerPacket
   if (facility.translation.translates())
     if (const Refusal refusal = facility.translation.to_real(packet.bytes, view); refusal != Refusal::kNone)
       return refusal;
-  tunnels_.send(facility.tunnel, {facility.id, packet.bytes.first(view.total_length), packet.segmentation}, now.boot,
-                out.wire);
+  if (!super) {
+    tunnels_.send(facility.tunnel, {facility.id, packet.bytes.first(view.total_length), {}}, now.boot, out.wire);
+    return Refusal::kNone;
+  }
+  segments_.clear();
+  if (const Refusal refusal = cut(view, packet.bytes, packet.segmentation, out.wire.arena, segments_);
+      refusal != Refusal::kNone)
+    return refusal;
+  for (const Bytes segment : segments_) tunnels_.send(facility.tunnel, {facility.id, segment, {}}, now.boot, out.wire);
   return Refusal::kNone;
 }
 

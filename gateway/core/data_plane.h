@@ -33,7 +33,7 @@ struct TunPacket {
 
 struct DataPlaneOutputs {
   tunnel::wire::Outputs wire;                        // transmits and key requests; deliveries and events are consumed
-  std::vector<tunnel::wire::ConstBytes> tun_writes;  // into the batch given, or into wire.arena
+  std::vector<tunnel::wire::Bytes> tun_writes;  // whole packets, in the batch given or in wire.arena
   std::vector<TunnelEvent> events;                   // with the facility's name of the moment they happened
   void clear() { wire.clear(), tun_writes.clear(), events.clear(); }
 };
@@ -158,6 +158,7 @@ class DataPlane {
   std::vector<std::uint32_t> free_places_;
   std::vector<std::uint32_t> by_guard_index_;
   FragmentTable fragments_;
+  std::vector<tunnel::wire::Bytes> segments_;  // of the super-packet at hand
   std::uint64_t durable_timestamps_ = 0;
   RefusalCounts refused_in_, refused_out_;
   RefusalLog refusals_;  // the place of a facility is its PeerId + 1

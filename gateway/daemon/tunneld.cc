@@ -62,7 +62,7 @@ void Tunneld::serve_tun() {
     if (packets.empty()) return;
     plane_.from_tun(packets, now_, out_);
     flush();
-    if (packets.size() < os::TunQueue::kBatch / 2) return;
+    if (!tun_->more()) return;
   }
 }
 
@@ -72,14 +72,14 @@ void Tunneld::serve_socket(os::UdpSocket& socket) {
     if (datagrams.empty()) return;
     plane_.from_outside(datagrams, now_, out_);
     flush();
-    if (datagrams.size() < os::UdpSocket::kBatch / 2) return;
+    if (!socket.more()) return;
   }
 }
 
 // After every call into the data plane, before the buffers of its batch are used again.
 void Tunneld::flush() {
   flush_transmits();
-  if (tun_) tun_->write(out_.tun_writes);
+  if (tun_) tun_->write(coalescer_.join(out_.tun_writes, tun_->joins()));
   for (auto& event : out_.events) events_.push(std::move(event));
   ask_keyd();
   out_.clear();

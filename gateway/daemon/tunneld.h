@@ -67,6 +67,7 @@ class Tunneld {
   core::DataPlaneOutputs out_;
   core::Times now_;
   std::optional<os::TunQueue> tun_;
+  core::Coalescer coalescer_;
   struct Outside {
     core::BoundSocket bound;
     std::optional<os::UdpSocket> socket;  // none: that address or port is no longer ours

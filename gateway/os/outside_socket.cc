@@ -18,6 +18,7 @@ using config::value::IpAddress;
 using config::value::SocketAddress;
 
 constexpr int kBufferOctets = 4 << 20;
+constexpr int kOn = 1;
 
 struct Option {
   int level, name, value;
@@ -78,6 +79,8 @@ OsResult<FileDescriptor> bind_socket(const SocketAddress& address, int type, int
   if (!v4 && type == SOCK_RAW) options = options.subspan(1);  // a raw socket has one family by itself
   if (auto set = set_options(socket.number(), options, name); !set) return std::unexpected(set.error());
   widen_buffers(socket.number());
+  if (type == SOCK_DGRAM)
+    (void)setsockopt(socket.number(), IPPROTO_UDP, UDP_GRO, &kOn, sizeof kOn);  // without it: one by one
   const auto kernel = to_kernel(address);
   if (bind(socket.number(), reinterpret_cast<const sockaddr*>(&kernel.storage), kernel.size) != 0)
     return std::unexpected(OsError{

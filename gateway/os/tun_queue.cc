@@ -1,4 +1,4 @@
-// One system call a packet: a TUN has no batch call. Whole super-packets come with the offload work.
+// One system call a packet or super-packet: a TUN has no batch call.
 #include "gateway/os/tun_queue.h"
 
 #include <linux/if.h>
@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "gateway/core/checksum.h"
 
@@ -25,10 +26,12 @@ struct VirtioHeader {
 };
 static_assert(sizeof(VirtioHeader) == 10);
 constexpr std::uint8_t kNeedsChecksum = 1;
-constexpr std::uint8_t kGsoNone = 0, kGsoTcpV4 = 1, kGsoTcpV6 = 4, kGsoEcn = 0x80;
-constexpr std::size_t kLongestHeader = 12;  // with the buffer count
+constexpr std::uint8_t kGsoNone = 0, kGsoTcpV4 = 1, kGsoTcpV6 = 4, kGsoUdp = 5, kGsoEcn = 0x80;
+constexpr unsigned kUso4 = 0x20, kUso6 = 0x40;  // TUN_F_USO4 and 6 of Linux 6.2, which older headers do not name
+constexpr std::size_t kLongestHeader = 12;      // with the buffer count
 
-Segmentation::Kind kind_of(std::uint8_t gso_type) {
+// Nothing: a kind we did not ask for (UFO, or a later one).
+std::optional<Segmentation::Kind> kind_of(std::uint8_t gso_type) {
   switch (gso_type & ~kGsoEcn) {
     case kGsoNone:
       return Segmentation::Kind::kNone;
@@ -36,9 +39,25 @@ Segmentation::Kind kind_of(std::uint8_t gso_type) {
       return Segmentation::Kind::kTcpV4;
     case kGsoTcpV6:
       return Segmentation::Kind::kTcpV6;
-    default:
+    case kGsoUdp:
       return Segmentation::Kind::kUdp;
+    default:
+      return std::nullopt;
   }
+}
+
+// One complete packet with good checksums, or a super-packet whose checksums the kernel makes.
+VirtioHeader header_for(const Segmentation& segmentation) {
+  if (segmentation.kind == Segmentation::Kind::kNone) return {};
+  const std::uint8_t type = segmentation.kind == Segmentation::Kind::kTcpV4   ? kGsoTcpV4
+                            : segmentation.kind == Segmentation::Kind::kTcpV6 ? kGsoTcpV6
+                                                                              : kGsoUdp;
+  return {kNeedsChecksum,
+          type,
+          segmentation.header_length,
+          segmentation.segment_size,
+          segmentation.checksum_start,
+          segmentation.checksum_offset};
 }
 
 // The kernel left the transport checksum to the device: the field holds the pseudo-header sum. False: outside the
@@ -52,12 +71,12 @@ bool complete_checksum(tunnel::wire::Bytes packet, std::size_t start, std::size_
 
 }  // namespace
 
-TunQueue::TunQueue(FileDescriptor tun, std::size_t header)
-    : tun_(std::move(tun)), header_(header), buffer_(kBatch * (kLargest + kLongestHeader)) {
+TunQueue::TunQueue(FileDescriptor tun, std::size_t header, TunOffloads offloads)
+    : tun_(std::move(tun)), header_(header), offloads_(offloads), buffer_(kBatchOctets + kLargest) {
   packets_.reserve(kBatch);
 }
 
-OsResult<TunQueue> TunQueue::adopt(FileDescriptor tun) {
+OsResult<TunQueue> TunQueue::adopt(FileDescriptor tun, TunOffloads wanted) {
   ifreq request{};
   if (ioctl(tun.number(), TUNGETIFF, &request) != 0) return std::unexpected(OsError{errno, "TUNGETIFF"});
   int header = 0;
@@ -65,20 +84,29 @@ OsResult<TunQueue> TunQueue::adopt(FileDescriptor tun) {
     return std::unexpected(OsError{errno, "TUNGETVNETHDRSZ"});
   if (header < 0 || static_cast<std::size_t>(header) > kLongestHeader)
     return std::unexpected(OsError{0, "the TUN's header has an unknown length"});
-  if (ioctl(tun.number(), TUNSETOFFLOAD, 0ul) != 0) return std::unexpected(OsError{errno, "TUNSETOFFLOAD"});
-  return TunQueue(std::move(tun), static_cast<std::size_t>(header));
+  const auto ask = [&](TunOffloads offloads) {
+    unsigned long bits = offloads.tcp || offloads.udp ? TUN_F_CSUM : 0;
+    if (offloads.tcp) bits |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    if (offloads.udp) bits |= kUso4 | kUso6;
+    return ioctl(tun.number(), TUNSETOFFLOAD, bits) == 0;
+  };
+  if (header == 0) wanted = {};
+  for (const TunOffloads offloads : {wanted, TunOffloads{wanted.tcp, false}, TunOffloads{}})
+    if (ask(offloads)) return TunQueue(std::move(tun), static_cast<std::size_t>(header), offloads);
+  return std::unexpected(OsError{errno, "TUNSETOFFLOAD"});
 }
 
 std::span<const core::TunPacket> TunQueue::read() {
   packets_.clear();
-  for (std::size_t slot = 0; slot < kBatch && read_one(slot); ++slot) {
+  used_ = 0;
+  while (packets_.size() < kBatch && used_ < kBatchOctets && read_one()) {
   }
   return packets_;
 }
 
 // False: nothing more there.
-bool TunQueue::read_one(std::size_t slot) {
-  std::uint8_t* const at = buffer_.data() + slot * (kLargest + kLongestHeader);
+bool TunQueue::read_one() {
+  std::uint8_t* const at = buffer_.data() + used_;
   VirtioHeader header;
   std::array<std::uint8_t, kLongestHeader> rest;
   std::array<iovec, 3> vectors{{{&header, std::min(header_, sizeof header)},
@@ -88,24 +116,32 @@ bool TunQueue::read_one(std::size_t slot) {
   if (got < 0) return errno == EINTR;
   ++counters_.read;
   if (static_cast<std::size_t>(got) <= header_) return ++counters_.malformed, true;
+  const auto kind = kind_of(header.gso_type);
+  if (!kind) return ++counters_.malformed, true;
   core::TunPacket packet;
   packet.bytes = {at, static_cast<std::size_t>(got) - header_};
-  packet.segmentation.kind = kind_of(header.gso_type);
+  packet.segmentation.kind = *kind;
   packet.segmentation.segment_size = header.segment_size;
   packet.segmentation.header_length = header.header_length;
   if ((header.flags & kNeedsChecksum) != 0 && packet.segmentation.kind == Segmentation::Kind::kNone &&
       !complete_checksum(packet.bytes, header.checksum_start, header.checksum_offset))
     return ++counters_.malformed, true;
   packets_.push_back(packet);
+  used_ += packet.bytes.size();
   return true;
 }
 
-void TunQueue::write(std::span<const tunnel::wire::ConstBytes> packets) {
-  std::array<std::uint8_t, kLongestHeader> header{};  // one complete packet, checksums good
-  for (const tunnel::wire::ConstBytes packet : packets) {
-    std::array<iovec, 2> vectors{{{header.data(), header_}, {const_cast<std::uint8_t*>(packet.data()), packet.size()}}};
-    const ssize_t put = writev(tun_.number(), vectors.data(), static_cast<int>(vectors.size()));
-    put < 0 ? ++counters_.write_failed : ++counters_.written;
+void TunQueue::write(std::span<const core::TunWrite> writes) {
+  std::array<iovec, core::Coalescer::kMostPieces + 2> vectors;
+  const std::array<std::uint8_t, kLongestHeader> rest{};
+  for (const core::TunWrite& write : writes) {
+    VirtioHeader header = header_for(write.segmentation);
+    vectors[0] = {&header, std::min(header_, sizeof header)};
+    vectors[1] = {const_cast<std::uint8_t*>(rest.data()), header_ > sizeof header ? header_ - sizeof header : 0};
+    std::size_t used = 2;
+    for (const auto piece : write.pieces) vectors[used++] = {const_cast<std::uint8_t*>(piece.data()), piece.size()};
+    const ssize_t put = writev(tun_.number(), vectors.data(), static_cast<int>(used));
+    (put < 0 ? counters_.write_failed : counters_.written) += write.pieces.size();
   }
 }
 

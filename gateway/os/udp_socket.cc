@@ -1,8 +1,10 @@
 // Control messages: local address in and out (a gateway has several), TOS or traffic class in and out (RFC 6040).
 #include "gateway/os/udp_socket.h"
 
+#include <netinet/udp.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -58,8 +60,12 @@ std::uint8_t ecn_of(const cmsghdr& control) {
   return static_cast<std::uint8_t>(value & 3);
 }
 
-void read_control(const cmsghdr& control, OuterDatagram& datagram) {
-  if (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_PKTINFO) {
+void read_control(const cmsghdr& control, OuterDatagram& datagram, std::size_t& segment) {
+  if (control.cmsg_level == SOL_UDP && control.cmsg_type == UDP_GRO) {
+    int size = 0;  // octets of each datagram but the last
+    std::memcpy(&size, CMSG_DATA(&control), sizeof size);
+    segment = size > 0 ? static_cast<std::size_t>(size) : 0;
+  } else if (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_PKTINFO) {
     in_pktinfo info;
     std::memcpy(&info, CMSG_DATA(&control), sizeof info);
     datagram.path.local = from_kernel(info.ipi_addr);
@@ -97,19 +103,28 @@ void put_source(msghdr& message, const IpAddress& local) {
 
 }  // namespace
 
-UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t index)
+UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t index, bool segment)
     : socket_(std::move(socket)),
       bound_(bound),
       index_(index),
       in_(std::make_unique<Batch>()),
-      out_(std::make_unique<Batch>()),
-      buffer_(kBatch * kLargest) {
-  datagrams_.reserve(kBatch);
+      out_(std::make_unique<Batch>()) {
+  const auto value_of = [&](int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(socket_.number(), SOL_UDP, option, &value, &size) == 0 ? value : -1;
+  };
+  const bool udp = bound_.port != 0;
+  offloads_.segment = udp && segment && value_of(UDP_SEGMENT) >= 0;  // known: each call says how long
+  offloads_.gro = udp && value_of(UDP_GRO) > 0;                      // asked for when it was bound
+  buffer_.resize(offloads_.gro ? kReceived * kLargestReceived : kBatch * kLargest);
+  datagrams_.reserve(kReceived * kMostSegments);
 }
 
 void UdpSocket::prepare_receive() {
-  for (std::size_t i = 0; i < kBatch; ++i) {
-    in_->vectors[i] = {buffer_.data() + i * kLargest, kLargest};
+  const std::size_t room = offloads_.gro ? kLargestReceived : kLargest;
+  for (std::size_t i = 0; i < buffer_.size() / room; ++i) {
+    in_->vectors[i] = {buffer_.data() + i * room, room};
     msghdr& header = in_->messages[i].msg_hdr;
     header = {};
     header.msg_name = &in_->names[i], header.msg_namelen = sizeof in_->names[i];
@@ -121,7 +136,9 @@ void UdpSocket::prepare_receive() {
 std::span<const OuterDatagram> UdpSocket::receive() {
   datagrams_.clear();
   prepare_receive();
-  const int got = recvmmsg(socket_.number(), in_->messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+  const unsigned most = offloads_.gro ? kReceived : kBatch;
+  const int got = recvmmsg(socket_.number(), in_->messages.data(), most, MSG_DONTWAIT, nullptr);
+  messages_ = got > 0 ? static_cast<std::size_t>(got) : 0;
   // An error is either "nothing there" or a queued ICMP error of an earlier transmit: taken off by this call.
   for (int i = 0; i < got; ++i) read_one(static_cast<std::size_t>(i));
   return datagrams_;
@@ -133,10 +150,9 @@ void UdpSocket::read_one(std::size_t i) {
     ++counters_.truncated;
     return;
   }
-  ++counters_.received;
   OuterDatagram datagram;
   datagram.path = {from_kernel(in_->names[i]), bound_.address, index_};
-  datagram.bytes = {buffer_.data() + i * kLargest, in_->messages[i].msg_len};
+  datagram.bytes = {static_cast<std::uint8_t*>(in_->vectors[i].iov_base), in_->messages[i].msg_len};
   if (bound_.port == 0) datagram.path.remote.port = 0;  // IPv6 gives the protocol's number here
   if (bound_.port == 0 && bound_.address.is_v4()) {     // raw(7): the IPv4 header is there
     const std::size_t header_size = datagram.bytes.empty() ? 0 : (datagram.bytes[0] & 15u) * 4u;
@@ -146,42 +162,99 @@ void UdpSocket::read_one(std::size_t i) {
     }
     datagram.bytes = datagram.bytes.subspan(header_size);
   }
+  std::size_t segment = 0;
   for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control))
-    read_control(*control, datagram);
-  datagrams_.push_back(datagram);
+    read_control(*control, datagram, segment);
+  add_datagrams(datagram, segment);
 }
 
-void UdpSocket::prepare_send(std::size_t i, const Transmit& transmit) {
-  // sendmmsg only reads what it is given.
-  out_->vectors[i] = {const_cast<std::uint8_t*>(transmit.bytes.data()), transmit.bytes.size()};
-  msghdr& header = out_->messages[i].msg_hdr;
-  header = {};
-  header.msg_name = &out_->names[i];
-  header.msg_namelen = to_kernel(transmit.path.remote, out_->names[i]);
-  header.msg_iov = &out_->vectors[i], header.msg_iovlen = 1;
-  header.msg_control = out_->controls[i].octets.data();
-  put_source(header, transmit.path.local);
-  if (transmit.ecn == 0) return;
-  const bool v4 = transmit.path.remote.address.is_v4();
-  put_control(header, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, static_cast<int>(transmit.ecn));
+// All of them have one path and one ECN mark: the kernel joins no others.
+void UdpSocket::add_datagrams(OuterDatagram whole, std::size_t segment) {
+  const bool several = segment != 0 && whole.bytes.size() > segment;
+  do {
+    OuterDatagram one = whole;
+    one.bytes = whole.bytes.first(several ? std::min(segment, whole.bytes.size()) : whole.bytes.size());
+    whole.bytes = whole.bytes.subspan(one.bytes.size());
+    if (one.bytes.size() > kLargest) {
+      ++counters_.truncated;
+      continue;
+    }
+    datagrams_.push_back(one);
+    ++counters_.received;
+    if (several) ++counters_.coalesced;
+  } while (!whole.bytes.empty());
+}
+
+// How many of the first may leave as one: same ends and mark, same length, and one shorter at the end.
+std::size_t UdpSocket::run_of(std::span<const Transmit> transmits) const {
+  const Transmit& first = transmits.front();
+  const std::size_t size = first.bytes.size();
+  if (!offloads_.segment || size == 0) return 1;
+  const std::size_t most = std::min({transmits.size(), kMostSegments, std::max<std::size_t>(1, kLargestSent / size)});
+  std::size_t run = 1;
+  for (; run < most; ++run) {
+    const Transmit& next = transmits[run];
+    if (next.bytes.size() > size || next.bytes.empty() || next.ecn != first.ecn || !(next.path == first.path)) break;
+    if (next.bytes.size() < size) return run + 1;
+  }
+  return run;
+}
+
+UdpSocket::Prepared UdpSocket::prepare_send(std::span<const Transmit> transmits) {
+  Prepared done;
+  while (done.messages < kBatch && done.datagrams < transmits.size()) {
+    const auto rest = transmits.subspan(done.datagrams);
+    const Transmit& transmit = rest.front();
+    const std::size_t run = run_of(rest), i = done.messages++;
+    iovec* const vectors = out_->vectors.data() + i * kMostSegments;
+    for (std::size_t n = 0; n < run; ++n)  // sendmmsg only reads what it is given
+      vectors[n] = {const_cast<std::uint8_t*>(rest[n].bytes.data()), rest[n].bytes.size()};
+    out_->datagrams[i] = run;
+    done.datagrams += run;
+    msghdr& header = out_->messages[i].msg_hdr;
+    header = {};
+    header.msg_name = &out_->names[i];
+    header.msg_namelen = to_kernel(transmit.path.remote, out_->names[i]);
+    header.msg_iov = vectors, header.msg_iovlen = run;
+    header.msg_control = out_->controls[i].octets.data();
+    put_source(header, transmit.path.local);
+    const bool v4 = transmit.path.remote.address.is_v4();
+    if (transmit.ecn != 0)
+      put_control(header, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, static_cast<int>(transmit.ecn));
+    if (run > 1) put_control(header, SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(transmit.bytes.size()));
+  }
+  return done;
+}
+
+void UdpSocket::count_sent(std::size_t messages) {
+  for (std::size_t i = 0; i < messages; ++i) {
+    counters_.sent += out_->datagrams[i];
+    if (out_->datagrams[i] > 1) counters_.segmented += out_->datagrams[i];
+  }
 }
 
 std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
   std::size_t done = 0;
   while (done < transmits.size()) {
-    const std::size_t count = std::min(kBatch, transmits.size() - done);
-    for (std::size_t i = 0; i < count; ++i) prepare_send(i, transmits[done + i]);
-    const int sent = sendmmsg(socket_.number(), out_->messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+    const Prepared prepared = prepare_send(transmits.subspan(done));
+    const int sent =
+        sendmmsg(socket_.number(), out_->messages.data(), static_cast<unsigned>(prepared.messages), MSG_DONTWAIT);
     if (sent > 0) {
-      counters_.sent += static_cast<std::uint64_t>(sent);
-      done += static_cast<std::size_t>(sent);
+      count_sent(static_cast<std::size_t>(sent));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) done += out_->datagrams[i];
       continue;
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return done;
+    // The way out has no checksum offload, or the datagrams are longer than it takes unfragmented: one by one from now
+    // on, beginning with these.
+    if ((errno == EIO || errno == EINVAL || errno == EMSGSIZE) && out_->datagrams[0] > 1) {
+      offloads_.segment = false;
+      continue;
+    }
     // The first one cannot leave (no route, refused, too large): the tunnel's own timers deal with the loss.
-    ++counters_.send_failed;
-    ++done;
+    counters_.send_failed += out_->datagrams[0];
+    done += out_->datagrams[0];
   }
   return done;
 }
