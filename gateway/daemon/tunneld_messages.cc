@@ -179,6 +179,7 @@ void Tunneld::report(const core::StatusQuery& query) {
     if (!each.socket) continue;
     udp.received += each.socket->counters().received, udp.truncated += each.socket->counters().truncated;
     udp.sent += each.socket->counters().sent, udp.send_failed += each.socket->counters().send_failed;
+    udp.segmented += each.socket->counters().segmented, udp.coalesced += each.socket->counters().coalesced;
   }
   const os::TunCounters tun = tun_ ? tun_->counters() : os::TunCounters{};
   answer.counters.insert(answer.counters.end(), {{"udp-received", udp.received},
@@ -186,6 +187,10 @@ void Tunneld::report(const core::StatusQuery& query) {
                                                  {"udp-sent", udp.sent},
                                                  {"udp-send-failed", udp.send_failed},
                                                  {"udp-send-lost", transmits_lost_},
+                                                 {"udp-segmented", udp.segmented},
+                                                 {"udp-coalesced", udp.coalesced},
+                                                 {"tun-super-read", tun.super_read},
+                                                 {"tun-super-written", tun.super_written},
                                                  {"tun-read", tun.read},
                                                  {"tun-malformed", tun.malformed},
                                                  {"tun-written", tun.written},

@@ -121,6 +121,7 @@ bool TunQueue::read_one() {
   core::TunPacket packet;
   packet.bytes = {at, static_cast<std::size_t>(got) - header_};
   packet.segmentation.kind = *kind;
+  if (*kind != Segmentation::Kind::kNone) ++counters_.super_read;
   packet.segmentation.segment_size = header.segment_size;
   packet.segmentation.header_length = header.header_length;
   if ((header.flags & kNeedsChecksum) != 0 && packet.segmentation.kind == Segmentation::Kind::kNone &&
@@ -141,6 +142,7 @@ void TunQueue::write(std::span<const core::TunWrite> writes) {
     std::size_t used = 2;
     for (const auto piece : write.pieces) vectors[used++] = {const_cast<std::uint8_t*>(piece.data()), piece.size()};
     const ssize_t put = writev(tun_.number(), vectors.data(), static_cast<int>(used));
+    if (put >= 0 && write.pieces.size() > 1) ++counters_.super_written;
     (put < 0 ? counters_.write_failed : counters_.written) += write.pieces.size();
   }
 }

@@ -20,6 +20,7 @@ struct TunOffloads {
 
 struct TunCounters {
   std::uint64_t read = 0, written = 0, write_failed = 0, malformed = 0;
+  std::uint64_t super_read = 0, super_written = 0;  // of those: super-packets; `written` counts the packets in them
 };
 
 class TunQueue {

@@ -117,14 +117,15 @@ UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t i
   const bool udp = bound_.port != 0;
   offloads_.segment = udp && segment && value_of(UDP_SEGMENT) >= 0;  // known: each call says how long
   offloads_.gro = udp && value_of(UDP_GRO) > 0;                      // asked for when it was bound
-  buffer_.resize(offloads_.gro ? kReceived * kLargestReceived : kBatch * kLargest);
+  const std::size_t room = offloads_.gro ? kReceived * kLargestReceived : kBatch * kLargest;
+  buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(room);
   datagrams_.reserve(kReceived * kMostSegments);
 }
 
 void UdpSocket::prepare_receive() {
   const std::size_t room = offloads_.gro ? kLargestReceived : kLargest;
-  for (std::size_t i = 0; i < buffer_.size() / room; ++i) {
-    in_->vectors[i] = {buffer_.data() + i * room, room};
+  for (std::size_t i = 0; i < (offloads_.gro ? kReceived : kBatch); ++i) {
+    in_->vectors[i] = {buffer_.get() + i * room, room};
     msghdr& header = in_->messages[i].msg_hdr;
     header = {};
     header.msg_name = &in_->names[i], header.msg_namelen = sizeof in_->names[i];

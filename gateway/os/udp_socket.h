@@ -82,7 +82,7 @@ class UdpSocket {
   UdpOffloads offloads_;
   std::size_t messages_ = 0;  // of the last receive()
   std::unique_ptr<Batch> in_, out_;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;  // as made: pages that nothing came into are not there
   std::vector<tunnel::wire::OuterDatagram> datagrams_;
   UdpCounters counters_;
 };
