@@ -335,16 +335,23 @@ TEST_CASE("data plane: what a tunnel of nobody delivers goes nowhere, and is nob
   CHECK(lab.plane.refused_in().count == refused);
 }
 
-// The TUN offers none; cutting one would put octets into a tunnel that were never judged as packets.
-TEST_CASE("data plane: a super-packet is refused whole", "[data_plane]") {
+TEST_CASE("data plane: a super-packet leaves as the packets it stands for, and whole is refused when it is none",
+          "[data_plane]") {
   using Kind = tunnel::wire::Segmentation::Kind;
   Lab lab;
   lab.connect();
   const auto answer = tcp("10.80.0.10", 443, "10.1.0.7", 4, 0x10, {}, 500);
   lab.stage(answer, {.kind = Kind::kTcpV4, .segment_size = 200});
+  CHECK(lab.carried_to(lab.a).size() == 3);
+  lab.stage(answer, {.kind = Kind::kUdp, .segment_size = 200});
   CHECK(lab.carried_to(lab.a).empty());
   CHECK(lab.refused_out(Refusal::kSuperPacket) == 1);
-  CHECK(lab.to(lab.a, answer).size() == 1);
+  // Each rule is asked once for all of them: to another facility, and longer than its tunnel carries.
+  lab.stage(tcp("10.80.0.10", 443, "10.99.0.7", 4, 0x10, {}, 500), {.kind = Kind::kTcpV4, .segment_size = 200});
+  CHECK(lab.refused_out(Refusal::kUnknownDestination) == 1);
+  lab.stage(tcp("10.80.0.10", 443, "10.1.0.7", 4, 0x10, {}, 3000), {.kind = Kind::kTcpV4, .segment_size = 1460});
+  CHECK(lab.refused_out(Refusal::kTooBig) == 1);
+  CHECK(lab.carried_to(lab.a).empty());
 }
 
 TEST_CASE("data plane: the end of a removed facility's tunnel is told under its name", "[data_plane]") {
