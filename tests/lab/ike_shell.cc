@@ -1,10 +1,6 @@
-// A real socket and a TUN device around tunnel::ike::Endpoint, for the lab: one peer, one preshared key, which stands
-// in this process (the gateway's is at keyd). Prints one line an event; ends on SIGTERM or end of input.
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
-#include <poll.h>
-#include <sys/ioctl.h>
+// Real sockets and a TUN device (tunnel_io.h) around tunnel::ike::Endpoint, for the lab and bench: one peer, one
+// preshared key, which stands in this process (the gateway's is at keyd). Prints one line an event; ends on SIGTERM or
+// end of input.
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +12,7 @@
 #include <sodium.h>
 
 #include "gateway/os/outside_socket.h"
-#include "gateway/os/udp_socket.h"
+#include "tests/lab/tunnel_io.h"
 #include "tunnel/ike/authentication.h"
 #include "tunnel/ike/endpoint.h"
 #include "tunnel/ike/key_material.h"
@@ -27,6 +23,7 @@ using namespace std::chrono_literals;
 using namespace tunnel;
 using config::value::Instant;
 using config::value::WallTime;
+using lab::die;
 
 class SystemRng : public crypto::Rng {
  public:
@@ -37,11 +34,6 @@ Instant now() {
   timespec t{};
   clock_gettime(CLOCK_BOOTTIME, &t);
   return Instant(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
-}
-
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(2);
 }
 
 // An address, "dn:CN=router, O=Lab" or a name.
@@ -67,15 +59,6 @@ std::vector<wire::Prefix> prefixes(const std::string& text) {
   return list;
 }
 
-int tun_device(const std::string& name) {
-  const int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-  ifreq request{};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
-  name.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (fd < 0 || ioctl(fd, TUNSETIFF, &request) != 0) die("tun");
-  return fd;
-}
-
 class Shell {
  public:
   explicit Shell(std::map<std::string, std::string> options) : options_(std::move(options)) {
@@ -88,7 +71,7 @@ class Shell {
     if (options_.contains("cookies")) params.admission.cookies_from = 0;
     endpoint_ = std::make_unique<ike::Endpoint>(params, rng_, now());
     bind_sockets();
-    tun_ = options_.contains("tun") ? tun_device(options_["tun"]) : -1;
+    if (options_.contains("tun")) io_.open_tun(options_["tun"]);
 #ifdef SEKISHO_FAULTS
     ike::Faults faults;
     if (options_.contains("tell-keys"))
@@ -106,20 +89,18 @@ class Shell {
 
   void run() {
     for (;;) {
-      std::vector<pollfd> waits{{0, POLLIN, 0}, {tun_, POLLIN, 0}};
-      for (const auto& socket : sockets_) waits.push_back({socket.descriptor(), POLLIN, 0});
-      if (poll(waits.data(), waits.size(), patience()) < 0) die("poll");
-      for (std::size_t i = 0; i < sockets_.size(); ++i)
-        if (waits[2 + i].revents != 0) read_socket(sockets_[i]);
-      if (waits[1].revents != 0) read_tun();
-      if (waits[0].revents != 0 && !command()) return;
+      const bool said = io_.wait(patience());
+      const auto flush_all = [this] { flush(); };
+      io_.serve_sockets([this](const wire::OuterDatagram& it) { endpoint_->receive(it, now(), out_); }, flush_all);
+      io_.serve_tun(out_.arena, [this](wire::Bytes it) { endpoint_->send({{1}, it, {}}, now(), out_); }, flush_all);
+      if (said && !command()) return;
       endpoint_->on_deadline(now(), out_);
       flush();
     }
   }
 
  private:
-  // In the order of `sockets_`. With "esp", protocol 50 as well.
+  // In the order of the sockets. With "esp", protocol 50 as well.
   std::vector<ike::Door> doors() const {
     using Kind = ike::Door::Kind;
     const auto family = local_.family();
@@ -129,12 +110,12 @@ class Shell {
   }
 
   void bind_sockets() {
-    sockets_.clear();
+    io_.close_sockets();
     for (const auto& door : doors()) {
       auto bound = door.kind == ike::Door::Kind::kEsp ? gateway::os::bind_outside_esp(local_)
                                                       : gateway::os::bind_outside({local_, door.port});
       if (!bound) die(bound.error().to_string().c_str());
-      sockets_.emplace_back(std::move(*bound), config::value::SocketAddress{local_, door.port}, door.number);
+      io_.add_socket(std::move(*bound), {local_, door.port});
     }
   }
 
@@ -152,6 +133,7 @@ class Shell {
     params.remote_networks = prefixes(options_["theirs"]);
     params.profile = profile(options_["profile"]);
     params.profile.preshared_key = true;
+    if (options_.contains("suite")) keep_suite(params.profile, options_["suite"]);
     if (options_.contains("liveness"))
       params.lifetimes.liveness = std::chrono::seconds(std::stoi(options_["liveness"]));
     const auto life = [&](const char* option, tunnel::wire::Duration& of) {
@@ -162,6 +144,17 @@ class Shell {
     life("child-life", params.lifetimes.child);
     life("rekey-margin", params.lifetimes.margin);
     return params;
+  }
+
+  // Of ESP alone: "ENCRYPTION BITS INTEGRITY" in the registry's numbers, as `list` prints them.
+  static void keep_suite(ike::Profile& profile, const std::string& text) {
+    int encryption = 0, bits = 0, integrity = 0;
+    std::sscanf(text.c_str(), "%d %d %d", &encryption, &bits, &integrity);
+    std::erase_if(profile.esp, [&](const crypto::CipherSuite& suite) {
+      return static_cast<int>(suite.encryption) != encryption || suite.key_bits != bits ||
+             static_cast<int>(suite.integrity) != integrity;
+    });
+    if (profile.esp.empty()) die("no such suite in the profile");
   }
 
   ike::CertificateAuthentication certificate() {
@@ -192,25 +185,6 @@ class Shell {
     return static_cast<int>(std::max(0L, std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count()));
   }
 
-  void read_socket(gateway::os::UdpSocket& socket) {
-    for (;;) {
-      const auto datagrams = socket.receive();
-      if (datagrams.empty()) return;
-      for (const auto& datagram : datagrams) endpoint_->receive(datagram, now(), out_);
-      flush();
-    }
-  }
-
-  void read_tun() {
-    std::array<std::uint8_t, 65536> bytes{};
-    for (;;) {
-      const ssize_t size = read(tun_, bytes.data(), bytes.size());
-      if (size <= 0) return;
-      endpoint_->send({{1}, std::span(bytes).first(static_cast<std::size_t>(size)), {}}, now(), out_);
-      flush();
-    }
-  }
-
   // "show": the counters; "remove": the peer is taken away; "move ADDRESS": our own address is another now.
   bool command() {
     std::array<char, 256> text{};
@@ -239,9 +213,8 @@ class Shell {
 
   void flush() {
     for (;;) {
-      for (const auto& t : out_.transmits) transmit(t);
-      for (const auto& d : out_.deliveries)
-        if (tun_ >= 0 && write(tun_, d.bytes.data(), d.bytes.size()) < 0) std::perror("tun write");
+      io_.transmit(out_.transmits);
+      io_.deliver(out_.deliveries);
       for (const auto& e : out_.events)
         std::printf("event %d %s | %s\n", static_cast<int>(e.kind), e.path.remote.to_string().c_str(),
                     e.detail.c_str());
@@ -252,12 +225,6 @@ class Shell {
       out_.clear();
       if (requests.empty()) return;
       for (const auto& request : requests) endpoint_->on_key_reply(answer(request), now(), out_);
-    }
-  }
-
-  void transmit(const wire::Transmit& t) {
-    auto& socket = sockets_[t.path.socket];
-    while (socket.send({&t, 1}) == 0 && socket.wait_writable(1000)) {
     }
   }
 
@@ -292,8 +259,7 @@ class Shell {
   wire::IpAddress local_;
   std::unique_ptr<ike::Endpoint> endpoint_;
   wire::Outputs out_;
-  std::vector<gateway::os::UdpSocket> sockets_;
-  int tun_ = -1;
+  lab::TunnelIo io_;
   std::optional<crypto::SigningKey> signing_;
 };
 

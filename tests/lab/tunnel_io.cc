@@ -1,0 +1,96 @@
+#include "tests/lab/tunnel_io.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "gateway/core/cutter.h"
+
+namespace lab {
+namespace {
+
+using gateway::core::Refusal;
+using tunnel::wire::Bytes;
+using tunnel::wire::ConstBytes;
+
+constexpr int kFullSocketWait = 1000;  // milliseconds
+
+}  // namespace
+
+void die(const char* what) {
+  std::perror(what);
+  std::exit(2);
+}
+
+void TunnelIo::open_tun(const std::string& name) {
+  gateway::os::FileDescriptor tun(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  ifreq request{};
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (!tun.valid() || ioctl(tun.number(), TUNSETIFF, &request) != 0) die("tun");
+  auto queue = gateway::os::TunQueue::adopt(std::move(tun));
+  if (!queue) die(queue.error().to_string().c_str());
+  tun_ = std::move(*queue);
+}
+
+void TunnelIo::add_socket(gateway::os::FileDescriptor socket, const config::value::SocketAddress& bound) {
+  sockets_.emplace_back(std::move(socket), bound, static_cast<std::uint16_t>(sockets_.size()));
+}
+
+bool TunnelIo::wait(int milliseconds) {
+  std::vector<pollfd> waits{{0, POLLIN, 0}, {tun_ ? tun_->descriptor() : -1, POLLIN, 0}};
+  for (const auto& socket : sockets_) waits.push_back({socket.descriptor(), POLLIN, 0});
+  if (poll(waits.data(), waits.size(), milliseconds) < 0) die("poll");
+  tun_ready_ = waits[1].revents != 0;
+  ready_.assign(sockets_.size(), false);
+  for (std::size_t i = 0; i < sockets_.size(); ++i) ready_[i] = waits[2 + i].revents != 0;
+  return waits[0].revents != 0;
+}
+
+// One that is no super-packet goes as it is, also what a gateway would refuse.
+std::span<const Bytes> TunnelIo::singles(const gateway::core::TunPacket& packet, tunnel::wire::Arena& arena) {
+  singles_.clear();
+  if (packet.segmentation.kind == tunnel::wire::Segmentation::Kind::kNone) {
+    singles_.push_back(packet.bytes);
+  } else if (const auto view = gateway::core::parse_inner(packet.bytes)) {
+    if (gateway::core::cut(*view, packet.bytes, packet.segmentation, arena, singles_) != Refusal::kNone)
+      std::fputs("a super-packet that cannot be cut\n", stderr);
+  }
+  return singles_;
+}
+
+void TunnelIo::transmit(std::span<const tunnel::wire::Transmit> transmits) {
+  for (std::size_t begin = 0; begin < transmits.size();) {
+    const std::uint16_t number = transmits[begin].path.socket;
+    std::size_t end = begin + 1;
+    while (end < transmits.size() && transmits[end].path.socket == number) ++end;
+    while (begin < end && number < sockets_.size()) {
+      begin += sockets_[number].send(transmits.subspan(begin, end - begin));
+      if (begin < end && !sockets_[number].wait_writable(kFullSocketWait)) break;
+    }
+    begin = end;
+  }
+}
+
+// Only what a gateway takes may be joined; the rest is written as it came, so that the kernel judges it.
+void TunnelIo::deliver(std::span<const tunnel::wire::Delivery> deliveries) {
+  if (!tun_) return;
+  joined_.clear();
+  for (const auto& delivery : deliveries) {
+    if (const auto view = gateway::core::parse_inner(delivery.bytes)) {
+      joined_.push_back(delivery.bytes.first(view->total_length));
+      continue;
+    }
+    const ConstBytes alone = delivery.bytes;
+    const gateway::core::TunWrite write{{}, {&alone, 1}};
+    tun_->write({&write, 1});
+  }
+  tun_->write(coalescer_.join(joined_, tun_->joins()));
+}
+
+}  // namespace lab
