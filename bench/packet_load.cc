@@ -112,6 +112,7 @@ class Packets {  // one batch, and its socket
       const Head head{first + i, stamp.sent};
       std::memcpy(octets_[i].data(), &head, sizeof head);
       vectors_[i].iov_len = size;
+      messages_[i].msg_hdr.msg_name = nullptr, messages_[i].msg_hdr.msg_namelen = 0;
     }
     const int sent = sendmmsg(socket_, messages_.data(), static_cast<unsigned>(count), 0);
     return sent > 0 ? static_cast<std::size_t>(sent) : 0;
