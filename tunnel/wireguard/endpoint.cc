@@ -66,6 +66,14 @@ void Endpoint::remove_peer(wire::PeerId id, Instant now, wire::Outputs& out) {
   if (Peer* const peer = state_->directory.by_id(id)) state_->remove_peer(*peer, {now, out});
 }
 
+void Endpoint::set_identity(std::string private_key, const PublicKey& public_key) {
+  state_->params.private_key = std::move(private_key);
+  state_->params.public_key = public_key;
+  state_->checker = CookieChecker(public_key);
+  state_->called.clear();
+  state_->calling.clear();
+}
+
 void Endpoint::receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out) {
   const auto type = classify(datagram.bytes);
   if (!type) return out.drops.add(wire::Drop::kMalformed);

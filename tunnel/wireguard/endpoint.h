@@ -46,6 +46,9 @@ struct PeerParams {
 
 struct PeerCounters {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
+  // Octets of UDP payload: all that was sent, and of what came in all that was authentic; handshakes and keepalives
+  // too.
+  std::uint64_t outer_received = 0, outer_sent = 0;
   std::uint64_t handshakes = 0;
   std::optional<Instant> last_handshake;
   std::optional<wire::OuterPath> path;
@@ -73,6 +76,9 @@ class Endpoint {  // no clock, no socket, no log
   // A peer that was there with other parameters is changed in place: the session stays unless key or PSK changed.
   void set_peer(const PeerParams& peer, Instant now, wire::Outputs& out);
   void remove_peer(wire::PeerId id, Instant now, wire::Outputs& out);
+  // Another key of our own. Handshakes under way are forgotten; sessions would stay with their peers, so who changes
+  // the key removes the peers before and sets them again after.
+  void set_identity(std::string private_key, const PublicKey& public_key);
 
   // One datagram of a batch. Transport data is opened in place and appended to out.deliveries.
   void receive(wire::OuterDatagram datagram, Instant now, wire::Outputs& out);

@@ -60,6 +60,7 @@ void Endpoint::State::proceed(step::Initiate& step, const PendingStep& pending_s
   write(writer, created->message);
   peer->cookies.append_macs(writer, turn.now);
   transmit(*peer->path, writer.written(), 0, turn);
+  peer->counters.outer_sent += kInitiationSize;
   peer->initiation_sent = turn.now;
   peer->timers.initiation_sent(turn.now, jitter());
   peer->timers.sent(turn.now, peer->params.persistent_keepalive);
@@ -153,6 +154,7 @@ void Endpoint::State::finish_handshake(Peer& peer, step::FinishPsk& step, const 
   retire(peer, std::move(peer.next));
   peer.current = std::move(session);
   move_path(peer, path, turn);
+  peer.counters.outer_received += kResponseSize;
   peer.timers.received(turn.now, peer.params.persistent_keepalive);
   peer.timers.session_made(turn.now);
   session_confirmed(peer, turn);

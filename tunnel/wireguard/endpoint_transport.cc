@@ -30,6 +30,7 @@ void Endpoint::State::receive_transport(const wire::OuterDatagram& datagram, Tur
   if (!aead.open(session.receiving.expose(), header.counter, {}, sealed))
     return turn.out.drops.add(wire::Drop::kForged);
   if (!session.window.accept(header.counter)) return turn.out.drops.add(wire::Drop::kReplay);
+  peer.counters.outer_received += datagram.bytes.size();
   authenticated(peer, session, datagram.path, turn);
   const wire::Bytes plain = sealed.first(sealed.size() - crypto::kTagSize);
   if (!plain.empty()) deliver(peer, plain, datagram, turn);
@@ -114,6 +115,7 @@ void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet
   std::ranges::fill(body.subspan(packet.size(), size - packet.size()), std::uint8_t{0});
   aead.seal(session.sending.expose(), counter, {}, body);
   transmit(*peer.path, writer.written(), wire::inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
+  peer.counters.outer_sent += writer.written().size();
   peer.timers.sent(turn.now, peer.params.persistent_keepalive);
   keep_fresh(peer, session, turn);
   if (packet.empty()) return;

@@ -72,6 +72,7 @@ class PendingTable {
   [[nodiscard]] std::optional<PendingStep> take(std::uint64_t id);
   // Number of steps older than kStepLifetime that were dropped.
   std::size_t expire(Instant now);
+  void clear() { steps_.clear(); }  // ids go on: a late reply finds nothing
   [[nodiscard]] std::size_t size() const { return steps_.size(); }
   [[nodiscard]] Instant next_expiry() const;
 
