@@ -10,9 +10,10 @@ import sys
 
 # Who may include whom, design 3. A folder may always include itself.
 VALUE = {"config/value"}
-TUNNEL = {"tunnel/wire", "tunnel/crypto", "tunnel/wireguard", "tunnel/ike", "tunnel/esp"}
+TUNNEL = {"tunnel/wire", "tunnel/crypto", "tunnel/wireguard", "tunnel/ike", "tunnel/esp", "tunnel/uapi"}
 PURE_LEFT = VALUE | {"config", "policy", "firewall"}
-BELOW_OS = PURE_LEFT | TUNNEL | {"gateway/core", "gateway/audit", "gateway/telemetry", "gateway/router"}
+BELOW_OS = PURE_LEFT | TUNNEL | {"gateway/core", "gateway/audit", "gateway/telemetry", "gateway/router",
+                               "gateway/wg"}
 MAY_INCLUDE = {
     "config/value": set(),
     "config": VALUE,
@@ -23,11 +24,13 @@ MAY_INCLUDE = {
     "tunnel/wireguard": VALUE | {"tunnel/wire", "tunnel/crypto"},
     "tunnel/ike": VALUE | {"tunnel/wire", "tunnel/crypto", "tunnel/esp"},
     "tunnel/esp": VALUE | {"tunnel/wire", "tunnel/crypto"},
+    "tunnel/uapi": VALUE | {"tunnel/wire"},
     "gateway/core": PURE_LEFT | TUNNEL,
     "gateway/audit": PURE_LEFT,
     "gateway/telemetry": PURE_LEFT | TUNNEL | {"gateway/core"},
     "gateway/router": PURE_LEFT | {"tunnel/ike", "tunnel/crypto"},
-    "gateway/os": BELOW_OS - {"gateway/router"},
+    "gateway/wg": VALUE | {"tunnel/wire", "tunnel/crypto", "tunnel/wireguard", "tunnel/uapi", "gateway/core"},
+    "gateway/os": BELOW_OS - {"gateway/router", "gateway/wg"},
     "gateway/portal": BELOW_OS | {"gateway/os"},
     "gateway/channel": BELOW_OS | {"gateway/os"},
     "gateway/daemon": BELOW_OS | {"gateway/os", "gateway/portal", "gateway/channel"},
