@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace gateway::os {
 namespace {
@@ -236,6 +237,7 @@ void UdpSocket::count_sent(std::size_t messages) {
 
 std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
   std::size_t done = 0;
+  int split_for = 0;  // the error that ended sending several as one, in this call
   while (done < transmits.size()) {
     const Prepared prepared = prepare_send(transmits.subspan(done));
     const int sent =
@@ -243,6 +245,7 @@ std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
     if (sent > 0) {
       count_sent(static_cast<std::size_t>(sent));
       for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) done += out_->datagrams[i];
+      split_for = 0;
       continue;
     }
     if (errno == EINTR) continue;
@@ -251,8 +254,11 @@ std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
     // on, beginning with these.
     if ((errno == EIO || errno == EINVAL || errno == EMSGSIZE) && out_->datagrams[0] > 1) {
       offloads_.segment = false;
+      split_for = errno;
       continue;
     }
+    // One alone is refused for the same: it was not the segments (a source that is no longer ours gives EINVAL).
+    if (split_for != 0 && std::exchange(split_for, 0) == errno) offloads_.segment = true;
     // The first one cannot leave (no route, refused, too large): the tunnel's own timers deal with the loss.
     counters_.send_failed += out_->datagrams[0];
     done += out_->datagrams[0];

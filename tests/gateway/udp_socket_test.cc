@@ -156,7 +156,8 @@ TEST_CASE("udp socket: equal datagrams of one peer leave as one, and arrive as t
           marks.push_back(mark);
         }
       };
-      add(100, 1400, 0), add(1, 200, 0), add(3, 1400, 0), add(2, 1400, 1), add(1, 1401, 1), add(2, 8, 1), add(70, 20, 0);
+      add(100, 1400, 0), add(1, 200, 0), add(3, 1400, 0), add(2, 1400, 1), add(1, 1401, 1), add(2, 8, 1),
+          add(70, 20, 0);
       std::vector<tunnel::wire::Transmit> batch;
       for (std::size_t i = 0; i < payloads.size(); ++i)
         batch.push_back({{to.bound(), from.bound().address, 3}, payloads[i], marks[i]});
@@ -175,4 +176,18 @@ TEST_CASE("udp socket: equal datagrams of one peer leave as one, and arrive as t
       CHECK((from.counters().segmented > 150) == segment);
       CHECK(to.counters().received == payloads.size());
     }
+}
+
+TEST_CASE("udp socket: a source that is not ours does not end sending several as one", "[udp_socket]") {
+  UdpSocket from = open_on("0.0.0.0", 0), to = open_on("127.0.0.1", 1);
+  if (!from.offloads().segment) return;
+  const std::array<std::uint8_t, 100> payload{9};
+  const auto foreign = *config::value::IpAddress::parse("198.51.100.77");
+  std::vector<tunnel::wire::Transmit> batch(4, {{to.bound(), foreign, 0}, payload, 0});
+  CHECK(from.send(batch) == batch.size());
+  CHECK(from.counters().send_failed == batch.size());
+  CHECK(from.offloads().segment);
+  for (auto& transmit : batch) transmit.path.local = {};
+  CHECK(from.send(batch) == batch.size());
+  CHECK(from.counters().segmented == batch.size());
 }
