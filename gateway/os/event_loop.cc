@@ -30,8 +30,16 @@ OsResult<EventLoop> EventLoop::create() {
 }
 
 OsResult<void> EventLoop::watch(int descriptor, std::uint32_t token, bool for_write) {
+  return watch_events(descriptor, token, EPOLLIN | EPOLLRDHUP | (for_write ? EPOLLOUT : 0u));
+}
+
+OsResult<void> EventLoop::watch_for_room(int descriptor, std::uint32_t token) {
+  return watch_events(descriptor, token, EPOLLOUT);
+}
+
+OsResult<void> EventLoop::watch_events(int descriptor, std::uint32_t token, std::uint32_t events) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | (for_write ? EPOLLOUT : 0u);
+  event.events = events;
   event.data.u32 = token;
   if (epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) == 0) return {};
   if (errno == EEXIST && epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, descriptor, &event) == 0) return {};

@@ -24,11 +24,14 @@ class EventLoop {
   [[nodiscard]] static OsResult<EventLoop> create();
   // Level-triggered. Watching a descriptor again changes its interest.
   [[nodiscard]] OsResult<void> watch(int descriptor, std::uint32_t token, bool for_write = false);
+  // Only room to write, and the end; what comes in waits. The same otherwise.
+  [[nodiscard]] OsResult<void> watch_for_room(int descriptor, std::uint32_t token);
   void forget(int descriptor);
   // Until something is ready or `deadline` (CLOCK_BOOTTIME) has passed; empty on time-out. Valid until the next call.
   [[nodiscard]] std::span<const ReadyDescriptor> wait(std::optional<config::value::Instant> deadline);
 
  private:
+  [[nodiscard]] OsResult<void> watch_events(int descriptor, std::uint32_t token, std::uint32_t events);
   explicit EventLoop(FileDescriptor epoll) : epoll_(std::move(epoll)) {}
   FileDescriptor epoll_;
   std::vector<ReadyDescriptor> ready_;

@@ -94,6 +94,12 @@ OsResult<FileDescriptor> bind_outside(const SocketAddress& address) {
   return bind_socket(address, SOCK_DGRAM, IPPROTO_UDP);
 }
 
+OsResult<void> set_mark(int descriptor, std::uint32_t mark) {
+  if (setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+    return std::unexpected(OsError{errno, "SO_MARK " + std::to_string(mark)});
+  return {};
+}
+
 OsResult<FileDescriptor> bind_outside_esp(const IpAddress& address) {
   return bind_socket({address, 0}, SOCK_RAW, IPPROTO_ESP);
 }

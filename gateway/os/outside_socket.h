@@ -13,6 +13,9 @@ namespace gateway::os {
 // IPV6_PKTINFO) and its TOS or traffic class; buffers of 4 MiB.
 [[nodiscard]] OsResult<FileDescriptor> bind_outside(const config::value::SocketAddress& address);
 
+// SO_MARK of what leaves by the socket, for routing rules; 0: none. Needs CAP_NET_ADMIN.
+[[nodiscard]] OsResult<void> set_mark(int descriptor, std::uint32_t mark);
+
 // IP protocol 50 for an address (RFC 4303 without UDP). Needs CAP_NET_RAW. IPv4 gives its packets with their header.
 [[nodiscard]] OsResult<FileDescriptor> bind_outside_esp(const config::value::IpAddress& address);
 

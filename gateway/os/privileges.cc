@@ -79,6 +79,10 @@ std::uint64_t capabilities_of(core::ProcessRole role) {
   return std::uint64_t{1} << CAP_NET_ADMIN | std::uint64_t{1} << CAP_NET_BIND_SERVICE | std::uint64_t{1} << CAP_NET_RAW;
 }
 
+std::uint64_t wg_capabilities() {
+  return std::uint64_t{1} << CAP_NET_ADMIN | std::uint64_t{1} << CAP_NET_BIND_SERVICE;
+}
+
 OsResult<void> keep_only_capabilities(std::uint64_t keep) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("PR_SET_NO_NEW_PRIVS");
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return failed("PR_CAP_AMBIENT_CLEAR_ALL");

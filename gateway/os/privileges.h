@@ -11,6 +11,9 @@ namespace gateway::os {
 // A set of CAP_* as bits. netd keeps CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_NET_RAW, everyone else nothing.
 [[nodiscard]] std::uint64_t capabilities_of(core::ProcessRole role);
 
+// What sekisho-wg keeps: marks and forced buffers, and ports below 1024.
+[[nodiscard]] std::uint64_t wg_capabilities();
+
 // No new privileges, bounding and ambient sets emptied, permitted = effective = `keep` and of what is there now.
 [[nodiscard]] OsResult<void> keep_only_capabilities(std::uint64_t keep);
 
