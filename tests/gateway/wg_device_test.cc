@@ -299,6 +299,18 @@ TEST_CASE("wg device: a persistent keepalive calls when the link rises, and goes
   CHECK(scene.b.peer(1).received_bytes == first + 32);
 }
 
+TEST_CASE("wg device: a persistent keepalive that is turned on goes at once", "[wg]") {
+  Scene scene;
+  scene.a.send(packet("10.1.0.1", "10.2.0.1"));
+  scene.run();
+  const auto before = scene.b.peer(1).received_bytes;
+  scene.a.set(peer_line(2, "persistent_keepalive_interval=25\n"));
+  scene.run();
+  CHECK(scene.b.peer(1).received_bytes == before + 32);
+  scene.a.set(peer_line(2, "persistent_keepalive_interval=25\n"));
+  CHECK(scene.a.sent.empty());
+}
+
 TEST_CASE("wg device: what any WireGuard carries passes, what is no IP does not", "[wg]") {
   Scene scene;
   Datagram options = packet("10.1.0.1", "10.2.0.1");

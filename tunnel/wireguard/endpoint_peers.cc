@@ -39,8 +39,10 @@ void Endpoint::State::set_peer(const PeerParams& wanted, Turn turn) {
   peer->allowed = SourceFilter(wanted.allowed);
   if (endpoint_changed && wanted.endpoint) peer->path = configured_path(*wanted.endpoint);
   if (keepalive_changed) peer->timers.traversed(turn.now, wanted.persistent_keepalive);
-  if (keepalive_changed && wanted.persistent_keepalive > Duration::zero() && !peer->sendable(turn.now)) {
-    start_handshake(*peer, Attempt::kFresh, turn);
+  if (keepalive_changed &&
+      wanted.persistent_keepalive > Duration::zero()) {  // the first one now: a NAT may wait for it
+    Session* const session = peer->sendable(turn.now);
+    session != nullptr ? seal(*peer, *session, {}, turn) : start_handshake(*peer, Attempt::kFresh, turn);
   }
   directory.deadlines().set(*peer, peer->timers.next());
 }
