@@ -78,6 +78,10 @@ OsResult<FileDescriptor> bind_socket(const SocketAddress& address, int type, int
   auto options = v4 ? std::span<const Option>(kOptionsV4) : std::span<const Option>(kOptionsV6);
   if (!v4 && type == SOCK_RAW) options = options.subspan(1);  // a raw socket has one family by itself
   if (auto set = set_options(socket.number(), options, name); !set) return std::unexpected(set.error());
+  // A socket for any address must not send from one that the host no longer has, which IPv6 then allows.
+  const Option no_free_bind{v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, 0};
+  if (address.address.is_unspecified())
+    if (auto set = set_options(socket.number(), {&no_free_bind, 1}, name); !set) return std::unexpected(set.error());
   widen_buffers(socket.number());
   if (type == SOCK_DGRAM)
     (void)setsockopt(socket.number(), IPPROTO_UDP, UDP_GRO, &kOn, sizeof kOn);  // without it: one by one

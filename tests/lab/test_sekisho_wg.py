@@ -116,7 +116,7 @@ class SekishoWg(unittest.TestCase):
     def test_setconf_addconf_syncconf(self):
         self.both_up()
         self.a.reaches(self.b.inner4)
-        key, other = generate_key()[1], "[Peer]\nPublicKey = {{}}\nAllowedIPs = {{}}\n"
+        key, other = generate_key()[1], "[Peer]\nPublicKey = {}\nAllowedIPs = {}\n"
         self.a.wg("addconf", self.a.interface, self.a.write(other.format(key, "10.8.0.0/16"), "add"))
         self.assertEqual(len(self.a.dump()), 3)
         before = self.a.dump()[self.b.public_key]
@@ -188,6 +188,15 @@ class SekishoWg(unittest.TestCase):
         addresses(self.a.namespace, "line", "192.0.2.11/24")
         self.a.reaches(self.b.inner4, 15)
         self.assertTrue(self.b.dump()[self.a.public_key][1].startswith("192.0.2.11:"))
+
+    def test_our_address_changes_over_ipv6(self):
+        """The kernel would let an IPv6 socket go on sending from the address that is gone."""
+        self.both_up(KEEPALIVE, endpoint=f"[{self.b.outer6}]:{self.b.port}")
+        self.exchange()
+        self.a.namespace.ip("address", "del", f"{self.a.outer6}/64", "dev", "line")
+        addresses(self.a.namespace, "line", "2001:db8::11/64")
+        self.a.reaches(self.b.inner4, 15)
+        self.assertTrue(self.b.dump()[self.a.public_key][1].startswith("[2001:db8::11]:"))
 
     def test_answers_leave_from_the_address_that_was_called(self):
         addresses(self.a.namespace, "line", "192.0.2.111/24")
