@@ -31,7 +31,8 @@ OsResult<Background> Background::enter() {
 void Background::ready() {
   (void)!chdir("/");
   const FileDescriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.number(), stream);
+  if (null.valid())
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.number(), stream);
   (void)!write(parent_.number(), "1", 1);
   parent_.reset();
 }

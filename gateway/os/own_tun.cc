@@ -56,9 +56,10 @@ OsResult<FileDescriptor> open_link_changes() {
 
 // An overflow (ENOBUFS) says that something changed too, and is taken off like a message.
 void drain_link_changes(int descriptor) {
-  std::array<char, 1> octet;
-  while (recv(descriptor, octet.data(), octet.size(), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == EINTR ||
-         errno == ENOBUFS) {
+  std::array<char, 1> octet{};
+  for (;;) {
+    const ssize_t got = recv(descriptor, octet.data(), octet.size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (got == 0 || (got < 0 && errno != EINTR && errno != ENOBUFS)) return;
   }
 }
 

@@ -88,7 +88,7 @@ bool UapiSocket::on_ready(const ReadyDescriptor& ready, EventLoop& loop) {
   if (ready.token < first_token_) return true;
   if (ready.token == first_token_) return accept_clients(loop), true;
   if (ready.token == first_token_ + 1) {
-    alignas(inotify_event) std::array<char, 4096> events;
+    alignas(inotify_event) std::array<char, 4096> events{};
     while (read(watch_.number(), events.data(), events.size()) > 0) {
     }
     return file_is_ours();
@@ -122,7 +122,7 @@ void UapiSocket::accept_clients(EventLoop& loop) {
 }
 
 void UapiSocket::read_client(Client& client) {
-  std::array<std::uint8_t, 16 << 10> chunk;
+  std::array<std::uint8_t, 16 << 10> chunk{};
   for (std::size_t total = 0; total < kReadAtOnce && !has_request(client);) {
     const ssize_t size = recv(client.socket.number(), chunk.data(), chunk.size(), 0);
     if (size < 0 && errno == EINTR) continue;

@@ -15,7 +15,7 @@ constexpr std::size_t kV4Header = 20, kV6Header = 40;
 
 template <std::size_t N>
 std::array<std::uint8_t, N> octets_at(ConstBytes packet, std::size_t at) {
-  std::array<std::uint8_t, N> octets;
+  std::array<std::uint8_t, N> octets{};
   std::ranges::copy(packet.subspan(at, N), octets.begin());
   return octets;
 }
