@@ -85,6 +85,16 @@ RecordLimits bind_records(const Node& node, Report& report) {
   return limits;
 }
 
+Offloads bind_offloads(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kOffloads, report);
+  Offloads offloads;
+  offloads.tun_tcp = reader.boolean("tun_tcp", Presence::kOptional).value_or(true);
+  offloads.tun_udp = reader.boolean("tun_udp", Presence::kOptional).value_or(true);
+  offloads.udp_segment = reader.boolean("udp_segment", Presence::kOptional).value_or(true);
+  offloads.udp_gro = reader.boolean("udp_gro", Presence::kOptional).value_or(true);
+  return offloads;
+}
+
 }  // namespace
 
 Gateway bind_gateway(const Node& node, Report& report) {
@@ -105,6 +115,8 @@ Gateway bind_gateway(const Node& node, Report& report) {
     gateway.tunnel_mtu = static_cast<std::uint16_t>(*mtu);
   if (const Node* records = reader.value("records", Presence::kOptional))
     gateway.records = bind_records(*records, report);
+  if (const Node* offloads = reader.value("offloads", Presence::kOptional))
+    gateway.offloads = bind_offloads(*offloads, report);
   if (!gateway.inside.interface.empty() && gateway.inside.interface == gateway.outside.interface)
     report.error(report.below(node.at, {"inside", "interface"}), "inside and outside are the same interface",
                  "the gateway stands between two networks, each with its own interface",

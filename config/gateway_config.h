@@ -67,6 +67,13 @@ struct RecordLimits {
   friend bool operator==(const RecordLimits&, const RecordLimits&) = default;
 };
 
+// What the kernel may carry many packets at once with, where it can; each can be forbidden (docs/decisions/0007).
+struct Offloads {
+  bool tun_tcp = true, tun_udp = true;      // super-packets across the TUN: TSO, USO
+  bool udp_segment = true, udp_gro = true;  // several datagrams of a tunnel in one message: sent, received
+  friend bool operator==(const Offloads&, const Offloads&) = default;
+};
+
 struct Gateway {
   std::string name;
   Outside outside;
@@ -76,6 +83,7 @@ struct Gateway {
   Ikev2Gateway ikev2;
   std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
   RecordLimits records;
+  Offloads offloads;
   Position at;
 };
 

@@ -74,6 +74,7 @@ Plan plan_of_gateway(const config::GatewayConfig& config) {
   plan.signing_key = gateway.ikev2.private_key_file.value_or("");
   plan.inside_interface = gateway.inside.interface;
   plan.tunnel_mtu = gateway.tunnel_mtu;
+  plan.offloads = gateway.offloads;
   return plan;
 }
 

@@ -131,6 +131,7 @@ struct Plan {
   std::string certificate_file, signing_key;  // of the gateway: file of the chain, name of the private key at keyd
   std::string inside_interface;
   std::uint16_t tunnel_mtu = 1420;
+  config::Offloads offloads;
   std::vector<FacilityPlan> facilities;  // by name
   std::vector<Permission> permissions;   // by their own order
   std::vector<Route> routes;

@@ -115,6 +115,16 @@ void compare_gateway(const policy::Plan& before, const policy::Plan& after, std:
   compare("inside interface", before.inside_interface, after.inside_interface);
   compare("port", std::to_string(before.wireguard_port), std::to_string(after.wireguard_port));
   compare("tunnel MTU", std::to_string(before.tunnel_mtu), std::to_string(after.tunnel_mtu));
+  const auto offloads = [](const config::Offloads& used) {
+    std::string text;
+    for (const auto& [name, on] : {std::pair{"tun_tcp", used.tun_tcp},
+                                   {"tun_udp", used.tun_udp},
+                                   {"udp_segment", used.udp_segment},
+                                   {"udp_gro", used.udp_gro}})
+      if (on) text += (text.empty() ? "" : " ") + std::string(name);
+    return text;
+  };
+  compare("offloads", offloads(before.offloads), offloads(after.offloads));
   compare("key file", before.gateway_key, after.gateway_key);
   compare("certificate", before.certificate_file, after.certificate_file);
   compare("signing key file", before.signing_key, after.signing_key);

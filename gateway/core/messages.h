@@ -382,6 +382,8 @@ void fields(Ar& ar, RoutingRule& m) {
 }
 template <class Ar>
 void fields(Ar& ar, Plan& m) {
+  config::Offloads& offloads = m.offloads;
+  gateway::core::transfer_all(ar, offloads.tun_tcp, offloads.tun_udp, offloads.udp_segment, offloads.udp_gro);
   gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
                               m.gateway_key, m.ikev2, m.crypto_profile, m.certificate_file, m.signing_key,
                               m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes, m.rules);

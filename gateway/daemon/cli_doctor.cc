@@ -10,6 +10,7 @@
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
+#include "gateway/os/offload_probe.h"
 #include "gateway/os/sysctl.h"
 
 namespace gateway::daemon::cli {
@@ -38,6 +39,22 @@ void look_at_kernel(Findings& findings) {
   add(findings, os::has_routing(), "routing netlink", "the kernel has no rtnetlink");
   add(findings, os::has_ipv6(), "IPv6", "switched off in the kernel: IPv6 facilities cannot work",
       Finding::Grade::kWarning);
+}
+
+// Without them everything works, and slower.
+void look_at_offloads(Findings& findings) {
+  const auto kernel = os::probe_offloads();
+  if (!kernel)
+    return add(findings, false, "offloads", "cannot be found out without the rights to make a network namespace",
+               Finding::Grade::kWarning);
+  const auto offload = [&findings](bool there, const char* name, const char* since) {
+    add(findings, there, std::string("offload ") + name, std::string("this kernel does without (") + since + ")",
+        Finding::Grade::kWarning);
+  };
+  offload(kernel->tun.tcp, "tun_tcp: TCP super-packets (TSO)", "Linux 2.6.27 has it");
+  offload(kernel->tun.udp, "tun_udp: UDP super-packets (USO)", "Linux 6.2 has it");
+  offload(kernel->udp.segment, "udp_segment: several datagrams sent as one", "Linux 4.18 has it");
+  offload(kernel->udp.gro, "udp_gro: several datagrams received as one", "Linux 5.0 has it");
 }
 
 void look_at_clock(Findings& findings) {
@@ -88,6 +105,7 @@ const char* grade_name(Finding::Grade grade) {
 int doctor(const CommandLine& line) {
   Findings findings;
   look_at_kernel(findings);
+  look_at_offloads(findings);
   look_at_clock(findings);
   look_at_keys(findings, line);
   look_at_state(findings, line);

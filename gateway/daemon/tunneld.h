@@ -34,6 +34,7 @@ class Tunneld {
   [[nodiscard]] os::OsResult<void> adopt(const core::ConfigureTunnels& request,
                                          std::vector<os::FileDescriptor> descriptors);
   [[nodiscard]] os::OsResult<void> watch_all();
+  void use_offloads(const config::Offloads& allowed);
   void take_key_replies(const core::KeyReplies& replies);
   void report(const core::StatusQuery& query);
   void lose(core::ProcessRole role);

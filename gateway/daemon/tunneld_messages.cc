@@ -56,6 +56,7 @@ void Tunneld::configure(const core::ConfigureTunnels& request, std::vector<FileD
              !applied) {
     answer.good = false, answer.error = applied.error();
   }
+  if (answer.good) use_offloads(request.plan.offloads);
   flush();
 #ifdef SEKISHO_FAULTS
   read_faults();
@@ -108,6 +109,12 @@ os::OsResult<void> Tunneld::watch_all() {
     if (auto watched = child_.loop().watch(outside_[i].socket->descriptor(), token); !watched) return watched;
   }
   return {};
+}
+
+void Tunneld::use_offloads(const config::Offloads& allowed) {
+  if (tun_) tun_->use({allowed.tun_tcp, allowed.tun_udp});
+  for (Outside& each : outside_)
+    if (each.socket) each.socket->use({allowed.udp_segment, allowed.udp_gro});
 }
 
 void Tunneld::take_key_replies(const core::KeyReplies& replies) {
@@ -175,12 +182,15 @@ void Tunneld::renew_timestamps() {
 void Tunneld::report(const core::StatusQuery& query) {
   core::StatusReport answer{query.id, plane_.status(), plane_.counters()};
   os::UdpCounters udp;
+  os::UdpOffloads outside;  // of any of them
   for (const Outside& each : outside_) {
     if (!each.socket) continue;
     udp.received += each.socket->counters().received, udp.truncated += each.socket->counters().truncated;
     udp.sent += each.socket->counters().sent, udp.send_failed += each.socket->counters().send_failed;
+    outside.segment |= each.socket->offloads().segment, outside.gro |= each.socket->offloads().gro;
     udp.segmented += each.socket->counters().segmented, udp.coalesced += each.socket->counters().coalesced;
   }
+  const os::TunOffloads device = tun_ ? tun_->offloads() : os::TunOffloads{};
   const os::TunCounters tun = tun_ ? tun_->counters() : os::TunCounters{};
   answer.counters.insert(answer.counters.end(), {{"udp-received", udp.received},
                                                  {"udp-truncated", udp.truncated},
@@ -194,7 +204,11 @@ void Tunneld::report(const core::StatusQuery& query) {
                                                  {"tun-read", tun.read},
                                                  {"tun-malformed", tun.malformed},
                                                  {"tun-written", tun.written},
-                                                 {"tun-write-failed", tun.write_failed}});
+                                                 {"tun-write-failed", tun.write_failed},
+                                                 {"offload-tun-tcp", device.tcp},
+                                                 {"offload-tun-udp", device.udp},
+                                                 {"offload-udp-segment", outside.segment},
+                                                 {"offload-udp-gro", outside.gro}});
   (void)child_.peer(ProcessRole::kAccessd).send(MessageType::kStatusReport, answer);
 }
 

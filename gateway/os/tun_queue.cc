@@ -84,16 +84,23 @@ OsResult<TunQueue> TunQueue::adopt(FileDescriptor tun, TunOffloads wanted) {
     return std::unexpected(OsError{errno, "TUNGETVNETHDRSZ"});
   if (header < 0 || static_cast<std::size_t>(header) > kLongestHeader)
     return std::unexpected(OsError{0, "the TUN's header has an unknown length"});
-  const auto ask = [&](TunOffloads offloads) {
-    unsigned long bits = offloads.tcp || offloads.udp ? TUN_F_CSUM : 0;
-    if (offloads.tcp) bits |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-    if (offloads.udp) bits |= kUso4 | kUso6;
-    return ioctl(tun.number(), TUNSETOFFLOAD, bits) == 0;
-  };
-  if (header == 0) wanted = {};
+  TunQueue queue(std::move(tun), static_cast<std::size_t>(header), {});
+  if (!queue.ask({})) return std::unexpected(OsError{errno, "TUNSETOFFLOAD"});
+  queue.use(wanted);
+  return queue;
+}
+
+bool TunQueue::ask(TunOffloads offloads) const {
+  unsigned long bits = offloads.tcp || offloads.udp ? TUN_F_CSUM : 0;
+  if (offloads.tcp) bits |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  if (offloads.udp) bits |= kUso4 | kUso6;
+  return ioctl(tun_.number(), TUNSETOFFLOAD, bits) == 0;
+}
+
+void TunQueue::use(TunOffloads wanted) {
+  if (header_ == 0) wanted = {};
   for (const TunOffloads offloads : {wanted, TunOffloads{wanted.tcp, false}, TunOffloads{}})
-    if (ask(offloads)) return TunQueue(std::move(tun), static_cast<std::size_t>(header), offloads);
-  return std::unexpected(OsError{errno, "TUNSETOFFLOAD"});
+    if (ask(offloads)) return void(offloads_ = offloads);
 }
 
 std::span<const core::TunPacket> TunQueue::read() {

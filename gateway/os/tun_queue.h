@@ -32,9 +32,11 @@ class TunQueue {
   // Asks for the offloads and how long the header is. An offload that the kernel does not have is left out.
   [[nodiscard]] static OsResult<TunQueue> adopt(FileDescriptor tun, TunOffloads wanted = {true, true});
 
+  // Of the offloads that adopt() asked for, only these from now on.
+  void use(TunOffloads wanted);
   [[nodiscard]] TunOffloads offloads() const { return offloads_; }
   // What may be written as super-packets; a kernel that cuts UDP for us also takes it.
-  [[nodiscard]] core::Joins joins() const { return {header_ != 0, offloads_.udp}; }
+  [[nodiscard]] core::Joins joins() const { return {offloads_.tcp, offloads_.udp}; }
 
   [[nodiscard]] int descriptor() const { return tun_.number(); }
   // What is there now, at most kBatch and kBatchOctets. Bytes stay valid, and may be changed, until the next call.
@@ -48,6 +50,7 @@ class TunQueue {
 
  private:
   TunQueue(FileDescriptor tun, std::size_t header, TunOffloads offloads);
+  [[nodiscard]] bool ask(TunOffloads offloads) const;
   [[nodiscard]] bool read_one();
 
   FileDescriptor tun_;

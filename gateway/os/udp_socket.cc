@@ -104,7 +104,7 @@ void put_source(msghdr& message, const IpAddress& local) {
 
 }  // namespace
 
-UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t index, bool segment)
+UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t index)
     : socket_(std::move(socket)),
       bound_(bound),
       index_(index),
@@ -116,11 +116,17 @@ UdpSocket::UdpSocket(FileDescriptor socket, SocketAddress bound, std::uint16_t i
     return getsockopt(socket_.number(), SOL_UDP, option, &value, &size) == 0 ? value : -1;
   };
   const bool udp = bound_.port != 0;
-  offloads_.segment = udp && segment && value_of(UDP_SEGMENT) >= 0;  // known: each call says how long
-  offloads_.gro = udp && value_of(UDP_GRO) > 0;                      // asked for when it was bound
-  const std::size_t room = offloads_.gro ? kReceived * kLargestReceived : kBatch * kLargest;
+  offloads_.segment = known_.segment = udp && value_of(UDP_SEGMENT) >= 0;  // each call says how long
+  offloads_.gro = known_.gro = udp && value_of(UDP_GRO) > 0;               // asked for when it was bound
+  const std::size_t room = known_.gro ? std::max(kReceived * kLargestReceived, kBatch * kLargest) : kBatch * kLargest;
   buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(room);
   datagrams_.reserve(kReceived * kMostSegments);
+}
+
+void UdpSocket::use(UdpOffloads wanted) {
+  offloads_.segment = known_.segment && wanted.segment;
+  const int on = wanted.gro ? 1 : 0;
+  if (known_.gro && setsockopt(socket_.number(), SOL_UDP, UDP_GRO, &on, sizeof on) == 0) offloads_.gro = wanted.gro;
 }
 
 void UdpSocket::prepare_receive() {
@@ -192,6 +198,7 @@ std::size_t UdpSocket::run_of(std::span<const Transmit> transmits) const {
   const Transmit& first = transmits.front();
   const std::size_t size = first.bytes.size();
   if (!offloads_.segment || size == 0) return 1;
+  if (std::ranges::find(singly_, first.path.remote) != singly_.end()) return 1;
   const std::size_t most = std::min({transmits.size(), kMostSegments, std::max<std::size_t>(1, kLargestSent / size)});
   std::size_t run = 1;
   for (; run < most; ++run) {
@@ -250,20 +257,36 @@ std::size_t UdpSocket::send(std::span<const Transmit> transmits) {
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return done;
-    // The way out has no checksum offload, or the datagrams are longer than it takes unfragmented: one by one from now
-    // on, beginning with these.
-    if ((errno == EIO || errno == EINVAL || errno == EMSGSIZE) && out_->datagrams[0] > 1) {
-      offloads_.segment = false;
+    const SocketAddress& remote = transmits[done].path.remote;
+    if (refused_several(out_->datagrams[0], remote, errno)) {
       split_for = errno;
       continue;
     }
-    // One alone is refused for the same: it was not the segments (a source that is no longer ours gives EINVAL).
-    if (split_for != 0 && std::exchange(split_for, 0) == errno) offloads_.segment = true;
+    // One alone is refused for the same: it was not that there were several (a source no longer ours gives EINVAL).
+    if (split_for != 0 && std::exchange(split_for, 0) == errno) allow_several(remote);
     // The first one cannot leave (no route, refused, too large): the tunnel's own timers deal with the loss.
     counters_.send_failed += out_->datagrams[0];
     done += out_->datagrams[0];
   }
   return done;
+}
+
+// True: it was because there were several in one, and they are to be tried again one by one, now and from now on: all
+// of them where the interface cannot (EIO: no checksum offload), those to one peer where they are longer than its path
+// takes unfragmented.
+bool UdpSocket::refused_several(std::size_t datagrams, const SocketAddress& remote, int error) {
+  if (datagrams < 2) return false;
+  if (error == EIO) {
+    known_.segment = offloads_.segment = false;
+    return true;
+  }
+  if (error != EINVAL && error != EMSGSIZE) return false;
+  singly_[singly_next_++ % singly_.size()] = remote;
+  return true;
+}
+
+void UdpSocket::allow_several(const SocketAddress& remote) {
+  std::ranges::replace(singly_, remote, SocketAddress{});
 }
 
 bool UdpSocket::wait_writable(int milliseconds) const {

@@ -38,9 +38,9 @@ class UdpSocket {
   static constexpr std::size_t kMostSegments = 64;         // UDP_MAX_SEGMENTS
   static constexpr std::size_t kLargestSent = 65'000;      // octets of segments in one: 65,535 with IP and UDP headers
 
-  // `segment` false: never several in one. `index` comes back in OuterPath::socket; `bound` is the local address where
+  // `index` comes back in OuterPath::socket; `bound` is the local address where
   // the kernel tells none.
-  UdpSocket(FileDescriptor socket, config::value::SocketAddress bound, std::uint16_t index, bool segment = true);
+  UdpSocket(FileDescriptor socket, config::value::SocketAddress bound, std::uint16_t index);
 
   [[nodiscard]] int descriptor() const { return socket_.number(); }
   [[nodiscard]] const config::value::SocketAddress& bound() const { return bound_; }
@@ -48,6 +48,8 @@ class UdpSocket {
   [[nodiscard]] std::span<const tunnel::wire::OuterDatagram> receive();
   // The last receive() was full: there may be more.
   [[nodiscard]] bool more() const { return messages_ >= (offloads_.gro ? kReceived : kBatch) / 2; }
+  // Only these from now on, of those the kernel has.
+  void use(UdpOffloads wanted);
   [[nodiscard]] UdpOffloads offloads() const { return offloads_; }
   // Sends in order; returns how many are done with (sent, or refused by the kernel and counted). Less than given: full.
   [[nodiscard]] std::size_t send(std::span<const tunnel::wire::Transmit> transmits);
@@ -73,13 +75,17 @@ class UdpSocket {
     std::size_t messages = 0, datagrams = 0;
   };
   [[nodiscard]] Prepared prepare_send(std::span<const tunnel::wire::Transmit> transmits);
+  [[nodiscard]] bool refused_several(std::size_t datagrams, const config::value::SocketAddress& remote, int error);
+  void allow_several(const config::value::SocketAddress& remote);
   [[nodiscard]] std::size_t run_of(std::span<const tunnel::wire::Transmit> transmits) const;
   void count_sent(std::size_t messages);
 
   FileDescriptor socket_;
   config::value::SocketAddress bound_;
   std::uint16_t index_;
-  UdpOffloads offloads_;
+  UdpOffloads known_, offloads_;                        // what the kernel has, what is used
+  std::array<config::value::SocketAddress, 8> singly_;  // where several in one were too long for the way; a ring
+  std::size_t singly_next_ = 0;
   std::size_t messages_ = 0;  // of the last receive()
   std::unique_ptr<Batch> in_, out_;
   std::unique_ptr<std::uint8_t[]> buffer_;  // as made: pages that nothing came into are not there

@@ -44,6 +44,8 @@ constexpr Mistake kMistakes[] = {
      "gateway.tunnel_mtu"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"wireguard\": { \"port\": 65536 },", "out of range",
      "gateway.wireguard.port"},
+    {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"offloads\": { \"udp_gro\": \"off\" },", "expected true or false",
+     "gateway.offloads.udp_gro"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"records\": { \"budget_mib\": 0 },", "out of range",
      "gateway.records.budget_mib"},
     {"\"name\": \"dc1\",", "\"name\": \"dc1\", \"records\": { \"flow_records_per_second\": 100001 },", "out of range",
@@ -222,6 +224,17 @@ TEST_CASE("a facility that is there twice, with all it holds, is one error that 
   const auto diagnostic = found(loaded, "a second facility");
   CHECK(diagnostic.at == Position{1, 2, 5});
   CHECK(diagnostic.also.at(0).at == Position{0, 23, 5});
+}
+
+TEST_CASE("offloads: all but those that are forbidden") {
+  CHECK(load_text(base()).config.gateway.offloads == Offloads{});
+  for (const char* const key : {"tun_tcp", "tun_udp", "udp_segment", "udp_gro"}) {
+    const auto text =
+        base_with("\"name\": \"dc1\",", std::string("\"name\": \"dc1\", \"offloads\": { \"") + key + "\": false },");
+    const auto read = load_text(text).config.gateway.offloads;
+    const std::string name = key;
+    CHECK(read == Offloads{name != "tun_tcp", name != "tun_udp", name != "udp_segment", name != "udp_gro"});
+  }
 }
 
 TEST_CASE("limits of records: what stands there is read, the rest has its default") {

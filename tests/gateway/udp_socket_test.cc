@@ -7,20 +7,21 @@
 #include <catch2/catch.hpp>
 
 #include "gateway/os/outside_socket.h"
+#include "tests/gateway/network_namespace.h"
 
 using config::value::SocketAddress;
 using gateway::os::UdpSocket;
 
 namespace {
 
-UdpSocket open_on(const std::string& text, std::uint16_t index, bool segment = true) {
+UdpSocket open_on(const std::string& text, std::uint16_t index) {
   const auto address = config::value::IpAddress::parse(text);
   REQUIRE(address);
   auto descriptor = gateway::os::bind_outside({*address, 0});
   REQUIRE(descriptor);
   const auto bound = gateway::os::bound_address(descriptor->number());
   REQUIRE(bound);
-  return UdpSocket(*std::move(descriptor), *bound, index, segment);
+  return UdpSocket(*std::move(descriptor), *bound, index);
 }
 
 // At most a second, on a machine that may be busy.
@@ -143,10 +144,12 @@ TEST_CASE("udp socket: what is neither UDP nor protocol 50 has no outside addres
 
 TEST_CASE("udp socket: equal datagrams of one peer leave as one, and arrive as they were", "[udp_socket]") {
   for (const char* where : {"127.0.0.1", "::1"})
-    for (const bool segment : {true, false}) {
-      UdpSocket from = open_on(where, 3, segment), to = open_on(where, 4);
-      CHECK(from.offloads().segment == segment);  // every kernel that Debian 12 runs on has it
-      CHECK(to.offloads().gro);
+    for (const auto& [segment, gro] : {std::pair{true, true}, {false, true}, {true, false}, {false, false}}) {
+      UdpSocket from = open_on(where, 3), to = open_on(where, 4);
+      CHECK((from.offloads().segment && to.offloads().gro));  // every kernel that Debian 12 runs on has them
+      from.use({segment, true}), to.use({true, gro});
+      CHECK(from.offloads().segment == segment);
+      CHECK(to.offloads().gro == gro);
       // lengths with every kind of border: a run, its short end, a longer one after it, a mark in between, one alone
       std::vector<std::vector<std::uint8_t>> payloads;
       std::vector<std::uint8_t> marks;
@@ -174,6 +177,7 @@ TEST_CASE("udp socket: equal datagrams of one peer leave as one, and arrive as t
       CHECK(to.receive().empty());
       CHECK(from.counters().sent == payloads.size());
       CHECK((from.counters().segmented > 150) == segment);
+      CHECK((to.counters().coalesced > 0) == (segment && gro));
       CHECK(to.counters().received == payloads.size());
     }
 }
@@ -190,4 +194,29 @@ TEST_CASE("udp socket: a source that is not ours does not end sending several as
   for (auto& transmit : batch) transmit.path.local = {};
   CHECK(from.send(batch) == batch.size());
   CHECK(from.counters().segmented == batch.size());
+}
+
+// udp(7): UDP_SEGMENT is refused where one datagram is longer than the way takes unfragmented.
+TEST_CASE("udp socket: to a peer behind a narrow way datagrams go singly, and to the others still several in one",
+          "[udp_socket]") {
+  const gateway::tests::NetworkNamespace alone;
+  REQUIRE(gateway::tests::stranger("ip link set lo mtu 1280") == 0);
+  UdpSocket from = open_on("127.0.0.1", 3), to = open_on("0.0.0.0", 4);
+  const std::vector<std::uint8_t> longer(1400, 1), shorter(1000, 2);
+  const auto send = [&](const std::vector<std::uint8_t>& payload, const char* address) {
+    const SocketAddress remote{*config::value::IpAddress::parse(address), to.bound().port};
+    const std::vector<tunnel::wire::Transmit> batch(8, {{remote, from.bound().address, 3}, payload, 0});
+    const auto segmented = from.counters().segmented;
+    CHECK(from.send(batch) == 8);
+    std::size_t seen = 0;
+    while (seen < 8)
+      for (const auto& datagram : receive(to)) CHECK((++seen, std::ranges::equal(datagram.bytes, payload)));
+    return from.counters().segmented - segmented;
+  };
+  CHECK(send(shorter, "127.0.0.1") == 8);
+  CHECK(send(longer, "127.0.0.1") == 0);
+  CHECK(send(shorter, "127.0.0.1") == 0);  // remembered
+  CHECK(send(shorter, "127.0.0.2") == 8);
+  CHECK(from.counters().send_failed == 0);
+  CHECK(from.offloads().segment);
 }

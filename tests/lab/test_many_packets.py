@@ -1,0 +1,77 @@
+"""Many packets at once (docs/decisions/0007): patterned data through every way of carrying them, and with each switched off."""
+import json
+import pathlib
+import unittest
+
+from ipsec_peers import IpsecHospital
+from netns import wait_for
+from topology import Hospital, INSIDE4, INSIDE6, Lab, SERVICE4, SERVICE6
+
+PATTERN = str(pathlib.Path(__file__).with_name("pattern.py"))
+ALL = ("tun_tcp", "tun_udp", "udp_segment", "udp_gro")
+# what must have happened when it is on, and must not when it is off
+SEEN = {"tun_tcp": ("tun-super-read", "tun-super-written"), "udp_segment": ("udp-segmented",)}
+
+
+class ManyPackets(unittest.TestCase):
+    def raise_lab(self, **options):
+        lab = Lab(**options)
+        self.addCleanup(lab.close)
+        return lab
+
+    def config(self, lab, off):
+        config = lab.config()
+        config["services"]["karte"]["ports"] += ["tcp/7000", "udp/7000-7002"]
+        config["gateway"]["offloads"] = {name: False for name in off}
+        return config
+
+    def counters(self, lab):
+        return json.loads(lab.gateway.cli("status", "--json").stdout)["result"]["counters"]
+
+    def same(self, lab, hospital, mtu, seed):
+        for address in (SERVICE4, SERVICE6):
+            log = pathlib.Path(lab.folder) / f"serve-{len(list(pathlib.Path(lab.folder).glob('serve-*')))}.log"
+            server = lab.dc.start("/usr/bin/python3", PATTERN, "serve", address, mtu, seed, log=log)
+            wait_for("the server listens", lambda: "listening" in log.read_text(), 10)
+            done = hospital.pc.run("/usr/bin/python3", PATTERN, "ask", address, mtu, seed, timeout=120, check=False)
+            server.wait(60)
+            self.assertEqual((done.stdout + done.stderr, log.read_text()), ("the same\n", "listening\nthe same\n"), address)
+
+    def each_way(self, lab, mtu, hospitals):
+        # Who is longer than the tunnel is cut by who sends it: discovering the way's MTU would lose the first one.
+        for namespace, to4, to6 in [(lab.dc, INSIDE4, INSIDE6)] + [(each.pc, each.router4, each.router6) for each in hospitals]:
+            namespace.ip("route", "replace", "default", "via", to4, "mtu", mtu)
+            namespace.ip("-6", "route", "replace", "default", "via", to6, "mtu", mtu)
+        for number, off in enumerate([(), *((name,) for name in ALL), ALL]):
+            with self.subTest(off=off):
+                lab.gateway.write_config(self.config(lab, off))
+                lab.gateway.reload()
+                before = self.counters(lab)
+                for name in ALL:
+                    self.assertEqual(before[f"offload-{name.replace('_', '-')}"], int(name not in off), name)
+                for hospital in hospitals:
+                    self.same(lab, hospital, mtu, f"{number}/{hospital.name}")
+                after = self.counters(lab)
+                for name, seen in SEEN.items():
+                    for counter in seen:
+                        grown = after[counter] - before[counter]
+                        if name in off and not (counter.startswith("tun-super") and "tun_udp" not in off):
+                            self.assertEqual(grown, 0, f"{counter} without {name}")
+                        elif name not in off:
+                            self.assertGreater(grown, 0, f"{counter} with {name}")
+                self.assertEqual(after["tun-malformed"], before["tun-malformed"])
+                self.assertEqual(after["tun-write-failed"], before["tun-write-failed"])
+
+    def test_many_packets_wireguard_and_ipsec(self):
+        lab = self.raise_lab(kinds=(Hospital, IpsecHospital))
+        lab.start(self.config(lab, ()))
+        self.each_way(lab, 1380, lab.hospitals)
+
+    def test_many_packets_jumbo(self):
+        lab = self.raise_lab(tunnel_mtu=8900)
+        lab.start(self.config(lab, ()))
+        self.each_way(lab, 8900, [lab.a])
+
+
+if __name__ == "__main__":
+    unittest.main()
