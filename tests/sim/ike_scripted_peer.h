@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tests/sim/ike_nodes.h"
+#include "tunnel/esp/outbound_sa.h"
 #include "tunnel/ike/fragments.h"
 #include "tunnel/ike/ike_sa.h"
 #include "tunnel/ike/nat_detection.h"
@@ -57,9 +58,9 @@ class ScriptedPeer {
   // IKE_SA_INIT, and what comes back.
   void init() {
     make_first();
-    node_.receive(first_, from, 500, now_);
+    give(first_);
     const auto sent = node_.take_sent();
-    if (!sent.empty()) take_init(sent.front().bytes);
+    if (!sent.empty()) take_init(message_of(sent.front()));
   }
   void make_first() {
     pair_ = tunnel::crypto::KeyExchange::generate(kGroup);
@@ -70,11 +71,17 @@ class ScriptedPeer {
                               {.initiator_spi = spi, .exchange = ike::Exchange::kSaInit, .from_initiator = true});
     append(message.chain(), offered_);
     append(message.chain(), ike::KeyExchangePayload{kGroup, pair_->public_value()});
-    append_nonce(message.chain(), nonce);
+    message.chain().begin(ike::PayloadType::kNonce).octets(nonce);  // of any length
+    message.chain().end();
     if (nat) {
-      append(message.chain(), ike::NotifyType::kNatDetectionSourceIp, Datagram(20, 1));
-      append(message.chain(), ike::NotifyType::kNatDetectionDestinationIp, Datagram(20, node_behind_nat ? 1 : 2));
+      const auto own = ike::nat_hash({spi, 0}, from), nodes = ike::nat_hash({spi, 0}, {node_.address, to});
+      const Datagram wrong(20, 1);
+      append(message.chain(), ike::NotifyType::kNatDetectionSourceIp,
+             behind_nat ? tunnel::wire::ConstBytes(wrong) : tunnel::wire::ConstBytes(own));
+      append(message.chain(), ike::NotifyType::kNatDetectionDestinationIp,
+             node_behind_nat ? tunnel::wire::ConstBytes(wrong) : tunnel::wire::ConstBytes(nodes));
     }
+    if (use_ppk) append(message.chain(), ike::NotifyType::kUsePpk);
     if (critical != 0) {
       message.chain().begin(ike::PayloadType(critical)).zeros(4);
       message.chain().end();
@@ -90,7 +97,7 @@ class ScriptedPeer {
         body_from([](ike::Chain& c) { append(c, ike::PayloadType::kIdInitiator, fqdn("a.example").view()); });
     const auto text = ike::signed_octets(sa.suite.prf, first_, their_nonce_, sa.keys.pi, identity);
     const auto mac = ike::psk_authentication(sa.suite.prf, Datagram(32, 7), text);
-    const auto proposals = ike::offer_esp(profile, kGroup, 0x11223344, true);
+    offered_esp_ = ike::offer_esp(profile, kGroup, 0x11223344, true);
     return {{35, identity, false, 0},
             {36, body_from([](ike::Chain& c) { append(c, ike::PayloadType::kIdResponder, fqdn("b.example").view()); }),
              false, 0},
@@ -98,7 +105,7 @@ class ScriptedPeer {
                append(c, ike::Authentication{ike::AuthMethod::kSharedKey, mac.expose()});
              }),
              false, 0},
-            {33, body_from([&](ike::Chain& c) { append(c, proposals); }), false, 0},
+            {33, body_from([&](ike::Chain& c) { append(c, offered_esp_); }), false, 0},
             selectors(44, "10.1.0.0/24"),
             selectors(45, "10.2.0.0/24")};
   }
@@ -144,11 +151,13 @@ class ScriptedPeer {
                              .message_id = next_id};
     auto sealed = ike::seal_message(header, content, std::nullopt, *sa.seals, rng_);
     if (!sealed) return "too long";
-    node_.receive(sealed->front(), from, 500, now_);
-    const auto sent = node_.take_sent();
-    if (sent.empty()) return "silence";
+    give(sealed->front());
+    more = node_.take_sent();
+    if (more.empty()) return "silence";
     ++next_id;
-    return words_of(sent.front().bytes);
+    const Sent answered = more.front();
+    more.erase(more.begin());
+    return words_of(message_of(answered));
   }
   // With any header, under the right keys; "silence" or the words of what came back.
   std::string ask_as(const ike::Header& header, const std::vector<Piece>& pieces) {
@@ -156,9 +165,9 @@ class ScriptedPeer {
     const auto first = pieces.empty() ? ike::PayloadType::kNone : static_cast<ike::PayloadType>(pieces[0].type);
     auto sealed = ike::seal_message(header, {first, octets}, std::nullopt, *sa.seals, rng_);
     if (!sealed) return "too long";
-    node_.receive(sealed->front(), from, 500, now_);
+    give(sealed->front());
     const auto sent = node_.take_sent();
-    return sent.empty() ? "silence" : words_of(sent.front().bytes);
+    return sent.empty() ? "silence" : words_of(message_of(sent.front()));
   }
   [[nodiscard]] ike::Header header(ike::Exchange exchange, std::uint32_t id) const {
     return {.initiator_spi = sa.spis.initiator,
@@ -176,7 +185,24 @@ class ScriptedPeer {
                              .response = true,
                              .message_id = id};
     auto sealed = ike::seal_message(header, content, std::nullopt, *sa.seals, rng_);
-    if (sealed) node_.receive(sealed->front(), from, 500, now_);
+    if (sealed) give(sealed->front());
+  }
+  // An inner packet under the keys of the first CHILD SA; `port`: 4500, or 0 for protocol 50.
+  void send_esp(const Datagram& inner, const SocketAddress& source, std::uint16_t port = 4500) {
+    Datagram sealed(tunnel::esp::sealed_size(esp_->suite(), inner.size()));
+    (void)esp_->seal(inner, sealed, rng_);
+    node_.receive(sealed, source, port, now_);
+  }
+  // Data of that notify in a message of the node's; none: not there.
+  std::optional<Datagram> notify_in(const Sent& sent, ike::NotifyType type) {
+    Datagram datagram = message_of(sent);
+    const auto inner = inner_of(datagram);
+    if (!inner) return std::nullopt;
+    for (const ike::Payload& payload : *inner)
+      if (payload.type == ike::PayloadType::kNotify)
+        if (const auto notify = ike::parse_notify(payload.body); notify && notify->type == type)
+          return Datagram(notify->data.begin(), notify->data.end());
+    return std::nullopt;
   }
 
   ike::IkeSa sa;
@@ -184,15 +210,41 @@ class ScriptedPeer {
   std::uint32_t next_id = 1;
   Datagram nonce = Datagram(32, 5);
   std::uint32_t their_esp = 0;  // SPI of the last CHILD SA the node answered with
+  std::vector<Sent> more;       // what the node sent beside the answer to the last ask()
   SocketAddress from{*tunnel::wire::IpAddress::parse("192.0.2.1"), 500};
+  std::uint16_t to = 500;  // 4500: with the marker (RFC 3948 2.2)
   ike::Spi spi = 0x0102030405060708;
-  bool nat = false, node_behind_nat = false;  // said in init(): we are behind one, and so is the node
-  std::uint8_t critical = 0;                  // a payload of this type with the critical bit in init()
+  bool nat = false;                                 // init() speaks of NATs, and says that
+  bool behind_nat = true, node_behind_nat = false;  // we are behind one, and the node is
+  bool use_ppk = false;                             // init() has USE_PPK
+  std::uint8_t critical = 0;                        // a payload of this type with the critical bit in init()
 
   void at(Instant now) { now_ = now; }
   [[nodiscard]] const Datagram& first() const { return first_; }
 
  private:
+  void give(Datagram message) {
+    if (to == 4500) message.insert(message.begin(), 4, 0);
+    node_.receive(std::move(message), from, to, now_);
+  }
+  static Datagram message_of(const Sent& sent) {
+    const auto marker = sent.from.port == 4500 ? 4 : 0;
+    return {sent.bytes.begin() + marker, sent.bytes.end()};
+  }
+  ike::Result<ike::Payloads, ike::ParseFailure> inner_of(Datagram& datagram) {
+    const auto header = ike::read_header(datagram);
+    const auto payloads = ike::parse_message(datagram, *header);
+    const auto opened = payloads ? ike::open(datagram, *payloads, *sa.opens) : std::unexpected(payloads.error());
+    if (!opened) return std::unexpected(opened.error());
+    return ike::parse_inner(opened->content.first, opened->content.octets);
+  }
+  // The sending half of the first CHILD SA, when the node has answered with one.
+  void take_child(std::span<const ike::Proposal> answered) {
+    const auto choice = ike::accept_esp(answered, offered_esp_, std::nullopt);
+    if (esp_ || !choice) return;
+    const auto keys = ike::derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, {}, {nonce, their_nonce_});
+    esp_ = tunnel::esp::OutboundSa::make({choice->peer_spi, choice->cipher, keys.initiator.expose(), choice->esn});
+  }
   static Piece selectors(std::uint8_t type, const std::string& prefix) {
     const std::vector<ike::Selector> list{ike::Selector::of(*Prefix::parse(prefix))};
     return {type, body_from([&](ike::Chain& c) { append(c, static_cast<ike::PayloadType>(type), list); }), false, 0};
@@ -214,15 +266,15 @@ class ScriptedPeer {
 
   std::string words_of(Datagram datagram) {
     const auto header = ike::read_header(datagram);
-    const auto payloads = ike::parse_message(datagram, *header);
-    const auto opened = payloads ? ike::open(datagram, *payloads, *sa.opens) : std::unexpected(payloads.error());
-    if (!opened) return "unreadable";
-    const auto inner = ike::parse_inner(opened->content.first, opened->content.octets);
-    if (!inner) return "malformed";
+    const auto inner = inner_of(datagram);
+    if (!inner) return "unreadable";
     std::string words = header->response ? "" : "request ";
     for (const ike::Payload& payload : *inner) {
-      if (payload.type == ike::PayloadType::kSa)
-        their_esp = static_cast<std::uint32_t>(ike::parse_proposals(payload.body)->front().spi.number());
+      if (payload.type == ike::PayloadType::kSa) {
+        const auto answered = ike::parse_proposals(payload.body);
+        their_esp = static_cast<std::uint32_t>(answered->front().spi.number());
+        take_child(*answered);
+      }
       const auto notify = payload.type == ike::PayloadType::kNotify ? ike::parse_notify(payload.body)
                                                                     : std::unexpected(ike::ParseFailure{});
       words +=
@@ -236,7 +288,8 @@ class ScriptedPeer {
   SeededRng rng_;
   Instant now_;
   std::optional<tunnel::crypto::KeyExchange> pair_;
-  std::vector<ike::Proposal> offered_;
+  std::vector<ike::Proposal> offered_, offered_esp_;
+  std::optional<tunnel::esp::OutboundSa> esp_;
   Datagram first_, their_nonce_;
 };
 
