@@ -1,7 +1,7 @@
 // MOBIKE (RFC 4555): addresses change while SAs live; and who may not change them.
 #include <catch2/catch.hpp>
 
-#include "tests/sim/ike_scripted_peer.h"
+#include "tests/sim/ike_scripted_responder.h"
 
 using namespace ike_sim;
 
@@ -36,11 +36,15 @@ Piece notify(ike::NotifyType type, const Datagram& data = {}) {
 // 192.0.2.1, 192.0.2.2, ports 500 and 500.
 const Datagram kNoNat{192, 0, 2, 1, 192, 0, 2, 2, 1, 244, 1, 244};
 
+enum class Nat : std::uint8_t { kUnsaid, kPeer };
+
 struct Scripted {
-  explicit Scripted(bool mobike) : node(22, "192.0.2.2"), peer(node, kStart) {
+  explicit Scripted(bool mobike, Nat nat = Nat::kUnsaid) : node(22, "192.0.2.2"), peer(node, kStart) {
     node.keyd.keys["psk"] = Datagram(32, 7);
     node.set_peer(Pair::peer("b.example", "a.example", "10.2.0.0/24", "10.1.0.0/24"), kStart);
+    peer.nat = nat == Nat::kPeer;
     peer.init();
+    if (peer.nat) peer.to = 4500, peer.from.port = 40001;  // RFC 7296 2.23: IKE_AUTH on port 4500
     auto pieces = peer.auth();
     if (mobike) pieces.push_back(notify(ike::NotifyType::kMobikeSupported));
     answer = peer.ask(ike::Exchange::kAuth, pieces);
@@ -54,6 +58,18 @@ struct Scripted {
     node.send(sim::ipv4_packet("10.2.0.5", "10.1.0.5", 100), kStart);
     const auto sent = node.take_sent();
     return sent.empty() ? SocketAddress{} : sent.back().to;
+  }
+  // Where its next request goes: it asks whether the peer lives.
+  SocketAddress liveness_to() {
+    node.on_deadline(kStart + 100s);
+    const auto sent = node.take_sent();
+    return sent.empty() ? SocketAddress{} : sent.back().to;
+  }
+  // The cookie of the request that the node has just sent there.
+  Datagram cookie(const Sent& sent) { return peer.notify_in(sent, ike::NotifyType::kCookie2).value(); }
+  void answer_cookie(std::uint32_t id, const Datagram& cookie) {
+    const Datagram octets = chain_of({notify(ike::NotifyType::kCookie2, cookie)});
+    peer.answer(ike::Exchange::kInformational, id, {ike::PayloadType::kNotify, octets});
   }
   Node node;
   ScriptedPeer peer;
@@ -156,6 +172,99 @@ TEST_CASE("ike mobike: a wrong cookie or none ends the SA, and no data went ther
   }
 }
 
+// RFC 4555 4.2.5: the whole cookie and nothing else.
+TEST_CASE("ike mobike: a cookie that is cut or goes on is a wrong one") {
+  for (const int change : {-1, 0, 1}) {
+    Scripted end(true);
+    end.peer.from.address = kElsewhere;
+    CHECK(end.update() == "empty");
+    REQUIRE(end.peer.more.size() == 1);
+    Datagram cookie = end.cookie(end.peer.more[0]);
+    cookie.resize(static_cast<std::size_t>(static_cast<int>(cookie.size()) + change));
+    end.answer_cookie(0, cookie);
+    CHECK(end.node.told("does not send our COOKIE2 back") == (change != 0));
+    CHECK(end.node.counters().up == (change == 0));
+  }
+}
+
+// RFC 4555 3.7: what is proven is the place that the cookie went to and came back from.
+TEST_CASE("ike mobike: the right cookie from another place proves nothing, and is asked for again") {
+  Scripted end(true);
+  const SocketAddress before = end.peer.from;
+  end.peer.from.address = kElsewhere;
+  CHECK(end.update() == "empty");
+  REQUIRE(end.peer.more.size() == 1);
+  CHECK(end.peer.more[0].to.address == kElsewhere);
+  end.peer.from = before;
+  end.answer_cookie(0, end.cookie(end.peer.more[0]));
+  CHECK(end.node.events_of(EventKind::kPeerMoved) == 0);
+  const auto again = end.node.take_sent();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].to.address == kElsewhere);
+  CHECK(end.esp_to().address == before.address);
+  end.peer.from.address = kElsewhere;
+  end.answer_cookie(1, end.cookie(again[0]));
+  CHECK(end.node.events_of(EventKind::kPeerMoved) == 1);
+  CHECK(end.esp_to().address == kElsewhere);
+}
+
+TEST_CASE("ike mobike: a cookie that went to another port than the peer has now proves nothing") {
+  Scripted end(true);
+  end.peer.from.address = kElsewhere;
+  CHECK(end.update() == "empty");
+  REQUIRE(end.peer.more.size() == 1);
+  const Datagram cookie = end.cookie(end.peer.more[0]);
+  end.peer.from.port = end.peer.to = 4500;  // RFC 4555 3.3, while the cookie is under way
+  CHECK(end.peer.ask(ike::Exchange::kInformational, {}) == "empty");
+  end.answer_cookie(0, cookie);
+  CHECK(end.node.events_of(EventKind::kPeerMoved) == 0);
+  const auto again = end.node.take_sent();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].to == end.peer.from);
+}
+
+// RFC 4555 3.3: the change to port 4500 is the one that needs no UPDATE_SA_ADDRESSES; everything else does.
+TEST_CASE("ike mobike: only the same address with port 4500 at both ends is followed without a word") {
+  struct Case {
+    const char* address;
+    std::uint16_t port, to;
+    bool follows;
+  };
+  for (const Case& c : {Case{"192.0.2.1", 4500, 4500, true}, Case{"198.51.100.7", 4500, 4500, false},
+                        Case{"192.0.2.1", 40000, 4500, false}, Case{"192.0.2.1", 4500, 500, false}}) {
+    Scripted end(true);
+    const SocketAddress before = end.peer.from;
+    end.peer.from = SocketAddress{*tunnel::wire::IpAddress::parse(c.address), c.port};
+    end.peer.to = c.to;
+    INFO(c.address << " " << c.port << " to " << c.to);
+    CHECK(end.peer.ask(ike::Exchange::kInformational, {}) == "empty");
+    CHECK(end.liveness_to() == (c.follows ? end.peer.from : before));
+  }
+}
+
+TEST_CASE("ike mobike: who is on port 4500 already is not followed to another") {
+  Scripted end(true, Nat::kPeer);
+  const SocketAddress before = end.peer.from;
+  CHECK(end.liveness_to() == before);
+  end.peer.answer(ike::Exchange::kInformational, 0, {ike::PayloadType::kNone, {}});
+  end.peer.from.port = 4500;
+  CHECK(end.peer.ask(ike::Exchange::kInformational, {}) == "empty");
+  CHECK(end.esp_to() == before);
+}
+
+// RFC 4555 1.3, 3.5: the addresses are the beginning end's to choose.
+TEST_CASE("ike mobike: the answering end does not move us, neither by its word nor by port 4500") {
+  for (const bool update : {true, false}) {
+    ScriptedResponder end;
+    end.up({notify(ike::NotifyType::kMobikeSupported)});
+    REQUIRE(end.node.counters().up);
+    const auto sent = update ? end.ask({notify(ike::NotifyType::kUpdateSaAddresses)}, {kElsewhere, 500})
+                             : end.ask({}, {end.from.address, 4500}, 4500);
+    CHECK(sent.size() == 1);  // the answer, and no COOKIE2
+    CHECK(end.liveness_to() == end.from);
+  }
+}
+
 TEST_CASE("ike mobike: an address outside the peer's outer sources is refused and recorded") {
   MovingPair pair;
   pair.a_at_b.outer_sources = {*Prefix::parse("192.0.2.0/24")};
@@ -248,7 +357,9 @@ TEST_CASE("ike mobike: without it nobody moves") {
   CHECK(end.answer.find("MOBIKE") == std::string::npos);
   end.peer.from.address = kElsewhere;
   CHECK(end.update() == "empty");
+  CHECK(end.peer.more.empty());  // it asks for no proof, and speaks where it did
   CHECK(end.esp_to().address == *tunnel::wire::IpAddress::parse("192.0.2.1"));
+  CHECK(end.liveness_to().address == *tunnel::wire::IpAddress::parse("192.0.2.1"));
   CHECK(Scripted(true).answer.find("MOBIKE_SUPPORTED, NO_ADDITIONAL_ADDRESSES") != std::string::npos);
 }
 
