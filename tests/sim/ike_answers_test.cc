@@ -58,6 +58,7 @@ TEST_CASE("ike answers: a cookie of a length that none has is not sent back, nor
   CHECK(cookie(64) == 1);
   CHECK(cookie(64) == 0);
   CHECK(cookie(1) == 1);
+  CHECK(cookie(0) == 0);  // not the first one either
 }
 
 TEST_CASE("ike answers: who asks for ever new cookies or groups is followed six times") {

@@ -54,6 +54,8 @@ void Endpoint::State::answer_child(IkeSa& sa, const CreateChildPayloads& asked, 
   const auto refused = [&](NotifyType type, wire::ConstBytes data = {}) {
     respond_error(sa, Exchange::kCreateChildSa, type, data, turn);
   };
+  if (!long_enough(asked.nonce, sa.suite.prf))  // RFC 7296 2.10
+    return refused(NotifyType::kInvalidSyntax), retire(sa, turn);
   const auto choice = choose_esp(asked.proposals, peer.params.profile, asked.group(), false);
   if (!choice && choice.error().reason == NegotiationFailure::Reason::kInvalidKe)
     return refused(NotifyType::kInvalidKePayload, octets_of(choice.error().group));
@@ -141,10 +143,11 @@ void Endpoint::State::receive_child_response(IkeSa& sa, const Incoming& message,
   const auto choice = answered ? accept_esp(answered->proposals, done.offered, answered->group())
                                : std::unexpected(NegotiationFailure{});
   crypto::SecretOctets secret;
-  bool good = choice && is_within(answered->initiator, done.ours) && is_within(answered->responder, done.peer);
+  bool good = choice && is_within(answered->initiator, done.ours) && is_within(answered->responder, done.peer) &&
+              long_enough(answered->nonce, sa.suite.prf);
   if (good && choice->group != crypto::Group::kNone) {
-    auto shared =
-        answered->key_exchange ? done.pair->shared_secret(answered->key_exchange->public_value) : std::nullopt;
+    auto shared = choice->group == done.pair->group() ? done.pair->shared_secret(answered->key_exchange->public_value)
+                                                      : std::nullopt;
     good = shared.has_value();
     if (good) secret = std::move(*shared);
   }
@@ -201,11 +204,12 @@ void Endpoint::State::child_refused(IkeSa& sa, const Exchanging& done, const Not
     old->phase = replaced ? ChildSa::Phase::kReplaced : ChildSa::Phase::kUsed;
   if (error.type == NotifyType::kInvalidKePayload && done.retries < kMaximumRetries && !replaced) {
     const auto group = wanted_group(error);
-    if (!group || !may_retry_with(*group, done.pair->group(), done.offered)) return;
-    sa.exchanging.retries = done.retries + 1;
     const bool again = old != nullptr && old->phase == ChildSa::Phase::kUsed;
-    if (done.child == 0 || again) send_create_child(sa, again ? old : nullptr, *group, turn);
-    return;
+    if (done.child != 0 && !again) return;  // on its way out
+    if (group && may_retry_with(*group, done.pair->group(), done.offered)) {
+      sa.exchanging.retries = done.retries + 1;
+      return send_create_child(sa, old, *group, turn);
+    }
   }
   if (replaced) return;
   const bool passing = error.type == NotifyType::kTemporaryFailure;

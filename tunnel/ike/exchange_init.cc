@@ -135,7 +135,7 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
     return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   }
   const auto choice = choose(parsed->proposals, parsed->key_exchange.group);
-  if (choice && parsed->nonce.size() * 2 >= crypto::prf_size(choice->prf)) return answer_init(message, *choice, turn);
+  if (choice && long_enough(parsed->nonce, choice->prf)) return answer_init(message, *choice, turn);
   admission.closed(source);
   if (choice) return turn.out.drops.add(wire::Drop::kMalformed);  // RFC 7296 2.10: the nonce is too short for this prf
   if (choice.error().reason == NegotiationFailure::Reason::kInvalidKe)  // RFC 7296 1.2
@@ -247,8 +247,7 @@ void Endpoint::State::accept_init(IkeSa& sa, const Incoming& message, Turn turn)
   const auto parsed = parse_init(message.payloads);
   if (!parsed || message.header.responder_spi == 0) return turn.out.drops.add(wire::Drop::kMalformed);
   const auto choice = accept_ike(parsed->proposals, handshake.offered, parsed->key_exchange.group);
-  const bool good =
-      choice && choice->group == handshake.pair->group() && parsed->nonce.size() * 2 >= crypto::prf_size(choice->prf);
+  const bool good = choice && choice->group == handshake.pair->group() && long_enough(parsed->nonce, choice->prf);
   const auto secret = good ? handshake.pair->shared_secret(parsed->key_exchange.public_value) : std::nullopt;
   if (!secret) {  // not what we asked for: perhaps not from the peer at all
     turn.out.drops.add(wire::Drop::kForged);

@@ -77,7 +77,7 @@ void Endpoint::State::answer_rekey_ike(IkeSa& sa, const CreateChildPayloads& ask
   }
   auto pair = crypto::KeyExchange::generate(choice->group);
   const auto secret = pair ? pair->shared_secret(asked.key_exchange->public_value) : std::nullopt;
-  if (!secret || asked.nonce.size() * 2 < crypto::prf_size(choice->prf)) {  // RFC 6989, RFC 7296 2.10
+  if (!secret || !long_enough(asked.nonce, choice->prf)) {  // RFC 6989, RFC 7296 2.10
     respond_error(sa, Exchange::kCreateChildSa, NotifyType::kInvalidSyntax, {}, turn);
     return retire(sa, turn);
   }
@@ -125,7 +125,8 @@ void Endpoint::State::receive_rekey_ike_response(IkeSa& sa, const Incoming& mess
   const auto choice = answered && answered->key_exchange
                           ? accept_ike(answered->proposals, done.offered, answered->key_exchange->group)
                           : std::unexpected(NegotiationFailure{});
-  const bool good = choice && choice->peer_spi != 0 && answered->nonce.size() * 2 >= crypto::prf_size(choice->prf);
+  const bool good = choice && choice->peer_spi != 0 && choice->group == done.pair->group() &&
+                    long_enough(answered->nonce, choice->prf);
   const auto secret = good ? done.pair->shared_secret(answered->key_exchange->public_value) : std::nullopt;
   if (!secret) {
     sa.close_wanted = true;

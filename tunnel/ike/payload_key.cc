@@ -20,6 +20,10 @@ Result<wire::ConstBytes, ParseFailure> parse_nonce(wire::ConstBytes body) {
   return body;
 }
 
+bool long_enough(wire::ConstBytes nonce, crypto::Prf prf) {
+  return nonce.size() * 2 >= crypto::prf_size(prf);
+}
+
 void append(Chain& chain, const KeyExchangePayload& payload) {
   wire::Writer& writer = chain.begin(PayloadType::kKeyExchange);
   writer.u16_be(static_cast<std::uint16_t>(payload.group));

@@ -1,6 +1,7 @@
 // Key Exchange and Nonce payloads (RFC 7296 3.4, 3.9). Whether a public value is good is crypto::KeyExchange's matter.
 #pragma once
 
+#include "tunnel/crypto/prf.h"
 #include "tunnel/crypto/suite.h"
 #include "tunnel/ike/message.h"
 
@@ -14,8 +15,10 @@ struct KeyExchangePayload {
 };
 
 [[nodiscard]] Result<KeyExchangePayload, ParseFailure> parse_key_exchange(wire::ConstBytes body);
-// The nonce itself: 16 to 256 octets. That it has half the prf's key size (RFC 7296 2.10) is checked with the prf.
+// The nonce itself: 16 to 256 octets. Whether that is enough for the prf says long_enough.
 [[nodiscard]] Result<wire::ConstBytes, ParseFailure> parse_nonce(wire::ConstBytes body);
+// RFC 7296 2.10: half the prf's key. `prf`: the one that was agreed, or that of the IKE SA where a CHILD SA is made.
+[[nodiscard]] bool long_enough(wire::ConstBytes nonce, crypto::Prf prf);
 
 void append(Chain& chain, const KeyExchangePayload& payload);
 void append_nonce(Chain& chain, wire::ConstBytes nonce);
