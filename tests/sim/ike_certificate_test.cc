@@ -81,6 +81,30 @@ TEST_CASE("ike certificates: an expired one is refused, and so is one that is no
   }
 }
 
+// LS-0003-2022R1: the 112-bit level ends with 2030, and with it RSA of 2048 bits, however long its certificate is.
+TEST_CASE("ike certificates: a key that is no longer allowed is refused, whatever its certificate says") {
+  const tunnel::wire::WallTime end_of_2030{std::chrono::sys_days{std::chrono::year(2031) / 1 / 1}.time_since_epoch()};
+  for (const bool late : {false, true}) {
+    CertifiedPair pair;
+    Wish root = authority::Authority::root_wish("root"), of_a = wish_of("a.example", authority::rsa_key(2048)),
+         of_b = wish_of("b.example");
+    for (Wish* const wish : {&root, &of_a, &of_b}) wish->to = end_of_2030 + 24h * 365;
+    pair.root = authority::Authority(root);
+    pair.certify(pair.a, pair.b_at_a, of_a);
+    pair.certify(pair.b, pair.a_at_b, of_b);
+    for (auto* const peer : {&pair.b_at_a, &pair.a_at_b})
+      peer->certificate->revocation = tunnel::crypto::Revocation::kNotChecked;
+    for (Node* const node : {&pair.a, &pair.b})
+      node->endpoint->set_wall_time(end_of_2030 + (late ? 0s : -60s), pair.now);
+    if (late) {
+      check_refused(pair, "the peer's key is not allowed: RSA key under 3072 bits");
+      continue;
+    }
+    pair.connect(3s);
+    CHECK(pair.up());
+  }
+}
+
 TEST_CASE("ike certificates: the clock goes on from what the shell has set") {
   Wish wish = wish_of("a.example");
   wish.to = kWall + 1h;

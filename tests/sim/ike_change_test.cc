@@ -66,6 +66,24 @@ TEST_CASE("ike change: a new revocation list that does not name the peer changes
   check_untouched(pair, before);
 }
 
+// RFC 7296 2.18: no IKE_AUTH comes with a rekeying, so what was shown before counts for the new IKE SA too.
+TEST_CASE("ike change: what the peer has shown is kept over a rekeying of the IKE SA, whoever began it") {
+  for (const bool a_rekeys : {true, false}) {
+    Wish wish = wish_of("a.example");
+    wish.to = kWall + 1h;
+    CertifiedPair pair(wish);
+    (a_rekeys ? pair.b_at_a : pair.a_at_b).lifetimes.ike = 20s;
+    pair.connect(19s);
+    REQUIRE(pair.up());
+    REQUIRE(pair.b.told("IKE SA rekeyed"));
+    CHECK(pair.b.counters().certificate_expires == kWall + 1h);
+    pair.a_at_b.certificate->trust = CertifiedPair::trust_in(pair.root, {});
+    pair.b.set_peer(pair.a_at_b, pair.now);
+    CHECK_FALSE(pair.b.told("has shown no certificate"));
+    CHECK(pair.b.counters().up);
+  }
+}
+
 TEST_CASE("ike change: a certificate that expires ends its SAs, and the end is known before") {
   Wish wish = wish_of("a.example");
   wish.to = kWall + 1h;
@@ -195,13 +213,14 @@ TEST_CASE("ike change: wider networks get a new CHILD SA beside the old one, whi
 }
 
 TEST_CASE("ike change: another name, key or kind of authentication starts anew") {
-  for (const int what : {0, 1, 2}) {
+  for (const int what : {0, 1, 2, 3}) {
     Pair pair;
     pair.connect();
     REQUIRE(pair.up());
     if (what == 0) pair.a_at_b.local_id = fqdn("new.example");
     if (what == 1) pair.a_at_b.preshared_key = "another";
     if (what == 2) pair.a_at_b.certificate.emplace();
+    if (what == 3) pair.a_at_b.remote_id = fqdn("new.example");
     pair.b.set_peer(pair.a_at_b, pair.now);
     CHECK(pair.b.endpoint->ike_sas() == 0);
   }

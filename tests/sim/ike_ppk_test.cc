@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/sim/ike_certified_pair.h"
+#include "tests/sim/ike_scene.h"
 
 using namespace ike_sim;
 
@@ -96,6 +97,51 @@ TEST_CASE("ike ppk: required and not there is refused by either end") {
   answering.connect(2s);
   CHECK_FALSE(answering.up());
   CHECK(answering.b.told("the peer does not use the PPK"));
+}
+
+// RFC 8784 3: who has not said USE_PPK in IKE_SA_INIT uses none.
+TEST_CASE("ike ppk: one that is named without USE_PPK does not count, though AUTH is made with it") {
+  for (const bool spoken : {true, false}) {
+    Scene scene;
+    const Datagram ppk(44, 'p');
+    scene.node.keyd.keys["ppk"] = ppk;
+    scene.params.ppk = ike::PpkParams{"ppk.example", "ppk", false};
+    scene.node.set_peer(scene.params, kStart);
+    scene.peer.use_ppk = spoken;
+    scene.peer.init();
+    ike::IkeKeys& keys = scene.peer.sa.keys;
+    for (auto* const key : {&keys.d, &keys.pi, &keys.pr})
+      *key = ike::mix_ppk(scene.peer.sa.suite.prf, ppk, key->expose());
+    auto pieces = scene.peer.auth();
+    const std::string named = "\x02" + scene.params.ppk->id;  // PPK_ID_FIXED
+    const Datagram id(named.begin(), named.end());
+    pieces.push_back({41, body_from([&](ike::Chain& c) { append(c, ike::NotifyType::kPpkIdentity, id); }), false, 0});
+    const std::string answer = scene.peer.ask(ike::Exchange::kAuth, pieces);
+    CHECK((answer == "AUTHENTICATION_FAILED") == !spoken);
+    CHECK(scene.node.told("insists on a PPK that we do not have") == !spoken);
+    CHECK(with_ppk(scene.node) == spoken);
+  }
+}
+
+// RFC 8784 3: the answer speaks of PPKs to who does, and only where somebody may come from who has one.
+TEST_CASE("ike ppk: USE_PPK is answered to who said it, from where a facility with a PPK may come") {
+  for (const int who : {0, 1, 2}) {
+    Scene scene;
+    scene.params.ppk = ike::PpkParams{"ppk.example", "ppk", false};
+    if (who == 2) scene.params.outer_sources = {*Prefix::parse("203.0.113.0/24")};
+    scene.node.set_peer(scene.params, kStart);
+    auto other = Pair::peer("b.example", "c.example", "10.2.0.0/24", "10.3.0.0/24");  // has none, comes from anywhere
+    other.id = {2};
+    scene.node.set_peer(other, kStart);
+    scene.peer.use_ppk = who != 1;
+    scene.peer.make_first();
+    scene.node.receive(scene.peer.first(), scene.peer.from, 500, kStart);
+    const auto sent = scene.node.take_sent();
+    REQUIRE(sent.size() == 1);
+    const auto payloads = ike::parse_message(sent[0].bytes, *ike::read_header(sent[0].bytes));
+    const auto notifies = ike::parse_notifies(*payloads);
+    CHECK((ike::find(*notifies, ike::NotifyType::kUsePpk) != nullptr) == (who == 0));
+  }
 }
 
 TEST_CASE("ike ppk: different keys under one name are refused, though the preshared key is right") {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <list>
 
 #include "tests/tunnel/test_authority.h"
 
@@ -303,6 +304,20 @@ TEST_CASE("more certificates than the bound are refused before any work") {
   CHECK(scene.fault(certificate) == kGood);
   scene.others.push_back(certificate);
   CHECK(scene.fault(certificate) == CertificateFault::kTooMany);
+}
+
+TEST_CASE("a chain may have as many intermediates as may be sent") {
+  Scene scene;
+  const Authority* issuer = &scene.root;
+  std::list<Authority> chain;
+  for (std::size_t i = 0; i < CertificateTrust::kMostIntermediates; ++i) {
+    chain.emplace_back(*issuer, Authority::root_wish("intermediate " + std::to_string(i)));
+    issuer = &chain.back();
+    scene.others.push_back(issuer->certificate());
+  }
+  CHECK(scene.fault(issuer->issue({})) == kGood);
+  scene.others.erase(scene.others.begin() + 3);
+  CHECK(scene.fault(issuer->issue({})) == CertificateFault::kUntrusted);
 }
 
 TEST_CASE("octets that are no certificate, or one and more, give none") {
