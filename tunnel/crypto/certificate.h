@@ -105,7 +105,7 @@ struct VerifiedCertificate {
 class CertificateTrust {
  public:
   using Octets = std::span<const std::uint8_t>;
-  static constexpr std::size_t kMostIntermediates = 8;
+  static constexpr std::size_t kMostIntermediates = 8;  // that come with a certificate; bounds the chain
   CertificateTrust();
   // A self-signed certificate: a chain ends there and nowhere else.
   void add_authority(const Certificate& authority);

@@ -21,7 +21,6 @@ using StoreContext = std::unique_ptr<X509_STORE_CTX, openssl::Free<X509_STORE_CT
 using Crl = std::unique_ptr<X509_CRL, openssl::Free<X509_CRL_free>>;
 using Chain = std::unique_ptr<STACK_OF(X509), decltype([](STACK_OF(X509) * stack) { sk_X509_free(stack); })>;
 
-constexpr int kDepth = 8;
 constexpr int kStrength = 2;  // OpenSSL's security level: 112 bits, so RSA of 2048 and no SHA-1
 constexpr std::size_t kLargestList = 16 * 1024 * 1024;
 
@@ -116,7 +115,6 @@ std::unexpected<CertificateRefusal> refuse(CertificateFault fault, std::string s
 void apply(const CertificateRules& rules, X509_VERIFY_PARAM* parameters) {
   const auto now = std::chrono::floor<std::chrono::seconds>(rules.now.time_since_epoch()).count();
   X509_VERIFY_PARAM_set_time(parameters, now);
-  X509_VERIFY_PARAM_set_depth(parameters, kDepth);
   X509_VERIFY_PARAM_set_auth_level(parameters, kStrength);
   if (rules.revocation == Revocation::kNotChecked) return;
   require(X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1);
