@@ -23,6 +23,20 @@ IpAddress address(const std::string& text) {
   return *IpAddress::parse(text);
 }
 
+// Nothing is bounded but what a test sets.
+ike::AdmissionLimits open_doors() {
+  ike::AdmissionLimits limits;
+  limits.cookies_from = limits.cookies_from_source = SIZE_MAX;
+  limits.most = limits.most_of_source = limits.most_of_network = SIZE_MAX;
+  limits.cookies_from_rate = limits.work = limits.rate_of_source = UINT32_MAX;
+  return limits;
+}
+
+// Of a network of its own.
+IpAddress stranger(int number) {
+  return address("198." + std::to_string(number / 250) + "." + std::to_string(number % 250) + ".1");
+}
+
 }  // namespace
 
 // RFC 7296 2.6.
@@ -74,6 +88,73 @@ TEST_CASE("one source gets a few half-open SAs, then cookies, then nothing; othe
   admission.closed(source);
   CHECK(admission.judge(source, true, kStart) == CookieVerdict::kAccept);
   CHECK(admission.half_open() == 6);
+}
+
+// RFC 8019 4.2: each bound alone, with all others open.
+TEST_CASE("half-open SAs of all together have a bound that no cookie opens") {
+  sim::SeededRng rng(1);
+  auto limits = open_doors();
+  limits.most = 3;
+  ike::Admission admission(limits, rng);
+  for (int i = 0; i < 3; ++i) CHECK(admission.judge(stranger(i), false, kStart) == CookieVerdict::kAccept);
+  CHECK(admission.judge(stranger(3), true, kStart + 10s) == CookieVerdict::kRefuse);
+  admission.closed(stranger(1));
+  CHECK(admission.judge(stranger(3), true, kStart + 10s) == CookieVerdict::kAccept);
+}
+
+TEST_CASE("from so many half-open SAs of all together on everybody is asked for a cookie") {
+  sim::SeededRng rng(1);
+  auto limits = open_doors();
+  limits.cookies_from = 2;
+  ike::Admission admission(limits, rng);
+  for (int i = 0; i < 2; ++i) CHECK(admission.judge(stranger(i), false, kStart) == CookieVerdict::kAccept);
+  CHECK(admission.judge(stranger(2), false, kStart + 10s) == CookieVerdict::kAskCookie);
+  CHECK(admission.judge(stranger(2), true, kStart + 10s) == CookieVerdict::kAccept);
+}
+
+TEST_CASE("a source with half-open SAs of before, or with many that ended in this second, is asked for a cookie") {
+  for (const bool ended : {false, true}) {
+    sim::SeededRng rng(1);
+    auto limits = open_doors();
+    limits.cookies_from_source = 3;
+    ike::Admission admission(limits, rng);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(admission.judge(stranger(0), false, kStart) == CookieVerdict::kAccept);
+      if (ended) admission.closed(stranger(0));
+    }
+    const auto later = ended ? kStart + 999ms : kStart + 10s;
+    CHECK(admission.judge(stranger(0), false, later) == CookieVerdict::kAskCookie);
+    CHECK(admission.judge(stranger(0), true, later) == CookieVerdict::kAccept);
+    CHECK(admission.judge(stranger(1), false, later) == CookieVerdict::kAccept);
+    if (ended) CHECK(admission.judge(stranger(0), false, kStart + 1s) == CookieVerdict::kAccept);
+  }
+}
+
+TEST_CASE("a flood of first messages is answered with cookies in its second and in the next, and then no longer") {
+  for (const bool again : {true, false}) {
+    sim::SeededRng rng(1);
+    auto limits = open_doors();
+    limits.cookies_from_rate = 50;
+    ike::Admission admission(limits, rng);
+    for (int i = 0; i < 50; ++i) CHECK(admission.judge(stranger(i), false, kStart) == CookieVerdict::kAccept);
+    CHECK(admission.judge(stranger(50), false, kStart) == CookieVerdict::kAskCookie);
+    CHECK(admission.judge(stranger(50), true, kStart) == CookieVerdict::kAccept);
+    if (again) CHECK(admission.judge(stranger(51), false, kStart + 1s) == CookieVerdict::kAskCookie);
+    CHECK(admission.judge(stranger(52), false, kStart + 2s) == CookieVerdict::kAccept);
+  }
+}
+
+TEST_CASE("half-open SAs of one source, and of one network, have a bound that no cookie opens") {
+  for (const bool network : {true, false}) {
+    sim::SeededRng rng(1);
+    auto limits = open_doors();
+    (network ? limits.most_of_network : limits.most_of_source) = 2;
+    ike::Admission admission(limits, rng);
+    const auto from = [&](int host) { return address("198.51.100." + std::to_string(network ? host : 1)); };
+    for (int host = 1; host <= 2; ++host) CHECK(admission.judge(from(host), true, kStart) == CookieVerdict::kAccept);
+    CHECK(admission.judge(from(3), true, kStart + 10s) == CookieVerdict::kRefuse);
+    CHECK(admission.judge(stranger(1), true, kStart + 10s) == CookieVerdict::kAccept);
+  }
 }
 
 TEST_CASE("a network of sources is limited as a whole, of both families") {

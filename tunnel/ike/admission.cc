@@ -18,8 +18,6 @@ wire::Prefix network_of(const wire::IpAddress& address) {
   return wire::Prefix::masked(address, address.is_v4() ? 24 : 48);
 }
 
-constexpr std::uint32_t kMostAcceptedEachSecond = 10'000;  // what bounds `accepted_`
-
 }  // namespace
 
 std::size_t Admission::Hasher::operator()(const wire::Prefix& prefix) const noexcept {
@@ -51,8 +49,7 @@ Admission::Verdict Admission::judge(const wire::IpAddress& address, bool proven,
   if (!proven && pressed(source)) return Verdict::kAskCookie;
   const bool full = half_open_ >= limits_.most || of(counts_, source) >= limits_.most_of_source ||
                     of(counts_, network) >= limits_.most_of_network;
-  const bool fast = of(accepted_, source) >= limits_.rate_of_source || accepted_.size() >= kMostAcceptedEachSecond ||
-                    worked_ + work > limits_.work;
+  const bool fast = of(accepted_, source) >= limits_.rate_of_source || worked_ + work > limits_.work;
   if (full || fast) return Verdict::kRefuse;
   ++half_open_;
   ++counts_[source];

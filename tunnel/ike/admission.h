@@ -56,7 +56,7 @@ class Admission {
   AdmissionLimits limits_;
   std::size_t half_open_ = 0;
   Counts counts_;    // half-open of sources and of networks (their lengths differ); bounded by `most`
-  Counts accepted_;  // of sources in this second; bounded by what is accepted in a second
+  Counts accepted_;  // of sources in this second; bounded by `work`, of which each has some
   std::optional<wire::Instant> second_;
   std::uint32_t worked_ = 0;                  // units in this second
   std::uint32_t seen_ = 0, seen_before_ = 0;  // first messages in this second and in the one before
