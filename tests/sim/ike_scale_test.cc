@@ -16,13 +16,9 @@ std::size_t allocated() {
   return mallinfo2().uordblks;
 }
 
-}  // namespace
-
-TEST_CASE("ike: an established pair costs at most 32 KiB at each end") {
-  Pair pair({}, without_admission());
-  for (std::uint32_t number = 1; number <= kPairs; ++number) pair.b.set_peer(numbered("gw", "rtx", number), pair.now);
-  const std::size_t before = allocated();
-  for (std::uint32_t number = 1; number <= kPairs; ++number) {
+// Pairs of peers between the two ends, each connected before the next begins.
+void connect_many(Pair& pair, std::uint32_t count) {
+  for (std::uint32_t number = 1; number <= count; ++number) {
     ike::PeerParams peer = numbered("rtx", "gw", number);
     std::swap(peer.local_networks, peer.remote_networks);
     peer.endpoint = SocketAddress{pair.b.address, 500};
@@ -32,6 +28,15 @@ TEST_CASE("ike: an established pair costs at most 32 KiB at each end") {
     pair.a.events.clear(), pair.b.events.clear();
   }
   pair.run(pair.now + 1s);
+}
+
+}  // namespace
+
+TEST_CASE("ike: an established pair costs at most 32 KiB at each end") {
+  Pair pair({}, without_admission());
+  for (std::uint32_t number = 1; number <= kPairs; ++number) pair.b.set_peer(numbered("gw", "rtx", number), pair.now);
+  const std::size_t before = allocated();
+  connect_many(pair, kPairs);
   pair.a.events = {}, pair.b.events = {};
   std::size_t up = 0;
   for (std::uint32_t number = 1; number <= kPairs; ++number) up += pair.b.counters(number).up;
@@ -39,6 +44,19 @@ TEST_CASE("ike: an established pair costs at most 32 KiB at each end") {
   const std::size_t each = (allocated() - before) / kPairs / 2;  // both ends are in this process
   WARN("octets for each established pair and end: " << each);
   CHECK(each <= 32 * 1024);
+}
+
+// RFC 7296 1.4.1, 2.1: a Delete is repeated until it is answered; beyond the bound it is said once.
+TEST_CASE("ike: however many facilities are removed at once, 1,024 Deletes are repeated") {
+  constexpr std::uint32_t kMany = 1030;
+  Pair pair({}, without_admission());
+  for (std::uint32_t number = 1; number <= kMany; ++number) pair.b.set_peer(numbered("gw", "rtx", number), pair.now);
+  connect_many(pair, kMany);
+  for (std::uint32_t number = 1; number <= kMany; ++number) pair.b.remove_peer(number, pair.now);
+  CHECK(pair.b.take_sent().size() == kMany);
+  CHECK(pair.b.endpoint->ike_sas() == 0);
+  pair.b.on_deadline(pair.now + 600ms);
+  CHECK(pair.b.take_sent().size() == 1024);
 }
 
 // RFC 7296 2.6, RFC 8019: no state before an address was proven.

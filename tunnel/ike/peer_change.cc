@@ -76,6 +76,7 @@ void Endpoint::State::judge_anew(Peer& peer, IkeSa& sa, const PeerParams& before
   if (!within(now.profile, sa.suite) || (!now.certificate && !now.profile.preshared_key))
     return expel(sa, "what was agreed is no longer within the facility's profile", turn);
   if (now.certificate && now.certificate != before.certificate) {
+    // Cannot be: judge_certificate keeps the proof before the SA stands, succeed() hands it on. Closed, not a crash.
     if (!sa.proof) return expel(sa, "the peer has shown no certificate", turn);
     const auto verified = judge_chain(*now.certificate, *sa.proof, turn.now);
     if (!verified) return expel(sa, verified.error(), turn);
