@@ -37,6 +37,54 @@ const policy::FacilityPlan& matsumae(const policy::Plan& plan) {
   return *std::ranges::find_if(plan.facilities, [](const auto& each) { return each.name.text == "matsumae"; });
 }
 
+// matsumae with certificates of one authority, and a list of it that has revoked the router's.
+struct Certified {
+  Certified() {
+    auto& tunnel = matsumae(config).tunnel.ikev2;
+    tunnel.psk_file.reset();
+    tunnel.certificate.emplace().authority_file = "ca.pem";
+    config.gateway.ikev2.certificate_file = "gateway.pem", config.gateway.ikev2.private_key_file = "gateway.key";
+    test_authority::Authority::List list;
+    list.revoked = {router};
+    files = {{"gateway.pem", test_authority::pem_of(root.issue({}))},
+             {"ca.pem", test_authority::pem_of(root.certificate())},
+             {"ca.crl", root.revocation_list(list)}};
+  }
+  config::CertificateAuthentication& certificate() { return *matsumae(config).tunnel.ikev2.certificate; }
+  // Each facility with a tunnel of IKEv2, by the plan's order.
+  std::vector<Result<tunnel::ike::PeerParams, std::string>> all() {
+    const auto plan = policy::compile(config, at_second(0)).plan;
+    IkePeers peers(plan, {schemes, files}, at_second(0));
+    std::vector<Result<tunnel::ike::PeerParams, std::string>> made;
+    for (const policy::FacilityPlan& facility : plan.facilities)
+      if (facility.ike) made.push_back(peers.peer(facility));
+    return made;
+  }
+  Result<tunnel::ike::PeerParams, std::string> params() { return all().at(0); }
+  // How the router's certificate fares under what the configuration says; none: it is good.
+  std::optional<tunnel::crypto::CertificateFault> fault() {
+    const auto made = params().value().certificate.value();
+    const auto verified = made.trust->verify(router, {}, test_authority::fqdn("rtx.hakodate.example"),
+                                             {test_authority::kNow, made.revocation, made.list_grace});
+    return verified ? std::nullopt : std::optional(verified.error().fault);
+  }
+  config::GatewayConfig config = ikev2_sample();
+  test_authority::Authority root;
+  tunnel::crypto::Certificate router = root.issue({});
+  std::vector<std::uint16_t> schemes{0};
+  std::vector<NamedOctets> files;
+};
+
+test_authority::Octets authorities(std::size_t count) {
+  static std::vector<test_authority::Octets> made;
+  test_authority::Octets pem;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i == made.size()) made.push_back(test_authority::pem_of(test_authority::Authority().certificate()));
+    pem.insert(pem.end(), made[i].begin(), made[i].end());
+  }
+  return pem;
+}
+
 }  // namespace
 
 TEST_CASE("an IKEv2 facility carries exactly what policy names") {
@@ -215,6 +263,104 @@ TEST_CASE("certificates: a file that was not read, or is none, is named") {
   CHECK(malformed.error().find("gateway.pem is not a PEM file") != std::string::npos);
   CHECK(IkePeers(plan, {{}, files}, at_second(0)).peer(matsumae(plan)).error().find("signing key") !=
         std::string::npos);
+}
+
+TEST_CASE("a facility's revocation list is what its router is judged by") {
+  using tunnel::crypto::CertificateFault;
+  Certified scene;
+  CHECK(scene.fault() == CertificateFault::kNoRevocationList);  // required unless the configuration says otherwise
+  scene.certificate().revocation_list_file = "ca.crl";
+  CHECK(scene.fault() == CertificateFault::kRevoked);
+  scene.certificate().revocation = config::RevocationCheck::kWhereListed;
+  CHECK(scene.fault() == CertificateFault::kRevoked);
+  scene.certificate().revocation_list_file.reset();
+  CHECK_FALSE(scene.fault());
+  scene.certificate().revocation_list_file = "ca.crl", scene.files[2].octets = {'x'};
+  CHECK(scene.params().error() == "facility matsumae: ca.crl is no revocation list");
+  scene.files.pop_back();
+  CHECK(scene.params().error() == "facility matsumae: the file ca.crl could not be read");
+}
+
+TEST_CASE("how revocation is checked, and how long a list is believed, is each facility's own") {
+  using Check = config::RevocationCheck;
+  using tunnel::crypto::Revocation;
+  Certified scene;
+  for (const auto& [said, wanted] : {std::pair{Check::kRequired, Revocation::kRequired},
+                                     {Check::kWhereListed, Revocation::kWhereListed},
+                                     {Check::kNotChecked, Revocation::kNotChecked}}) {
+    scene.certificate().revocation = said;
+    CHECK(scene.params()->certificate->revocation == wanted);
+  }
+  CHECK(scene.params()->certificate->list_grace == tunnel::wire::Duration::zero());
+  scene.certificate().list_grace_days = 3;
+  CHECK(scene.params()->certificate->list_grace == std::chrono::hours(72));
+
+  auto other = matsumae(scene.config);  // the same authority
+  other.name.text = "rausu", other.networks.clear(), other.may_use.clear(), other.offers.clear();
+  other.tunnel.ikev2.remote_id = "fqdn:rtx.rausu.example";
+  scene.config.facilities.push_back(other);
+  auto& certificate = *scene.config.facilities.back().tunnel.ikev2.certificate;
+  const auto second = [&] { return scene.all().at(1)->certificate.value(); };
+  certificate.list_grace_days = 5;
+  CHECK(second().list_grace == std::chrono::hours(120));
+  certificate.list_grace_days = 3, certificate.revocation = Check::kRequired;
+  CHECK(second().revocation == Revocation::kRequired);
+  CHECK(scene.all().at(0)->certificate->revocation == Revocation::kNotChecked);
+  certificate.revocation = Check::kNotChecked, certificate.revocation_list_file = "ca.crl";
+  CHECK(second().trust != scene.all().at(0)->certificate->trust);
+  CHECK_FALSE(second() == *scene.all().at(0)->certificate);
+}
+
+TEST_CASE("a facility's outer sources, its PPK and where it is called are its peer's") {
+  const auto params = [](const auto& change) {
+    auto config = ikev2_sample();
+    change(matsumae(config).tunnel);
+    const auto plan = policy::compile(config, at_second(0)).plan;
+    return IkePeers(plan, {}, at_second(0)).peer(matsumae(plan)).value();
+  };
+  const auto plain = params([](config::Tunnel&) {});
+  CHECK(plain.outer_sources.empty());
+  CHECK_FALSE(plain.ppk);
+  CHECK_FALSE(plain.endpoint);
+  CHECK_FALSE(plain.start);
+  CHECK_FALSE(plain.force_encapsulation);
+  CHECK(plain.preshared_key == "keys/matsumae.psk");
+
+  const std::vector<tunnel::wire::Prefix> sources{tests::prefix("192.0.2.0/24"), tests::prefix("2001:db8:7::/48")};
+  CHECK(params([&](config::Tunnel& tunnel) { tunnel.sources = sources; }).outer_sources == sources);
+  for (const bool required : {true, false}) {
+    const config::PostquantumKey ppk{"ppk.example", "keys/matsumae.ppk", required};
+    const auto made = params([&](config::Tunnel& tunnel) { tunnel.ikev2.ppk = ppk; });
+    CHECK(made.ppk == tunnel::ike::PpkParams{"ppk.example", "keys/matsumae.ppk", required});
+  }
+  const auto called = params([](config::Tunnel& tunnel) { tunnel.ikev2.endpoint = tests::address("192.0.2.7"); });
+  CHECK(called.endpoint == tunnel::wire::SocketAddress{tests::address("192.0.2.7"), 500});
+  CHECK(called.start);
+  CHECK(params([](config::Tunnel& tunnel) {
+          tunnel.ikev2.encapsulation = config::Encapsulation::kUdp;
+        }).force_encapsulation);
+}
+
+// RFC 7296 3.7: a CERTREQ names them to whoever asks.
+TEST_CASE("64 different authorities of all facilities together, and no more") {
+  Certified scene;
+  const auto refused = [&](std::size_t first, std::size_t second) {
+    scene.files[1].octets = authorities(first);
+    scene.files[2] = {"other.pem", authorities(second)};
+    const auto made = scene.all();
+    return std::ranges::any_of(made, [](const auto& each) {
+      return !each && each.error().find("more than 64 different certificates") != std::string::npos;
+    });
+  };
+  CHECK_FALSE(refused(64, 1));
+  CHECK(refused(65, 1));
+  auto other = matsumae(scene.config);
+  other.name.text = "rausu", other.networks.clear(), other.may_use.clear(), other.offers.clear();
+  other.tunnel.ikev2.remote_id = "fqdn:rtx.rausu.example";
+  other.tunnel.ikev2.certificate->authority_file = "other.pem";
+  scene.config.facilities.push_back(other);
+  CHECK_FALSE(refused(10, 64));  // the same ones count once
+  CHECK(refused(10, 65));
 }
 
 TEST_CASE("identities as the ID payload has them") {
