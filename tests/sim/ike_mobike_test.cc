@@ -208,6 +208,31 @@ TEST_CASE("ike mobike: the right cookie from another place proves nothing, and i
   CHECK(end.esp_to().address == kElsewhere);
 }
 
+TEST_CASE("ike mobike: who moves on or back while the cookie is under way is where it said last") {
+  const SocketAddress last{*tunnel::wire::IpAddress::parse("198.51.100.8"), 500};
+  for (const bool back : {true, false}) {
+    Scripted end(true);
+    const SocketAddress before = end.peer.from;
+    end.peer.from.address = kElsewhere;
+    CHECK(end.update() == "empty");
+    REQUIRE(end.peer.more.size() == 1);
+    const Datagram cookie = end.cookie(end.peer.more[0]);
+    end.peer.from = back ? before : last;
+    CHECK(end.update() == "empty");
+    end.peer.from.address = kElsewhere;
+    end.answer_cookie(0, cookie);
+    CHECK(end.node.events_of(EventKind::kPeerMoved) == 0);
+    const auto sent = end.node.take_sent();
+    REQUIRE(sent.size() == (back ? 0 : 1));  // there is nothing to prove, or the last place
+    CHECK(end.esp_to().address == before.address);
+    if (back) continue;
+    CHECK(sent[0].to == last);
+    end.peer.from = last;
+    end.answer_cookie(1, end.cookie(sent[0]));
+    CHECK(end.esp_to().address == last.address);
+  }
+}
+
 TEST_CASE("ike mobike: a cookie that went to another port than the peer has now proves nothing") {
   Scripted end(true);
   end.peer.from.address = kElsewhere;

@@ -29,6 +29,22 @@ TEST_CASE("ike: a facility is known by its identity only from its own sources") 
   CHECK(scene.peer.ask(ike::Exchange::kAuth, scene.peer.auth()) == "AUTHENTICATION_FAILED");
 }
 
+// RFC 7296 2.10: half the key of the prf, which is HMAC-SHA-384 here; 3.9: 16 to 256.
+TEST_CASE("ike: a first message whose nonce is too short for the prf, or too long for any, is not answered") {
+  for (const auto& [size, good] :
+       {std::pair{15u, false}, {16u, false}, {23u, false}, {24u, true}, {256u, true}, {257u, false}}) {
+    Scene scene;
+    scene.node.set_peer(scene.params, kStart);
+    scene.peer.nonce = Datagram(size, 5);
+    scene.peer.make_first();
+    scene.node.receive(scene.peer.first(), scene.peer.from, 500, kStart);
+    INFO(size);
+    CHECK(scene.node.take_sent().size() == (good ? 1 : 0));
+    CHECK(scene.node.endpoint->half_open() == (good ? 1 : 0));
+    CHECK(scene.node.drops.of(Drop::kMalformed) == (good ? 0 : 1));
+  }
+}
+
 // RFC 7296 2.3.
 TEST_CASE("ike: requests and answers count by their numbers alone") {
   Scene scene;

@@ -166,7 +166,7 @@ void Endpoint::State::mapping_answered(IkeSa& sa, const Incoming& message) {
 
 // RFC 4555 3.7: the cookie must come back, from there.
 void Endpoint::State::routability_answered(IkeSa& sa, const Exchanging& done, const Incoming& message, Turn turn) {
-  if (!sa.held || sa.proof_wanted) return;  // moved on, or back
+  if (!sa.held) return;  // moved back
   Peer& peer = *peer_of(sa);
   const Notify* const cookie = message.notify(NotifyType::kCookie2);
   const bool same = cookie != nullptr && cookie->data.size() == done.nonce.size() &&
