@@ -99,27 +99,35 @@ TEST_CASE("ike ppk: required and not there is refused by either end") {
   CHECK(answering.b.told("the peer does not use the PPK"));
 }
 
-// RFC 8784 3: who has not said USE_PPK in IKE_SA_INIT uses none.
-TEST_CASE("ike ppk: one that is named without USE_PPK does not count, though AUTH is made with it") {
-  for (const bool spoken : {true, false}) {
+// RFC 8784 3: who has not said USE_PPK in IKE_SA_INIT uses none; 5.1: an identity of another type is another.
+TEST_CASE("ike ppk: one that is named without USE_PPK, or otherwise, does not count though AUTH is made with it") {
+  struct Case {
+    bool spoken;
+    std::string named;
+    bool good;
+  };
+  for (const Case& c : {Case{true, "\x02ppk.example", true}, Case{false, "\x02ppk.example", false},
+                        Case{true, "\x01ppk.example", false}, Case{true, "\x02ppk.exampl", false},
+                        Case{true, "\x02ppk.examples", false}, Case{true, "\x02", false}, Case{true, "", false}}) {
     Scene scene;
     const Datagram ppk(44, 'p');
     scene.node.keyd.keys["ppk"] = ppk;
     scene.params.ppk = ike::PpkParams{"ppk.example", "ppk", false};
     scene.node.set_peer(scene.params, kStart);
-    scene.peer.use_ppk = spoken;
+    scene.peer.use_ppk = c.spoken;
     scene.peer.init();
     ike::IkeKeys& keys = scene.peer.sa.keys;
     for (auto* const key : {&keys.d, &keys.pi, &keys.pr})
       *key = ike::mix_ppk(scene.peer.sa.suite.prf, ppk, key->expose());
     auto pieces = scene.peer.auth();
-    const std::string named = "\x02" + scene.params.ppk->id;  // PPK_ID_FIXED
-    const Datagram id(named.begin(), named.end());
-    pieces.push_back({41, body_from([&](ike::Chain& c) { append(c, ike::NotifyType::kPpkIdentity, id); }), false, 0});
+    const Datagram id(c.named.begin(), c.named.end());
+    pieces.push_back(
+        {41, body_from([&](ike::Chain& chain) { append(chain, ike::NotifyType::kPpkIdentity, id); }), false, 0});
+    INFO(c.spoken << " " << c.named);
     const std::string answer = scene.peer.ask(ike::Exchange::kAuth, pieces);
-    CHECK((answer == "AUTHENTICATION_FAILED") == !spoken);
-    CHECK(scene.node.told("insists on a PPK that we do not have") == !spoken);
-    CHECK(with_ppk(scene.node) == spoken);
+    CHECK((answer == "AUTHENTICATION_FAILED") == !c.good);
+    CHECK(scene.node.told("insists on a PPK that we do not have") == !c.good);
+    CHECK(with_ppk(scene.node) == c.good);
   }
 }
 
