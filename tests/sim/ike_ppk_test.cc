@@ -108,7 +108,8 @@ TEST_CASE("ike ppk: one that is named without USE_PPK, or otherwise, does not co
   };
   for (const Case& c : {Case{true, "\x02ppk.example", true}, Case{false, "\x02ppk.example", false},
                         Case{true, "\x01ppk.example", false}, Case{true, "\x02ppk.exampl", false},
-                        Case{true, "\x02ppk.examples", false}, Case{true, "\x02", false}, Case{true, "", false}}) {
+                        Case{true, "\x02ppk.examples", false}, Case{true, "\x02ppq.example", false},
+                        Case{true, "\x02", false}, Case{true, "", false}}) {
     Scene scene;
     const Datagram ppk(44, 'p');
     scene.node.keyd.keys["ppk"] = ppk;

@@ -100,6 +100,12 @@ TEST_CASE("half-open SAs of all together have a bound that no cookie opens") {
   CHECK(admission.judge(stranger(3), true, kStart + 10s) == CookieVerdict::kRefuse);
   admission.closed(stranger(1));
   CHECK(admission.judge(stranger(3), true, kStart + 10s) == CookieVerdict::kAccept);
+
+  ike::Admission usual({}, rng);
+  std::size_t accepted = 0;
+  for (int i = 0; i < 1100; ++i)
+    accepted += usual.judge(stranger(i), true, kStart + i * 10ms) == CookieVerdict::kAccept;
+  CHECK(accepted == 1024);
 }
 
 TEST_CASE("from so many half-open SAs of all together on everybody is asked for a cookie") {
