@@ -1,7 +1,6 @@
 #include "gateway/core/coalescer.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "gateway/core/checksum.h"
 
@@ -47,7 +46,7 @@ bool sums_hold(ConstBytes packet, std::size_t transport) {
 
 // The IP headers of two segments that one super-packet can stand for: all but length, identification and checksum.
 bool same_ip(ConstBytes first, ConstBytes next, std::size_t number) {
-  if (!is_v4(first)) return std::memcmp(first.data(), next.data(), 4) == 0 && first[7] == next[7];
+  if (!is_v4(first)) return load32(first, 0) == load32(next, 0) && first[7] == next[7];
   if (first[1] != next[1] || first[8] != next[8] || load16(first, 6) != load16(next, 6)) return false;
   // RFC 6864: of a packet that may be fragmented it must be the one that the kernel counts up to.
   return (load16(first, 6) & kDontFragment) != 0 ||
@@ -57,7 +56,7 @@ bool same_ip(ConstBytes first, ConstBytes next, std::size_t number) {
 // Acknowledgement, window and options alike; of the flags only PSH may differ.
 bool same_tcp(ConstBytes first, ConstBytes next, std::size_t transport, std::size_t headers) {
   const ConstBytes a = first.subspan(transport, headers - transport), b = next.subspan(transport, headers - transport);
-  return a[12] == b[12] && std::memcmp(a.data() + 8, b.data() + 8, 4) == 0 && load16(a, 14) == load16(b, 14) &&
+  return a[12] == b[12] && load32(a, 8) == load32(b, 8) && load16(a, 14) == load16(b, 14) &&
          std::ranges::equal(a.subspan(18), b.subspan(18));
 }
 

@@ -32,9 +32,9 @@ struct TunPacket {
 };
 
 struct DataPlaneOutputs {
-  tunnel::wire::Outputs wire;                        // transmits and key requests; deliveries and events are consumed
+  tunnel::wire::Outputs wire;                   // transmits and key requests; deliveries and events are consumed
   std::vector<tunnel::wire::Bytes> tun_writes;  // whole packets, in the batch given or in wire.arena
-  std::vector<TunnelEvent> events;                   // with the facility's name of the moment they happened
+  std::vector<TunnelEvent> events;              // with the facility's name of the moment they happened
   void clear() { wire.clear(), tun_writes.clear(), events.clear(); }
 };
 
