@@ -215,7 +215,7 @@ void DataPlane::remember_problem(const tunnel::wire::Event& event, Times now) {
                        : event.peer.number < facilities_.size() ? &facilities_[event.peer.number]
                                                                 : nullptr;
   if (facility == nullptr || !facility->used || !facility->plan.ike) return;
-  if (event.kind == Kind::kHandshakeDone || event.kind == Kind::kTunnelUp) {
+  if (event.kind == Kind::kTunnelUp) {  // not with the IKE SA alone: a refused CHILD SA carries nothing
     facility->problem.clear(), facility->problem_since.reset();
   } else if (unknown || event.kind == Kind::kHandshakeFailed || event.kind == Kind::kHandshakeGaveUp) {
     if (facility->problem.empty()) facility->problem_since = now.boot;

@@ -64,6 +64,10 @@ class DataPlane {
   // The sockets that datagrams come in by and transmits leave through; before the first plan, and again when they
   // change.
   void set_sockets(std::span<const OuterSocket> sockets) { tunnels_.set_sockets(sockets); }
+  // The end of this process: every router learns that its SAs are gone (RFC 7296 1.4.1) and may call again at once,
+  // instead of sending into silence until its own patience ends. Nothing is carried afterwards.
+  void leave(Times now, DataPlaneOutputs& out);
+
   void from_outside(std::span<const tunnel::wire::OuterDatagram> batch, Times now, DataPlaneOutputs& out);
   void from_tun(std::span<const TunPacket> batch, Times now, DataPlaneOutputs& out);
   void on_key_reply(const tunnel::wire::KeyReply& reply, Times now, DataPlaneOutputs& out);

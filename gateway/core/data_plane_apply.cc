@@ -157,6 +157,13 @@ std::vector<std::vector<std::uint8_t>> DataPlane::take_staged(Times now) {
 }
 
 // Before anything is added: a key may have moved from one facility to another.
+void DataPlane::leave(Times now, DataPlaneOutputs& out) {
+  configured_ = false;
+  for (const Facility& facility : facilities_)
+    if (facility.used) tunnels_.remove_peer(facility.tunnel, now.boot, out.wire);
+  settle(now, out);
+}
+
 void DataPlane::remove_departed(const Prepared& prepared, Times now, DataPlaneOutputs& out) {
   std::map<std::string_view, const Facility*> coming;
   for (const Facility& facility : prepared.facilities) coming.emplace(facility.plan.name.text, &facility);

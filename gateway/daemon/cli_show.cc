@@ -59,7 +59,7 @@ void print_tunnels(const Json& result) {
   for (const auto& each : list_at(result, "tunnels")) print_certificate(printable(text_at(each, "facility")), each);
   for (const auto& each : list_at(result, "tunnels"))
     if (const auto problem = text_at(each, "problem"); !problem.empty())
-      fmt::print("{}: {} (since {})\n", printable(text_at(each, "facility")), printable(problem),
+      fmt::print("{}: {} (since {})\n", printable(text_at(each, "facility")), printable_lines(problem),
                  text_at(each, "problem_since"));
 }
 

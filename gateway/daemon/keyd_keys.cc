@@ -45,6 +45,17 @@ void put(KeyReply& reply, std::size_t at, std::span<const std::uint8_t, 32> octe
   std::ranges::copy(octets, reply.output.fill().subspan(at).begin());
 }
 
+// What is wrong, or nothing. Whoever holds another facility's key is that facility to us, so no two may be alike.
+std::optional<std::string> read_key(const KeySource& source, std::span<std::uint8_t, 32> place,
+                                    std::map<std::uint64_t, std::string>& holders) {
+  const auto read = os::read_key_file(source.path);
+  if (!read) return read.error().to_string();
+  const auto [holder, is_new] = holders.emplace(mark_of(read->expose()), source.name);
+  if (!is_new) return source.path + ": holds the same key as " + holder->second + "; each needs its own";
+  std::ranges::copy(read->expose(), place.begin());
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::span<const std::uint8_t, 32> KeydKeys::octets_of(const Key& key) const {
@@ -61,6 +72,7 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
   }
   std::map<std::string, Key> keys;
   std::map<std::string, tunnel::crypto::SigningKey> signing;
+  std::map<std::uint64_t, std::string> holders;  // by mark
   for (std::size_t slot = 0; slot < wanted.keys.size(); ++slot) {
     const auto& source = wanted.keys[slot];
     auto& told = outcome.keys.emplace_back(core::KeyOutcome{source.name, true, {}, {}, {}, 0});
@@ -70,10 +82,8 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
     }
     const auto place = memory->octets().subspan(slot * 32).first<32>();
     const auto before = keys_.find(source.name);
-    if (auto read = os::read_key_file(source.path)) {
-      std::ranges::copy(read->expose(), place.begin());
-    } else {
-      told.good = false, told.error = read.error().to_string();
+    if (auto fault = read_key(source, place, holders)) {
+      told.good = false, told.error = *std::move(fault);
       if (before == keys_.end() || before->second.kind != source.kind) continue;
       std::ranges::copy(octets_of(before->second), place.begin());
     }

@@ -22,8 +22,12 @@ int Tunneld::run() {
   if (!child_.ready("waiting for a configuration")) return 1;
   for (;;) {
     auto turn = child_.turn(deadline());
-    if (turn.stop) return 0;
     now_ = {os::boot_now(), os::wall_now()};
+    if (turn.stop) {
+      plane_.leave(now_, out_);
+      flush();
+      return 0;
+    }
     for (const core::ProcessRole role : turn.lost_channels) lose(role);
     for (auto& [role, message] : turn.messages) take(role, message, std::move(message.descriptors));
     for (const os::ReadyDescriptor& ready : turn.other) serve(ready);

@@ -57,6 +57,13 @@ Octets32 random_key() {
   return key;
 }
 
+using Octets96 = std::array<std::uint8_t, 96>;
+Octets96 output_of(const tunnel::wire::KeyReply& reply) {
+  Octets96 octets{};
+  std::ranges::copy(reply.output.expose(), octets.begin());
+  return octets;
+}
+
 struct Fixture {
   Folder folder;
   Octets32 secret = random_key(), psk = random_key(), other = random_key();
@@ -88,11 +95,34 @@ TEST_CASE_METHOD(Fixture, "keyd: the preshared key is mixed, WireGuard paper 5.4
   CHECK(std::ranges::equal(reply.output.expose().subspan<64, 32>(), expected.third.expose()));
 }
 
+TEST_CASE_METHOD(Fixture, "keyd: no two facilities hold the same key") {
+  const auto a = folder.write("a", base64(psk)), b = folder.write("b", base64(other));
+  const auto both = [&](KeySource::Kind second) {
+    return keys.configure({{{"a", KeySource::Kind::kIkePreshared, a}, {"b", second, b}}}).keys;
+  };
+  const auto different = both(KeySource::Kind::kIkePreshared);
+  CHECK((different[0].good && different[1].good));
+  KeyRequest request{4, KeyRequest::Operation::kIkePskAuth, "b", {}, 6, {1, 2, 3}};
+  const Octets96 before = output_of(keys.answer(request));
+  folder.write("b", base64(psk) + "\r\n");
+  for (const auto kind : {KeySource::Kind::kIkePreshared, KeySource::Kind::kPreshared, KeySource::Kind::kIkePpk}) {
+    const auto told = both(kind);
+    CHECK(told[0].good);
+    CHECK_FALSE(told[1].good);
+    CHECK(told[1].error.ends_with("b: holds the same key as a; each needs its own"));
+    CHECK(told[1].error.find(base64(psk)) == std::string::npos);
+    if (kind == KeySource::Kind::kIkePreshared) CHECK(output_of(keys.answer(request)) == before);  // its own stays
+  }
+  KeydKeys fresh;  // at a start there is none of before
+  (void)fresh.configure({{{"a", KeySource::Kind::kIkePreshared, a}, {"b", KeySource::Kind::kIkePreshared, b}}});
+  CHECK_FALSE(fresh.answer(request).good);
+}
+
 // RFC 7296 2.15, with the key as the text of its file.
 TEST_CASE_METHOD(Fixture, "keyd: the authentication of IKEv2 with the named key, and with no other kind of key") {
   const auto text = base64(psk);
   (void)keys.configure({{{"i", KeySource::Kind::kIkePreshared, folder.write("i", text + "\n")},
-                         {"p", KeySource::Kind::kPreshared, folder.write("p", text)}}});
+                         {"p", KeySource::Kind::kPreshared, folder.write("p", base64(other))}}});
   KeyRequest request{4, KeyRequest::Operation::kIkePskAuth, "i", {}, 6, {1, 2, 3}};
   const auto reply = keys.answer(request);
   REQUIRE(reply.good);
@@ -122,7 +152,7 @@ TEST_CASE_METHOD(Fixture, "keyd: the authentication of IKEv2 with the named key,
 TEST_CASE_METHOD(Fixture, "keyd: the PPK is mixed into the named keys, and no other kind of key is") {
   const auto text = base64(psk);
   (void)keys.configure({{{"q", KeySource::Kind::kIkePpk, folder.write("q", text + "\n")},
-                         {"i", KeySource::Kind::kIkePreshared, folder.write("i", text)}}});
+                         {"i", KeySource::Kind::kIkePreshared, folder.write("i", base64(other))}}});
   KeyRequest request{5, KeyRequest::Operation::kIkePpk, "q", {}, 6, {}, 0, {}};
   for (std::uint8_t i = 0; i < 144; ++i) request.secrets.push_back(i);
   const auto reply = keys.answer(request);

@@ -1,6 +1,7 @@
 """The whole gateway with strongSwan hospitals: IKEv2 as routers speak it, alone and beside WireGuard."""
 import datetime
 import pathlib
+import time
 import unittest
 
 from ipsec_peers import IpsecHospital
@@ -67,6 +68,31 @@ class IpsecGateway(unittest.TestCase):
         lab.a.start(proposals="aes256-sha256-modp2048", initiate=False)
         self.assertNotEqual(lab.a.initiate(check=False).returncode, 0)
         wait_for("the cause is shown", lambda: "MODP-2048" in lab.gateway.tunnel("alpha").get("problem", ""), 10)
+
+    def test_router_whose_child_sa_is_refused_is_told_why(self):
+        lab = self.raise_lab()
+        lab.gateway.write_config(lab.config())
+        lab.gateway.start()
+        lab.a.start(services=("192.0.2.0/24",), initiate=False)
+        self.assertNotEqual(lab.a.initiate(check=False).returncode, 0)
+        self.assertIn("192.0.2.0", wait_for("the cause is shown", lambda: lab.gateway.tunnel("alpha").get("problem"), 10))
+        time.sleep(1)  # the IKE SA stands, which is no reason to take it back
+        self.assertIn("192.0.2.0", lab.gateway.tunnel("alpha").get("problem"))
+        self.assertEqual(lab.gateway.tunnel("alpha")["state"], "down")
+
+    def test_orderly_stop_is_told_to_the_routers(self):
+        lab = self.raise_lab().start()
+        self.assertEqual(lab.gateway.stop(), 0)
+        for hospital in lab.hospitals:
+            wait_for(f"{hospital.name} has been told", lambda: "ESTABLISHED" not in hospital.sas(), 3)
+
+    def test_two_facilities_with_one_key_are_refused(self):
+        lab = self.raise_lab().start()
+        lab.gateway.write_key("alpha.psk", lab.b.preshared_key)
+        done = lab.gateway.reload(check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("holds the same key as", done.stdout + done.stderr)
+        self.assertIn("karte", ask(lab.a.pc, SERVICE4), "the key of before stays")
 
     def test_reload_does_not_cut_and_removal_does(self):
         lab = self.raise_lab().start()

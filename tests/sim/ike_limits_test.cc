@@ -246,6 +246,27 @@ TEST_CASE("ike: an unknown critical payload in the first message is answered, an
   }
 }
 
+// Nobody is answered, and people are told: a router that was given another address, one that was left on IKEv1.
+TEST_CASE("ike: who comes from an address of nobody, or with IKEv1, is on record and gets no word") {
+  for (const bool old : {false, true}) {
+    Node node(22, "192.0.2.2");
+    ike::PeerParams params = Pair::peer("b.example", "a.example", "10.2.0.0/24", "10.1.0.0/24");
+    if (!old) params.outer_sources = {*Prefix::parse("198.51.100.0/24")};
+    node.set_peer(params, kStart);
+    ScriptedPeer peer(node, kStart);
+    peer.make_first();
+    Datagram octets = peer.first();
+    if (old) octets[17] = 0x10, octets[18] = 2;  // RFC 2408 3.1: version 1.0, identity protection
+    node.receive(octets, peer.from, 500, kStart);
+    CHECK(node.take_sent().empty());
+    CHECK(node.endpoint->ike_sas() == 0);
+    CHECK(node.told(old ? "it speaks IKEv1" : "no facility with IKEv2 may come from this address"));
+    CHECK(node.events_of(EventKind::kUnknownPeer) == 1);
+    node.receive(octets, peer.from, 500, kStart);
+    CHECK(node.events_of(EventKind::kUnknownPeer) == 1);  // once a second
+  }
+}
+
 // RFC 7296 2.21.3.
 TEST_CASE("ike: INVALID_SYNTAX as an answer is the end of the IKE SA") {
   Scene scene;

@@ -56,6 +56,8 @@ void Endpoint::State::receive_ike(const wire::OuterDatagram& datagram, const Doo
   if (!header) return turn.out.drops.add(wire::Drop::kMalformed);
   if (const auto failure = judge(*header, datagram.bytes.size())) {
     if (failure->error == ParseError::kMajorVersion) answer_major_version(datagram, in, *header, turn);
+    if (failure->error == ParseError::kOldVersion && header->major == 1 && header->length == datagram.bytes.size())
+      tell_stranger(datagram.path, "it speaks IKEv1, which is not answered: set the router to IKEv2", turn);
     return turn.out.drops.add(wire::Drop::kMalformed);
   }
   if (header->exchange == Exchange::kSaInit) return receive_init(datagram, in, *header, turn);

@@ -132,6 +132,7 @@ void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   }
   if (!some_peer_at(source)) {
     admission.closed(source);
+    tell_stranger(message.path, "no facility with IKEv2 may come from this address: see its \"source\"", turn);
     return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   }
   const auto choice = choose(parsed->proposals, parsed->key_exchange.group);
