@@ -23,7 +23,11 @@ void add(std::vector<Diagnostic>& out, const Position& at, std::string key_path,
 // At boot an interface may come later; a gateway that runs on one that is there is not moved to one that is not.
 void check_interface(const std::string& name, const Position& at, const char* key_path, const HostFacts& facts,
                      const std::string& running, std::vector<Diagnostic>& out) {
-  if (name.empty() || std::ranges::find(facts.interfaces, name) != facts.interfaces.end()) return;
+  if (name.empty()) return;
+  if (std::ranges::find(facts.without_link, name) != facts.without_link.end())
+    add(out, at, key_path, fmt::format("the interface {} has no link", quoted(name)),
+        "nothing passes there: `ip link show` says whether it is down or has no carrier");
+  if (std::ranges::find(facts.interfaces, name) != facts.interfaces.end()) return;
   const std::vector<std::string_view> known(facts.interfaces.begin(), facts.interfaces.end());
   add(out, at, key_path, fmt::format("this machine has no interface {}", quoted(name)), did_you_mean(name, known));
   if (running.empty() || running == name) return;

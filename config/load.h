@@ -34,6 +34,7 @@ struct Loaded {
 struct HostFacts {
   std::vector<std::string> interfaces;
   std::vector<IpAddress> addresses;
+  std::vector<std::string> without_link{};  // of the interfaces: down, or nothing at the other end
 };
 
 // The interfaces of the plan in force; empty: none runs.

@@ -79,7 +79,12 @@ void look_at_keys(Findings& findings, const CommandLine& line) {
   }
   for (const auto& interface : {loaded.config.gateway.outside.interface, loaded.config.gateway.inside.interface})
     add(findings, os::has_interface(interface), "interface " + interface, "is not there");
-  const auto own = os::host_facts().addresses;
+  const auto facts = os::host_facts();
+  const auto& own = facts.addresses;
+  for (const auto& interface : {loaded.config.gateway.outside.interface, loaded.config.gateway.inside.interface})
+    if (std::ranges::find(facts.without_link, interface) != facts.without_link.end())
+      add(findings, false, "link of " + interface,
+          "there is none: nothing passes there; `ip link show` says whether it is down or has no carrier");
   for (const auto& address : loaded.config.gateway.outside.addresses)
     add(findings, std::ranges::find(own, address) != own.end(), "outside address " + address.to_string(),
         "no interface has it");

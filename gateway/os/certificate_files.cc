@@ -8,10 +8,12 @@
 #include <array>
 #include <cerrno>
 
+#include "gateway/audit/certificate_ends.h"
 #include "gateway/core/ike_peers.h"
 #include "gateway/os/file_descriptor.h"
 #include "gateway/os/key_file.h"
 #include "tunnel/crypto/certificate.h"
+#include "tunnel/crypto/revocation_list.h"
 
 namespace gateway::os {
 namespace {
@@ -58,6 +60,38 @@ std::vector<CertificateFacts> certificates_in(std::span<const std::uint8_t> pem)
 
 std::vector<CertificateFacts> certificates_in_file(const std::string& path) {
   return certificates_in(read_file(path));
+}
+
+std::vector<ListFinding> list_findings(const std::string& authority_path, const std::string& list_path, bool required,
+                                       std::chrono::days grace, config::value::WallTime now) {
+  std::vector<ListFinding> found;
+  const auto authorities = tunnel::crypto::Certificate::parse_pem(read_file(authority_path));
+  const auto lists = list_path.empty() ? std::nullopt : tunnel::crypto::RevocationList::parse(read_file(list_path));
+  if (!authorities || (!list_path.empty() && !lists)) return found;  // told of that file already
+  const std::string where = list_path.empty() ? "there is no \"revocation_list_file\"" : list_path + " holds none";
+  for (const auto& authority : *authorities) {
+    const auto is_own = [&](const tunnel::crypto::RevocationList& list) { return list.is_of(authority); };
+    std::optional<config::value::WallTime> end;  // of the newest; a list without an end ends at once
+    if (lists)
+      for (const auto& list : *lists)
+        if (is_own(list)) end = std::max(end, std::optional(list.next_update().value_or(now)));
+    if (!end) {
+      if (required && authority.not_after() > now)
+        found.push_back({true, "no revocation list signed by " + authority.subject() + ": " + where +
+                                   ", and every certificate of that authority is refused"});
+      continue;
+    }
+    const std::string whose = list_path + ": the revocation list of " + authority.subject();
+    if (*end + grace <= now)
+      found.push_back({false, whose + " ended on " + audit::to_date(*end, 0) +
+                                  ": its routers keep what stands and are refused when they call again"});
+    else if (*end - now <= std::chrono::days(2))
+      found.push_back(
+          {false,
+           whose + (*end <= now ? " ended on " : " ends on ") + audit::to_date(*end, 0) +
+               (grace.count() > 0 ? ", and is believed " + std::to_string(grace.count()) + " days longer" : "")});
+  }
+  return found;
 }
 
 std::optional<CertificateFacts> CertificateFiles::first_end(const std::string& name) const {

@@ -25,6 +25,16 @@ struct CertificateFacts {
 [[nodiscard]] std::vector<CertificateFacts> certificates_in(std::span<const std::uint8_t> pem);
 [[nodiscard]] std::vector<CertificateFacts> certificates_in_file(const std::string& path);
 
+struct ListFinding {
+  bool fatal = false;  // every router whose certificate that authority issued is refused
+  std::string text;
+};
+// What is wrong with the lists for those who are proven by these authorities: none of one of them (when they are
+// `required`), one that has ended or ends within two days. `list_path` empty: there is no file of lists.
+[[nodiscard]] std::vector<ListFinding> list_findings(const std::string& authority_path, const std::string& list_path,
+                                                     bool required, std::chrono::days grace,
+                                                     config::value::WallTime now);
+
 class CertificateFiles {
  public:
   static constexpr std::size_t kLargest = 8 << 20;  // octets: a revocation list of a large authority

@@ -159,8 +159,35 @@ void check_ends(const config::CredentialFile& file, const std::string& path, con
     diagnostic.message =
         file.path + ": the certificate of " + each.subject +
         (each.expires <= now ? " ended on " + date : " ends on " + date + ", in " + std::to_string(left) + " days");
-    diagnostic.hint = "put the renewed one into the file and run `sekisho reload`: running tunnels go on";
+    diagnostic.hint = "put the renewed one into the file and run `sekisho reload`";
     found.push_back(std::move(diagnostic));
+  }
+}
+
+// Each pair of an authority file and a list file once.
+void check_lists(const config::GatewayConfig& config, const fs::path& directory, config::WallTime now,
+                 std::vector<config::Diagnostic>& found) {
+  std::set<std::tuple<std::string, std::string, config::RevocationCheck, std::uint16_t>> seen;
+  for (const auto& facility : config.facilities) {
+    const auto& certificate = facility.tunnel.ikev2.certificate;
+    if (!certificate || certificate->revocation == config::RevocationCheck::kNotChecked) continue;
+    const std::string list = certificate->revocation_list_file.value_or("");
+    if (!seen.emplace(certificate->authority_file, list, certificate->revocation, certificate->list_grace_days).second)
+      continue;
+    for (const ListFinding& each : list_findings((directory / certificate->authority_file).string(),
+                                                 list.empty() ? "" : (directory / list).string(),
+                                                 certificate->revocation == config::RevocationCheck::kRequired,
+                                                 std::chrono::days(certificate->list_grace_days), now)) {
+      config::Diagnostic diagnostic;
+      diagnostic.severity = each.fatal ? config::Severity::kError : config::Severity::kWarning;
+      diagnostic.at = facility.tunnel.at;
+      diagnostic.key_path = "facilities." + facility.name.text + ".tunnel.authentication.revocation_list_file";
+      diagnostic.message = each.text;
+      diagnostic.hint =
+          each.fatal ? "put the list of each authority into the file, one after another in PEM, or set \"revocation\""
+                     : "put the newer list into the file and run `sekisho reload`";
+      found.push_back(std::move(diagnostic));
+    }
   }
 }
 
@@ -179,6 +206,7 @@ std::vector<config::Diagnostic> check_credentials(const config::GatewayConfig& c
     diagnostic.at = file.at, diagnostic.key_path = file.key_path, diagnostic.message = std::move(fault);
     found.push_back(std::move(diagnostic));
   }
+  check_lists(config, directory, now, found);
   return found;
 }
 

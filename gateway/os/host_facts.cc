@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -51,8 +52,11 @@ config::HostFacts host_facts() {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return facts;
   for (const auto* each = list; each != nullptr; each = each->ifa_next) {
-    if (std::ranges::find(facts.interfaces, each->ifa_name) == facts.interfaces.end())
+    if (std::ranges::find(facts.interfaces, each->ifa_name) == facts.interfaces.end()) {
       facts.interfaces.emplace_back(each->ifa_name);
+      const unsigned link = IFF_UP | IFF_RUNNING;
+      if ((each->ifa_flags & link) != link) facts.without_link.emplace_back(each->ifa_name);
+    }
     char text[NI_MAXHOST];
     const int family = each->ifa_addr == nullptr ? AF_UNSPEC : each->ifa_addr->sa_family;
     if (family != AF_INET && family != AF_INET6) continue;

@@ -260,6 +260,12 @@ TEST_CASE("an include that names no file is a warning at its place") {
 TEST_CASE("interfaces and outside addresses that the machine does not have are warnings, each at its place") {
   const auto loaded = load_text(base());
   CHECK(check_host(loaded.config, {{"lo", "wan0", "dc0"}, {*IpAddress::parse("203.0.113.10")}}).empty());
+  const auto dark =
+      check_host(loaded.config, {{"lo", "wan0", "dc0"}, {*IpAddress::parse("203.0.113.10")}, {"lo", "dc0"}});
+  REQUIRE(dark.size() == 1);
+  CHECK(dark[0].severity == Severity::kWarning);
+  CHECK(dark[0].key_path == "gateway.inside.interface");
+  CHECK(dark[0].message == "the interface \"dc0\" has no link");
   const HostFacts moved{{"lo", "wan1", "dc0"}, {*IpAddress::parse("203.0.113.10")}};
   CHECK(check_host(loaded.config, moved, {"wan0", "dc0"})[0].severity == Severity::kWarning);  // gone since
   const auto refused = check_host(loaded.config, moved, {"wan1", "dc0"});

@@ -206,6 +206,15 @@ constexpr const char* kWithCertificates = R"({
       "remote_id": "fqdn:a.example", "source": ["198.51.100.7"],
       "authentication": { "certificate_authority_file": "ca.pem", "revocation_list_file": "list.pem" } } } } })";
 
+std::string pem_of_list(const test_authority::Octets& der) {
+  std::string text(sodium_base64_encoded_len(der.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+  sodium_bin2base64(text.data(), text.size(), der.data(), der.size(), sodium_base64_VARIANT_ORIGINAL);
+  text.pop_back();  // the zero
+  std::string lines;
+  for (std::size_t at = 0; at < text.size(); at += 64) lines += text.substr(at, 64) + "\n";
+  return "-----BEGIN X509 CRL-----\n" + lines + "-----END X509 CRL-----\n";
+}
+
 std::string text_of(const test_authority::Octets& octets) {
   return {octets.begin(), octets.end()};
 }
@@ -237,7 +246,9 @@ TEST_CASE("certificate files that are missing or are none, and an open signing k
 TEST_CASE("our own certificate and the authorities are warned about 60 days before they end, and after") {
   const Directory directory;
   const test_authority::Authority authority;
-  directory.write("sekisho.json", kWithCertificates);
+  std::string config = kWithCertificates;
+  config.replace(config.find("\"list.pem\""), 10, "\"list.pem\", \"revocation\": \"not-checked\"");
+  directory.write("sekisho.json", config);
   directory.write("own.key", text_of(test_authority::pem_of(test_authority::ec_key().get())));
   directory.write("list.pem", text_of(authority.revocation_list({})));
   const auto days = [](int count) { return std::chrono::hours(24) * count; };
@@ -265,4 +276,58 @@ TEST_CASE("our own certificate and the authorities are warned about 60 days befo
              "certificate_authority_file: ca.pem: the certificate of CN=authority,O=Sekisho tests ends on 2025-"));
   loaded = check(-1, 61);
   CHECK(says(loaded, "own.pem: the certificate of CN=authority,O=Sekisho tests ended on 2025-"));
+}
+
+// RFC 5280 5: what would cut everybody is said before it does.
+TEST_CASE("revocation lists: one of each authority, and those that end are told") {
+  using test_authority::Authority;
+  const Directory directory;
+  const auto lasting = [](const std::string& name, int days) {
+    auto wish = Authority::root_wish(name);
+    wish.from = kNow - std::chrono::hours(24), wish.to = kNow + std::chrono::hours(24) * days;
+    return Authority(wish);
+  };
+  const Authority first = lasting("first", 365), second = lasting("second", 365), gone = lasting("gone", -1);
+  const auto list_of = [](const Authority& authority, int days) {
+    return pem_of_list(
+        authority.revocation_list({kNow - std::chrono::hours(240), kNow + std::chrono::hours(24) * days, {}}));
+  };
+  directory.write("own.pem", pem_of(first.certificate()));
+  directory.write("own.key", text_of(test_authority::pem_of(test_authority::ec_key().get())));
+  const auto check = [&](const std::string& authorities, const std::string& lists, const std::string& more = "") {
+    std::string config = kWithCertificates;
+    config.replace(config.find("\"list.pem\""), 10, "\"list.pem\"" + more);
+    directory.write("sekisho.json", config);
+    directory.write("ca.pem", authorities), directory.write("list.pem", lists);
+    return directory.load();
+  };
+  const std::string one = pem_of(first.certificate()), both = one + pem_of(second.certificate());
+  CHECK(check(one, list_of(first, 30)).diagnostics.empty());
+  CHECK(check(both, list_of(first, 30) + "between them\n" + list_of(second, 30)).diagnostics.empty());
+  CHECK(check(both, list_of(second, 30) + list_of(first, 30)).diagnostics.empty());
+  const auto missing = check(both, list_of(first, 30));
+  CHECK(has_errors(missing.diagnostics));
+  CHECK(missing.diagnostics.size() == 1);
+  CHECK(says(missing, "no revocation list signed by CN=second,O=Sekisho tests: "));
+  CHECK(says(missing, "facilities.a.tunnel.authentication.revocation_list_file: "));
+  const auto forged = pem_of_list(first.revocation_list({}, test_authority::ec_key().get()));
+  CHECK(says(check(one, forged), "no revocation list signed by CN=first"));
+  CHECK_FALSE(has_errors(check(both, list_of(first, 30), ", \"revocation\": \"where-listed\"").diagnostics));
+  CHECK(check(one, forged, ", \"revocation\": \"not-checked\"").diagnostics.empty());
+  // Who has ended needs no list.
+  CHECK_FALSE(has_errors(check(one + pem_of(gone.certificate()), list_of(first, 30)).diagnostics));
+  // Ended, within the grace, soon: none of them keeps a change from being made.
+  for (const auto& [days, grace, words] : {std::tuple{-1, "", "ended on 2025-"},
+                                           {1, "", "ends on 2025-"},
+                                           {-1, ", \"list_grace_days\": 3", "3 days longer"},
+                                           {-4, ", \"list_grace_days\": 3", "are refused when they call again"}}) {
+    const auto loaded = check(one, list_of(first, days), grace);
+    CAPTURE(days, grace);
+    CHECK_FALSE(has_errors(loaded.diagnostics));
+    CHECK(loaded.diagnostics.size() == 1);
+    CHECK(says(loaded, words));
+  }
+  CHECK(check(one, list_of(first, -9) + list_of(first, 30)).diagnostics.empty());  // the newer counts
+  CHECK(says(check(one, list_of(first, 30) + "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"),
+             "list.pem is no revocation list"));
 }

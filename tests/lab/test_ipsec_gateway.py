@@ -170,12 +170,12 @@ class IpsecGateway(unittest.TestCase):
 class Authority:
     """A certificate authority of the lab, by the openssl program."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, name="Lab authority"):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         (self.folder / "index.txt").touch()
-        for name in ("serial", "crlnumber"):
-            (self.folder / name).write_text("1000\n")
+        for counter in ("serial", "crlnumber"):
+            (self.folder / counter).write_text("1000\n")
         (self.folder / "ca.cnf").write_text(f"""[ca]
 default_ca = lab
 [lab]
@@ -203,7 +203,7 @@ keyUsage = critical,keyCertSign,cRLSign
 subjectKeyIdentifier = hash
 """)
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-keyout", "ca.key", "-out",
-                      "ca.pem", "-days", "30", "-subj", "/CN=Lab authority", "-config", "ca.cnf", "-extensions", "root")
+                      "ca.pem", "-days", "30", "-subj", f"/CN={name}", "-config", "ca.cnf", "-extensions", "root")
         self.renew_list()
 
     def _openssl(self, *words):
@@ -218,8 +218,8 @@ subjectKeyIdentifier = hash
         self._openssl("ca", "-batch", "-config", "ca.cnf", "-revoke", f"{name}.pem")
         self.renew_list()
 
-    def renew_list(self):
-        self._openssl("ca", "-batch", "-config", "ca.cnf", "-gencrl", "-out", "list.pem")
+    def renew_list(self, *validity):
+        self._openssl("ca", "-batch", "-config", "ca.cnf", "-gencrl", *validity, "-out", "list.pem")
 
     def text(self, name):
         return (self.folder / name).read_text()
@@ -245,8 +245,10 @@ class IpsecCertificates(unittest.TestCase):
         for name, source in (("gateway-chain.pem", "gateway.pem"), ("ca.pem", "ca.pem"), ("list.pem", "list.pem")):
             (self.lab.gateway.folder / name).write_text(self.authority.text(source))
 
-    def connect(self, hospital, name=None, **options):
+    def connect(self, hospital, name=None, authorities=(), **options):
         name = name or hospital.name
+        for number, authority in enumerate(authorities):
+            (pathlib.Path(hospital.swan_folder) / "x509ca" / f"authority{number}.pem").write_text(authority.text("ca.pem"))
         for folder, source in (("x509", f"{name}.pem"), ("private", f"{name}.key"), ("x509ca", "ca.pem")):
             path = pathlib.Path(hospital.swan_folder) / folder
             path.mkdir(exist_ok=True)
@@ -273,6 +275,58 @@ class IpsecCertificates(unittest.TestCase):
         self.assertEqual(self.lab.gateway.tunnel("alpha")["state"], "down")
         self.assertIn("karte", ask(self.lab.b.pc, SERVICE4))
         self.assertEqual(self.lab.b.sas().split()[1], kept)
+
+    def test_lists_that_would_cut_everybody(self):
+        """A list that ends is a warning, and an unrelated change cuts nobody by it; one of another authority refuses the change."""
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=8)
+        self.authority.renew_list("-crl_nextupdate", end.strftime("%Y%m%d%H%M%SZ"))
+        self.write_files()
+        self.lab.gateway.write_config(self.config)
+        self.lab.gateway.start()
+        for hospital in self.lab.hospitals:
+            self.connect(hospital)
+            self.lab.wait_service(hospital)
+        kept = [hospital.sas().split()[1] for hospital in self.lab.hospitals]
+        wait_for("the list has ended", lambda: "ended on" in self.lab.gateway.check().stdout + self.lab.gateway.check().stderr, 15, 0.5)
+        self.config["facilities"]["bravo"]["title"] = "another title"
+        self.lab.gateway.write_config(self.config)
+        done = self.lab.gateway.reload()
+        self.assertIn("the revocation list of CN=Lab authority ended on", done.stdout + done.stderr)
+        for hospital, sas in zip(self.lab.hospitals, kept):
+            self.assertIn("karte", ask(hospital.pc, SERVICE4))
+            self.assertEqual(hospital.sas().split()[1], sas)
+        other = Authority(f"{self.lab.folder}/other")
+        (self.lab.gateway.folder / "list.pem").write_text(other.text("list.pem"))
+        refused = self.lab.gateway.reload(check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("no revocation list signed by CN=Lab authority", refused.stdout + refused.stderr)
+        for hospital in self.lab.hospitals:
+            self.assertIn("karte", ask(hospital.pc, SERVICE4))
+
+    def test_authority_is_replaced_by_another(self):
+        """Both authorities and both lists in the files, then routers one by one, then the old authority goes."""
+        old = self.authority
+        self.lab.gateway.write_config(self.config)
+        self.lab.gateway.start()
+        for hospital in self.lab.hospitals:
+            self.connect(hospital)
+            self.lab.wait_service(hospital)
+        new = Authority(f"{self.lab.folder}/new", "New authority")
+        new.issue("alpha", "rtx.alpha.example")
+        for name in ("ca.pem", "list.pem"):
+            (self.lab.gateway.folder / name).write_text(old.text(name) + new.text(name))
+        self.lab.gateway.reload()
+        for hospital in self.lab.hospitals:
+            self.assertIn("karte", ask(hospital.pc, SERVICE4), "adding an authority cuts nobody")
+        self.lab.a.stop()
+        self.authority = new
+        self.connect(self.lab.a, authorities=(old, new))
+        self.lab.wait_service(self.lab.a)
+        for name in ("ca.pem", "list.pem"):
+            (self.lab.gateway.folder / name).write_text(new.text(name))
+        self.lab.gateway.reload()
+        wait_for("who has not moved is out", lambda: "ESTABLISHED" not in self.lab.b.sas(), 5)
+        self.assertIn("karte", ask(self.lab.a.pc, SERVICE4))
 
     def test_a_router_whose_certificate_expires_loses_its_tunnel_then(self):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=12)

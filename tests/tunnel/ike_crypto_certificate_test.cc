@@ -163,6 +163,23 @@ TEST_CASE("the newer list is the one that counts, whichever came first") {
   }
 }
 
+TEST_CASE("a trust is what it holds, not when it was read") {
+  const Authority one(Authority::root_wish("one")), other(Authority::root_wish("other"));
+  const Octets list = one.revocation_list({}), newer = one.revocation_list({kNow, kNow + 48h, {}});
+  const auto trust = [&](const Authority* authority, const Octets* revoked) {
+    CertificateTrust made;
+    if (authority != nullptr) made.add_authority(authority->certificate());
+    if (revoked != nullptr) REQUIRE(made.add_revocation_list(*revoked));
+    return made;
+  };
+  const CertificateTrust all[] = {trust(nullptr, nullptr), trust(&one, nullptr), trust(&other, nullptr),
+                                  trust(&one, &list),      trust(&one, &newer),  trust(&other, &list),
+                                  trust(nullptr, &list)};
+  for (std::size_t i = 0; i < std::size(all); ++i)
+    for (std::size_t j = 0; j < std::size(all); ++j) CHECK((all[i] == all[j]) == (i == j));
+  CHECK(trust(&one, &list) == trust(&one, &list));
+}
+
 TEST_CASE("a list is believed until its next update and for the grace after it, to the second") {
   Scene scene;
   scene.rules = {kNow, Revocation::kRequired, 0h};

@@ -109,8 +109,12 @@ class CertificateTrust {
   CertificateTrust();
   // A self-signed certificate: a chain ends there and nowhere else.
   void add_authority(const Certificate& authority);
-  // DER or PEM; false: not a revocation list. A newer list of the same issuer is used instead of an older one.
+  // DER or PEM, several of them too (revocation_list.h); false: no revocation list. A newer list of the same issuer is
+  // used instead of an older one.
   [[nodiscard]] bool add_revocation_list(Octets list);
+
+  // The same authorities and lists, added in the same order.
+  friend bool operator==(const CertificateTrust& a, const CertificateTrust& b) { return a.digest_ == b.digest_; }
 
   // `others`: the certificates that came with it, in any order; none of them is trusted for being there.
   [[nodiscard]] config::value::Result<VerifiedCertificate, CertificateRefusal> verify(
@@ -119,6 +123,7 @@ class CertificateTrust {
 
  private:
   std::shared_ptr<x509_store_st> store_;
+  std::array<std::uint8_t, 32> digest_{};  // of what was added
 };
 
 }  // namespace tunnel::crypto

@@ -8,9 +8,11 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/certificate.h"
 #include "tunnel/crypto/certificate_times.h"
 #include "tunnel/crypto/openssl_handles.h"
+#include "tunnel/crypto/revocation_list.h"
 #include "tunnel/wire/require.h"
 
 namespace tunnel::crypto {
@@ -18,11 +20,9 @@ namespace {
 
 using wire::require;
 using StoreContext = std::unique_ptr<X509_STORE_CTX, openssl::Free<X509_STORE_CTX_free>>;
-using Crl = std::unique_ptr<X509_CRL, openssl::Free<X509_CRL_free>>;
 using Chain = std::unique_ptr<STACK_OF(X509), decltype([](STACK_OF(X509) * stack) { sk_X509_free(stack); })>;
 
 constexpr int kStrength = 2;  // OpenSSL's security level: 112 bits, so RSA of 2048 and no SHA-1
-constexpr std::size_t kLargestList = 16 * 1024 * 1024;
 
 struct Judgement {
   const CertificateRules& rules;
@@ -154,21 +154,15 @@ CertificateTrust::CertificateTrust() : store_(X509_STORE_new(), X509_STORE_free)
 
 void CertificateTrust::add_authority(const Certificate& authority) {
   require(X509_STORE_add_cert(store_.get(), authority.handle()) == 1);
+  digest_ = blake2s({digest_, std::array<std::uint8_t, 1>{'A'}, authority.der()});
 }
 
 bool CertificateTrust::add_revocation_list(Octets list) {
-  if (list.empty() || list.size() > kLargestList) return false;
-  const unsigned char* at = list.data();
-  Crl parsed(d2i_X509_CRL(nullptr, &at, static_cast<long>(list.size())));
-  if (parsed == nullptr) {
-    const std::unique_ptr<BIO, openssl::Free<BIO_free>> source(
-        BIO_new_mem_buf(list.data(), static_cast<int>(list.size())));
-    parsed.reset(PEM_read_bio_X509_CRL(source.get(), nullptr, nullptr, nullptr));
-  } else if (at != list.data() + list.size()) {
-    parsed.reset();
-  }
-  ERR_clear_error();
-  return parsed != nullptr && X509_STORE_add_crl(store_.get(), parsed.get()) == 1;
+  const auto lists = RevocationList::parse(list);
+  if (!lists) return false;
+  for (const RevocationList& each : *lists) require(X509_STORE_add_crl(store_.get(), each.handle()) == 1);
+  digest_ = blake2s({digest_, std::array<std::uint8_t, 1>{'L'}, list});
+  return true;
 }
 
 config::value::Result<VerifiedCertificate, CertificateRefusal> CertificateTrust::verify(

@@ -84,7 +84,12 @@ struct CertificateAuthentication {
   std::vector<std::array<std::uint8_t, 20>> authorities;  // their Certificate::authority_hash, for CERTREQ
   crypto::Revocation revocation = crypto::Revocation::kRequired;
   Duration list_grace{};
-  friend bool operator==(const CertificateAuthentication&, const CertificateAuthentication&) = default;
+  // By what the trust holds: read again from the same files it is no reason to judge a running SA anew.
+  friend bool operator==(const CertificateAuthentication& a, const CertificateAuthentication& b) {
+    const bool same = a.trust == b.trust || (a.trust && b.trust && *a.trust == *b.trust);
+    return same && a.key == b.key && a.schemes == b.schemes && a.chain == b.chain && a.authorities == b.authorities &&
+           a.revocation == b.revocation && a.list_grace == b.list_grace;
+  }
 };
 
 // A preshared key against quantum computers, mixed into the keys of a new IKE SA (RFC 8784).
