@@ -170,6 +170,7 @@ Candidate judge(const config::Loaded& loaded, const std::string& directory, Wall
   Candidate candidate;
   if (!config::has_errors(loaded.diagnostics)) {
     candidate = compiled(loaded.config, directory, now);
+    candidate.credentials = loaded.credentials;
     add(policy::run_tests(loaded.config, candidate.plan, now), loaded.config.files, candidate);
   }
   add(loaded.diagnostics, loaded.config.files, candidate);

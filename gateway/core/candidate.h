@@ -13,12 +13,16 @@
 
 namespace gateway::core {
 
+// Files of certificates and revocation lists, each with the digest of what stood in it.
+using Credentials = std::vector<std::pair<std::string, std::string>>;
+
 struct Candidate {
   std::shared_ptr<const config::GatewayConfig> config;  // null: only the plan was kept (last-good)
   policy::Plan plan;
   std::vector<KeySource> keys;
   std::optional<config::value::WallTime> next_change;  // earliest end date in the plan
-  std::vector<std::string> errors;                     // not empty: must not run
+  Credentials credentials;
+  std::vector<std::string> errors;  // not empty: must not run
   std::vector<std::string> warnings;
 };
 

@@ -1,6 +1,7 @@
 #include "gateway/core/controller.h"
 
 #include <algorithm>
+#include <map>
 
 namespace gateway::core {
 
@@ -17,6 +18,27 @@ const char* to_string(ChangeReason reason) {
   }
   return "unknown";
 }
+
+namespace {
+
+// The content, where the name is the same: it changes who is let in, and an auditor asks when (P7).
+void note_changed_files(const Credentials& before, const Credentials& after, std::vector<std::string>& lines) {
+  const std::map<std::string, std::string> old(before.begin(), before.end());
+  for (const auto& [name, digest] : after)
+    if (const auto known = old.find(name); known != old.end() && known->second != digest)
+      lines.push_back("~ file " + name + ": " + known->second + " is now " + digest);
+}
+
+void note_changed_keys(std::span<const KeyMark> before, std::span<const KeyMark> after,
+                       std::vector<std::string>& lines) {
+  std::map<std::string_view, std::uint64_t> old;
+  for (const KeyMark& mark : before) old.emplace(mark.name, mark.mark);
+  for (const KeyMark& now : after)
+    if (const auto known = old.find(now.name); known != old.end() && known->second != now.mark)
+      lines.push_back("~ key " + now.name + ": another key; tunnels that were made with the old one end");
+}
+
+}  // namespace
 
 void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
   if (!candidate.errors.empty()) return refuse(candidate, request, out);
@@ -44,6 +66,10 @@ void Controller::begin(Candidate candidate, ChangeRequest request, Instant now, 
   next.generation = last_generation_ = Generation{last_generation_.number + 1};
   next.digest = digest(candidate.plan);
   next.difference = describe_difference(running_ ? running_->plan : policy::Plan{}, candidate.plan);
+  // An end date that has come reads no files: they are those of before.
+  next.credentials =
+      candidate.credentials.empty() && running_ ? running_->credentials : std::move(candidate.credentials);
+  if (running_) note_changed_files(running_->credentials, next.credentials, next.difference);
   next.config = std::move(candidate.config);
   next.plan = std::move(candidate.plan);
   next.keys = std::move(candidate.keys);
@@ -172,6 +198,7 @@ void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Ac
     if (wanted_key.name == wanted->plan.signing_key) signature_schemes_ = found->signature_schemes;
     if (found->mark != 0) marks.push_back({found->name, found->mark});
   }
+  if (pending_ && running_) note_changed_keys(key_marks_, marks, pending_->difference);
   key_marks_ = std::move(marks);
   keyd.has = wanted->generation;
   advance(now, out);

@@ -146,6 +146,7 @@ class Controller {
     std::shared_ptr<const config::GatewayConfig> config;
     policy::Plan plan;
     std::vector<KeySource> keys;
+    Credentials credentials;
     std::optional<WallTime> next_change;
     std::vector<std::string> warnings, difference;
     std::string digest;

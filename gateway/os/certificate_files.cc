@@ -12,6 +12,7 @@
 #include "gateway/core/ike_peers.h"
 #include "gateway/os/file_descriptor.h"
 #include "gateway/os/key_file.h"
+#include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/certificate.h"
 #include "tunnel/crypto/revocation_list.h"
 
@@ -49,6 +50,16 @@ std::string fault_of(const std::string& path, config::CredentialFile::Kind kind)
   if (kind == Kind::kRevocationList)
     return tunnel::crypto::CertificateTrust().add_revocation_list(octets) ? "" : path + " is no revocation list";
   return tunnel::crypto::Certificate::parse_pem(octets) ? "" : path + " is no PEM file of certificates";
+}
+
+std::string digest_of_file(const std::string& path) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto octets = read_file(path);
+  std::string text;
+  if (octets.empty()) return text;
+  for (const std::uint8_t octet : tunnel::crypto::blake2s({octets}))
+    text += kDigits[octet >> 4], text += kDigits[octet & 15];
+  return text;
 }
 
 std::vector<CertificateFacts> certificates_in(std::span<const std::uint8_t> pem) {

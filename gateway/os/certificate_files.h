@@ -17,6 +17,9 @@ namespace gateway::os {
 // nothing.
 [[nodiscard]] std::string fault_of(const std::string& path, config::CredentialFile::Kind kind);
 
+// BLAKE2s of what stands in the file, hex; empty when it cannot be read.
+[[nodiscard]] std::string digest_of_file(const std::string& path);
+
 struct CertificateFacts {
   std::string subject;
   config::value::WallTime expires;

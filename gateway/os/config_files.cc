@@ -231,6 +231,10 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
     auto found = config::check_key_files(loaded.config, facts);
     std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
   }
+  for (const auto& file : config::credential_files(loaded.config))
+    if (file.kind != config::CredentialFile::Kind::kSigningKey)
+      loaded.credentials.emplace_back(file.path,
+                                      digest_of_file((fs::path(main_path).parent_path() / file.path).string()));
   auto found = check_credentials(loaded.config, fs::path(main_path).parent_path(), now, key_files);
   std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
   sort_by_place(loaded.diagnostics);

@@ -202,6 +202,24 @@ TEST_CASE("controller: a reload brings the difference and the digests into the r
   CHECK(std::ranges::count(world.log, "descriptors") == 0);
 }
 
+TEST_CASE(
+    "controller: another content of a file of certificates is in the difference, and on record before it counts") {
+  World world;
+  world.start("a");
+  auto first = candidate("a"), second = candidate("a");
+  first.credentials = {{"ca.pem", "11"}, {"list.pem", "22"}};
+  second.credentials = {{"ca.pem", "11"}, {"list.pem", "33"}};
+  world.give(first);
+  CHECK(world.answers.back().difference.empty());  // they are new with the line that names them
+  world.give(second);
+  CHECK(world.answers.back().difference == std::vector<std::string>{"~ file list.pem: 22 is now 33"});
+  CHECK(world.records[world.records.size() - 2].step == ChangeRecord::Step::kApplying);
+  CHECK(world.records[world.records.size() - 2].difference == world.answers.back().difference);
+  world.give(candidate("a"), ChangeReason::kExpiry);  // reads no files
+  world.give(second);
+  CHECK(world.answers.back().difference.empty());
+}
+
 TEST_CASE("controller: the marks of the keys go to tunneld with each change, and to a restarted one") {
   World world;
   world.start("a");
@@ -213,6 +231,9 @@ TEST_CASE("controller: the marks of the keys go to tunneld with each change, and
   world.key_mark = 8;  // the same plan, another content of the file
   world.give(candidate("a"));
   CHECK(world.tunneld_has_marks == second);
+  const std::string line = "~ key keys/gateway.key: another key; tunnels that were made with the old one end";
+  CHECK(world.answers.back().difference == std::vector<std::string>{line});
+  CHECK(world.records.back().difference == std::vector<std::string>{line});
   world.tunneld_has_marks.clear();
   world.lose(ProcessRole::kTunneld), world.greet(ProcessRole::kTunneld);
   CHECK(world.tunneld_has_marks == second);

@@ -1,5 +1,6 @@
 // The primitives against published vectors; where none exist for a parameter, against Python's hashlib and hmac.
 #include <catch2/catch.hpp>
+#include <numeric>
 
 #include "tests/sim/nodes.h"
 #include "tests/vectors/hex.h"
@@ -65,7 +66,7 @@ TEST_CASE("RFC 7748 6.1: every low-order point is refused") {
 }
 
 TEST_CASE("RFC 8439 A.5: ChaCha20-Poly1305") {
-  Aead aead;
+  Aead aead(GENERATE(Engine::kOpenSsl, Engine::kIpsecMb));
   const auto key = hex_array<32>(kKey);
   const auto additional = hex("f33388860000000000004e91");
   auto buffer = hex(kSealed);
@@ -77,7 +78,7 @@ TEST_CASE("RFC 8439 A.5: ChaCha20-Poly1305") {
 }
 
 TEST_CASE("ChaCha20-Poly1305 refuses any single changed bit, key, counter and additional data") {
-  Aead aead;
+  Aead aead(GENERATE(Engine::kOpenSsl, Engine::kIpsecMb));
   const auto key = hex_array<32>(kKey);
   const auto additional = hex("f33388860000000000004e91");
   for (std::size_t bit = 0; bit < hex(kSealed).size() * 8; ++bit) {
@@ -94,6 +95,27 @@ TEST_CASE("ChaCha20-Poly1305 refuses any single changed bit, key, counter and ad
   aead.forget();
   buffer = hex(kSealed);
   CHECK(aead.open(key, kCounter, additional, buffer));
+}
+
+TEST_CASE("ChaCha20-Poly1305: both engines make the same of every length, and open each other's") {
+  Aead first(Engine::kOpenSsl), second(Engine::kIpsecMb);
+  CHECK(first.engine() == Engine::kOpenSsl);
+  CHECK(second.engine() == best_engine());
+  const auto key = hex_array<32>(kKey);
+  std::vector<std::size_t> sizes(300);
+  std::iota(sizes.begin(), sizes.end(), std::size_t{0});
+  sizes.insert(sizes.end(), {1279, 1280, 1281, 1420, 8900, 9000});
+  for (const std::size_t size : sizes)
+    for (const std::size_t more : {0u, 1u, 12u, 16u, 32u, 33u}) {
+      std::vector<std::uint8_t> plain(size + kTagSize), additional(more, 7);
+      for (std::size_t i = 0; i < size; ++i) plain[i] = static_cast<std::uint8_t>(i * 31 + size);
+      auto a = plain, b = plain;
+      first.seal(key, size, additional, a), second.seal(key, size, additional, b);
+      REQUIRE(a == b);
+      REQUIRE((first.open(key, size, additional, b) && second.open(key, size, additional, a)));
+      REQUIRE((std::equal(a.begin(), a.end() - kTagSize, plain.begin()) &&
+               std::equal(b.begin(), b.end() - kTagSize, plain.begin())));
+    }
 }
 
 TEST_CASE("draft-irtf-cfrg-xchacha-03 A.3.1: XChaCha20-Poly1305") {

@@ -1,24 +1,27 @@
-// ChaCha20-Poly1305 (RFC 8439) through OpenSSL with one context reused for every key, and XChaCha20-Poly1305 by
-// libsodium for the cookies. OpenSSL won the measurement for data packets (1424 octets: 1.6 us against libsodium's 2.2
-// us).
+// ChaCha20-Poly1305 (RFC 8439) with one context reused for every key: on ipsec-mb where the CPU has its instructions,
+// on OpenSSL elsewhere. XChaCha20-Poly1305 by libsodium for the cookies.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 
+#include "tunnel/crypto/packet_cipher.h"
 #include "tunnel/crypto/secret.h"
-
-struct evp_cipher_ctx_st;
 
 namespace tunnel::crypto {
 
 inline constexpr std::size_t kTagSize = 16;
 
+class AeadEngine;  // packet_engine.h
+
 class Aead {
  public:
   using Key = std::span<const std::uint8_t, 32>;
-  Aead();
+  explicit Aead(Engine engine = best_engine());
+  Aead(Aead&&) noexcept;
+  Aead& operator=(Aead&&) noexcept;
+  ~Aead();
 
   // In place: `buffer` = plain octets followed by kTagSize octets that receive the tag. The nonce of the WireGuard
   // paper: 32 zero bits, then `counter` little-endian.
@@ -27,15 +30,13 @@ class Aead {
   // nothing.
   [[nodiscard]] bool open(Key key, std::uint64_t counter, std::span<const std::uint8_t> additional,
                           std::span<std::uint8_t> buffer);
-  // Overwrites the key schedule that the last call left in the contexts.
+  // Overwrites what the last call left of its key in the contexts.
   void forget();
+  [[nodiscard]] Engine engine() const { return name_; }  // what was taken
 
  private:
-  struct Free {
-    void operator()(evp_cipher_ctx_st* context) const;
-  };
-  using Context = std::unique_ptr<evp_cipher_ctx_st, Free>;
-  Context sealing_, opening_;
+  Engine name_;
+  std::unique_ptr<AeadEngine> engine_;
 };
 
 // XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). `sealed` holds plain.size() + kTagSize octets.

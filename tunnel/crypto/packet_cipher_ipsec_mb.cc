@@ -109,6 +109,30 @@ class ChaCha20Poly1305 final : public PacketEngine {
   Nonce nonce_{};
 };
 
+class IpsecMbAead final : public AeadEngine {
+ public:
+  void seal(Key key, const Nonce& nonce, Octets additional, Text text, Text tag) override {
+    IMB_CHACHA20_POLY1305_INIT(library(), key.data(), &context_, nonce.data(), additional.data(), additional.size());
+    if (!text.empty())
+      IMB_CHACHA20_POLY1305_ENC_UPDATE(library(), key.data(), &context_, text.data(), text.data(), text.size());
+    IMB_CHACHA20_POLY1305_ENC_FINALIZE(library(), &context_, tag.data(), tag.size());
+  }
+
+  bool open(Key key, const Nonce& nonce, Octets additional, Text text, Octets tag) override {
+    IMB_CHACHA20_POLY1305_INIT(library(), key.data(), &context_, nonce.data(), additional.data(), additional.size());
+    if (!text.empty())
+      IMB_CHACHA20_POLY1305_DEC_UPDATE(library(), key.data(), &context_, text.data(), text.data(), text.size());
+    Tag computed;
+    IMB_CHACHA20_POLY1305_DEC_FINALIZE(library(), &context_, computed.data(), computed.size());
+    return sodium_memcmp(computed.data(), tag.data(), computed.size()) == 0;
+  }
+
+  void forget() override { sodium_memzero(&context_, sizeof context_); }
+
+ private:
+  chacha20_poly1305_context_data context_{};
+};
+
 std::unique_ptr<PacketEngine> make(const CipherSuite& suite, std::span<const std::uint8_t> material) {
   if (suite.encryption == Encryption::kAesGcm16) return std::make_unique<Gcm>(suite, material);
   if (suite.encryption == Encryption::kChaCha20Poly1305) return std::make_unique<ChaCha20Poly1305>(material);
@@ -150,6 +174,10 @@ std::unique_ptr<PacketEngine> make_ipsec_mb_engine(const CipherSuite& suite,
   return ipsec_mb_is_usable() ? make(suite, key_material) : nullptr;
 }
 
+std::unique_ptr<AeadEngine> make_ipsec_mb_aead() {
+  return ipsec_mb_is_usable() ? std::make_unique<IpsecMbAead>() : nullptr;
+}
+
 #else
 
 bool ipsec_mb_is_usable() {
@@ -157,6 +185,10 @@ bool ipsec_mb_is_usable() {
 }
 
 std::unique_ptr<PacketEngine> make_ipsec_mb_engine(const CipherSuite&, std::span<const std::uint8_t>) {
+  return nullptr;
+}
+
+std::unique_ptr<AeadEngine> make_ipsec_mb_aead() {
   return nullptr;
 }
 
