@@ -76,6 +76,8 @@ bool may_be_absent(const Json::json_pointer& key) {
                                                  "persistent_keepalive_seconds",
                                                  "preshared_key_file",
                                                  "exchanges",
+                                                 "local_id",
+                                                 "revocation_list_file",  // the shell looks for the lists
                                                  "inside_may_reach"};
   return optional.contains(key.back());
 }

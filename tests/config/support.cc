@@ -27,7 +27,8 @@ const std::vector<Example>& examples() {
                                 {"ipv6", {file("ipv6.json")}},
                                 {"two-hospitals",
                                  {file("two-hospitals/sekisho.json"), file("two-hospitals/facilities.d/hakodate.json"),
-                                  file("two-hospitals/facilities.d/matsumae.json")}}};
+                                  file("two-hospitals/facilities.d/matsumae.json")}},
+                                {"ikev2", {file("ikev2.json")}}};
   }();
   return all;
 }
