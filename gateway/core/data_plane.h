@@ -43,7 +43,7 @@ struct TunnelIdentity {
   std::uint64_t timestamp_floor = 0;                   // TAI64N seconds never to be used again
   std::span<const std::uint16_t> signature_schemes{};  // of Plan::signing_key
   std::span<const NamedOctets> files{};                // of certificates and revocation lists
-  std::span<const KeyMark> key_marks{};                // of preshared keys
+  std::span<const KeyMark> key_marks{};                // of preshared keys and the signing key
 };
 
 #ifdef SEKISHO_FAULTS

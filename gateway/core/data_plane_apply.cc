@@ -81,7 +81,9 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan, co
   if (std::string wrong = repeated(plan); !wrong.empty()) return std::unexpected(std::move(wrong));
   Prepared prepared;
   prepared.guard = TRY(Guard::compile(plan));
-  IkePeers ike(plan, {identity.signature_schemes, identity.files}, now);
+  const auto own = std::ranges::find(identity.key_marks, plan.signing_key, &KeyMark::name);
+  const std::uint64_t signing = own == identity.key_marks.end() ? 0 : own->mark;
+  IkePeers ike(plan, {identity.signature_schemes, identity.files, signing}, now);
   for (std::size_t i = 0; i < plan.facilities.size(); ++i) {
     const FacilityPlan& from = plan.facilities[i];
     if (std::min(from.mtu, plan.tunnel_mtu) < 576)

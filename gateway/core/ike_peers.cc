@@ -92,7 +92,12 @@ Result<CertificateAuthentication, std::string> read_authentication(const Plan& p
   for (const std::uint16_t scheme : credentials.signature_schemes)
     out.schemes.push_back(static_cast<tunnel::crypto::SignatureScheme>(scheme));
   if (out.schemes.empty()) return std::unexpected("the gateway's signing key was not read");
-  for (const Certificate& own : TRY(certificates(credentials, plan.certificate_file))) out.chain.push_back(own.der());
+  const auto chain = TRY(certificates(credentials, plan.certificate_file));
+  const auto own_key = chain.front().public_key();
+  if (credentials.signing_key_mark != 0 && (!own_key || own_key->mark() != credentials.signing_key_mark))
+    return std::unexpected(plan.certificate_file + " is not the certificate of the key " + plan.signing_key +
+                           ": every router would refuse our signature");
+  for (const Certificate& own : chain) out.chain.push_back(own.der());
   auto trust = std::make_shared<tunnel::crypto::CertificateTrust>();
   for (const Certificate& authority : TRY(certificates(credentials, peer.authority_file))) {
     trust->add_authority(authority);

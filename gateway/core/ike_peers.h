@@ -31,6 +31,7 @@ using config::value::Result;
 struct IkeCredentials {
   std::span<const std::uint16_t> signature_schemes;  // of the plan's signing key, the best first
   std::span<const NamedOctets> files;                // of every file the plan names
+  std::uint64_t signing_key_mark = 0;                // tunnel::crypto::PublicKey::mark of its public half; 0: unknown
 };
 
 // The peers of one plan; what several of them share is made once. Outlived by what it is given.

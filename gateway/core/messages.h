@@ -249,7 +249,7 @@ struct KeyOutcome {
   std::string error;
   std::array<std::uint8_t, 32> public_key{};       // kWireguardPrivate
   std::vector<std::uint16_t> signature_schemes{};  // kIkeSigning
-  std::uint64_t mark = 0;                          // a preshared key's; the same octets have the same one
+  std::uint64_t mark = 0;  // of a preshared key: the same octets have the same; kIkeSigning: PublicKey::mark
 };
 struct KeysConfigured {
   std::vector<KeyOutcome> keys;

@@ -113,6 +113,7 @@ void KeydKeys::read_signing_key(const KeySource& source, core::KeyOutcome& told,
     key = before->second;
   }
   for (const auto scheme : key->schemes()) told.signature_schemes.push_back(static_cast<std::uint16_t>(scheme));
+  told.mark = key->public_key().mark();
   into.emplace(source.name, *std::move(key));
 }
 

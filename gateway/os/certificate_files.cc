@@ -52,6 +52,17 @@ std::string fault_of(const std::string& path, config::CredentialFile::Kind kind)
   return tunnel::crypto::Certificate::parse_pem(octets) ? "" : path + " is no PEM file of certificates";
 }
 
+std::string fault_of_pair(const std::string& certificates, const std::string& key) {
+  const auto chain = tunnel::crypto::Certificate::parse_pem(read_file(certificates));
+  const auto text = read_private_key_text(key);
+  const auto signing = text ? tunnel::crypto::SigningKey::parse_pem(text->expose()) : std::nullopt;
+  if (!chain || !signing) return "";
+  const auto own = chain->front().public_key();
+  return own && own->mark() == signing->public_key().mark()
+             ? ""
+             : certificates + " is not the certificate of the key " + key + ": every router would refuse our signature";
+}
+
 std::string digest_of_file(const std::string& path) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   const auto octets = read_file(path);

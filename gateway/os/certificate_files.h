@@ -17,6 +17,9 @@ namespace gateway::os {
 // nothing.
 [[nodiscard]] std::string fault_of(const std::string& path, config::CredentialFile::Kind kind);
 
+// A sentence when the first certificate is not that of the key; empty also when one of the files cannot be read.
+[[nodiscard]] std::string fault_of_pair(const std::string& certificates, const std::string& key);
+
 // BLAKE2s of what stands in the file, hex; empty when it cannot be read.
 [[nodiscard]] std::string digest_of_file(const std::string& path);
 

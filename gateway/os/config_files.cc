@@ -207,6 +207,14 @@ std::vector<config::Diagnostic> check_credentials(const config::GatewayConfig& c
     found.push_back(std::move(diagnostic));
   }
   check_lists(config, directory, now, found);
+  const auto& own = config.gateway.ikev2;
+  if (key_files == KeyFiles::kLeave || !own.certificate_file || !own.private_key_file) return found;
+  auto fault =
+      fault_of_pair((directory / *own.certificate_file).string(), (directory / *own.private_key_file).string());
+  if (fault.empty()) return found;
+  config::Diagnostic diagnostic;
+  diagnostic.at = own.at, diagnostic.key_path = "gateway.ikev2.certificate_file", diagnostic.message = std::move(fault);
+  found.push_back(std::move(diagnostic));
   return found;
 }
 

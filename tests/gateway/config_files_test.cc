@@ -220,10 +220,11 @@ std::string text_of(const test_authority::Octets& octets) {
 }
 
 TEST_CASE("certificate files that are missing or are none, and an open signing key, are named by the check") {
-  const test_authority::Authority authority;
+  const auto wish = test_authority::Authority::root_wish("root");
+  const test_authority::Authority authority(wish);
   const Directory directory;
   const auto pem = pem_of(authority.certificate());
-  const auto key = text_of(test_authority::pem_of(test_authority::ec_key().get()));
+  const auto key = text_of(test_authority::pem_of(wish.key.get()));
   directory.write("sekisho.json", kWithCertificates);
   ;
   const std::pair<const char*, std::string> files[] = {{"own.pem", pem}, {"ca.pem", pem}, {"own.key", key}};
@@ -233,6 +234,8 @@ TEST_CASE("certificate files that are missing or are none, and an open signing k
   CHECK(says(directory.load(), "list.pem is no revocation list"));
   directory.write("list.pem", text_of(authority.revocation_list({})));
   CHECK_FALSE(has_errors(directory.load().diagnostics));
+  directory.write("own.key", text_of(test_authority::pem_of(test_authority::ec_key().get())));
+  CHECK(says(directory.load(), "own.key: every router would refuse our signature"));
   directory.write("own.key", key, 0644);
   CHECK(says(directory.load(), "gateway.ikev2.private_key_file: "));
   CHECK_FALSE(has_errors(directory.load(KeyFiles::kLeave).diagnostics));
@@ -249,12 +252,13 @@ TEST_CASE("our own certificate and the authorities are warned about 60 days befo
   std::string config = kWithCertificates;
   config.replace(config.find("\"list.pem\""), 10, "\"list.pem\", \"revocation\": \"not-checked\"");
   directory.write("sekisho.json", config);
-  directory.write("own.key", text_of(test_authority::pem_of(test_authority::ec_key().get())));
+  const auto own_key = test_authority::ec_key();
+  directory.write("own.key", text_of(test_authority::pem_of(own_key.get())));
   directory.write("list.pem", text_of(authority.revocation_list({})));
   const auto days = [](int count) { return std::chrono::hours(24) * count; };
   const auto lasting = [&](int count) {
     auto wish = test_authority::Authority::root_wish("authority");
-    wish.from = kNow - days(400), wish.to = kNow + days(count);
+    wish.from = kNow - days(400), wish.to = kNow + days(count), wish.key = own_key;
     return pem_of(test_authority::Authority(wish).certificate());
   };
   const auto check = [&](int own, int other) {
@@ -282,8 +286,10 @@ TEST_CASE("our own certificate and the authorities are warned about 60 days befo
 TEST_CASE("revocation lists: one of each authority, and those that end are told") {
   using test_authority::Authority;
   const Directory directory;
-  const auto lasting = [](const std::string& name, int days) {
+  const auto own_key = test_authority::ec_key();
+  const auto lasting = [&](const std::string& name, int days) {
     auto wish = Authority::root_wish(name);
+    if (name == "first") wish.key = own_key;
     wish.from = kNow - std::chrono::hours(24), wish.to = kNow + std::chrono::hours(24) * days;
     return Authority(wish);
   };
@@ -293,7 +299,7 @@ TEST_CASE("revocation lists: one of each authority, and those that end are told"
         authority.revocation_list({kNow - std::chrono::hours(240), kNow + std::chrono::hours(24) * days, {}}));
   };
   directory.write("own.pem", pem_of(first.certificate()));
-  directory.write("own.key", text_of(test_authority::pem_of(test_authority::ec_key().get())));
+  directory.write("own.key", text_of(test_authority::pem_of(own_key.get())));
   const auto check = [&](const std::string& authorities, const std::string& lists, const std::string& more = "") {
     std::string config = kWithCertificates;
     config.replace(config.find("\"list.pem\""), 10, "\"list.pem\"" + more);

@@ -54,7 +54,7 @@ struct Certified {
   // Each facility with a tunnel of IKEv2, by the plan's order.
   std::vector<Result<tunnel::ike::PeerParams, std::string>> all() {
     const auto plan = policy::compile(config, at_second(0)).plan;
-    IkePeers peers(plan, {schemes, files}, at_second(0));
+    IkePeers peers(plan, {schemes, files, signing_key_mark}, at_second(0));
     std::vector<Result<tunnel::ike::PeerParams, std::string>> made;
     for (const policy::FacilityPlan& facility : plan.facilities)
       if (facility.ike) made.push_back(peers.peer(facility));
@@ -73,6 +73,7 @@ struct Certified {
   tunnel::crypto::Certificate router = root.issue({});
   std::vector<std::uint16_t> schemes{0};
   std::vector<NamedOctets> files;
+  std::uint64_t signing_key_mark = 0;
 };
 
 test_authority::Octets authorities(std::size_t count) {
@@ -245,6 +246,16 @@ TEST_CASE("a DN of ours is sent as our certificate has it, and must be its subje
   CHECK(params("dn:CN=gw.example, O=other").error() ==
         "facility matsumae: local_id is dn:CN=gw.example,O=other, but gateway.pem is the certificate of "
         "dn:CN=gw.example,O=Sekisho tests");
+}
+
+TEST_CASE("certificates: the gateway's own must be that of its signing key") {
+  Certified facility;
+  const auto own = tunnel::crypto::Certificate::parse_pem(facility.files[0].octets)->front().public_key()->mark();
+  facility.signing_key_mark = own;
+  CHECK(facility.params().has_value());
+  facility.signing_key_mark = own ^ 1;
+  CHECK(facility.params().error().ends_with(
+      "gateway.pem is not the certificate of the key gateway.key: every router would refuse our signature"));
 }
 
 TEST_CASE("certificates: a file that was not read, or is none, is named") {

@@ -193,6 +193,10 @@ TEST_CASE_METHOD(Fixture, "keyd: signs with the named PEM key, and with no other
                                      {"i", KeySource::Kind::kIkePreshared, folder.write("i", base64(psk))}}});
   REQUIRE(told.keys[0].good);
   REQUIRE_FALSE(told.keys[0].signature_schemes.empty());
+  CHECK(told.keys[0].mark ==
+        tunnel::crypto::SigningKey::parse_pem({reinterpret_cast<const std::uint8_t*>(pem.data()), pem.size()})
+            ->public_key()
+            .mark());
   KeyRequest request{4, KeyRequest::Operation::kSign, "s", {}, 0, {1, 2, 3}};
   request.scheme = told.keys[0].signature_schemes[0];
   const auto reply = keys.answer(request);

@@ -370,5 +370,13 @@ class IpsecCertificates(unittest.TestCase):
         refused = self.lab.gateway.reload(check=False)
         self.assertEqual(refused.returncode, 1)
         self.assertIn("nothing.pem cannot be read", refused.stdout + refused.stderr)
+        self.config["facilities"]["alpha"]["tunnel"]["authentication"]["certificate_authority_file"] = "ca.pem"
+        self.lab.gateway.write_config(self.config)
+        (self.lab.gateway.folder / "gateway-chain.pem").write_text(self.authority.text("alpha.pem"))
+        refused = self.lab.gateway.reload(check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("is not the certificate of the key", refused.stdout + refused.stderr)
+        self.assertIn("is not the certificate of the key", self.lab.gateway.check().stderr + self.lab.gateway.check().stdout)
+        (self.lab.gateway.folder / "gateway-chain.pem").write_text(self.authority.text("gateway.pem"))
         self.connect(self.lab.b)
         self.lab.wait_service(self.lab.b)

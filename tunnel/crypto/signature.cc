@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/openssl_handles.h"
 #include "tunnel/wire/require.h"
 
@@ -177,6 +178,13 @@ std::optional<SigningKey> SigningKey::parse_pem(Octets pem) {
   auto open = PublicKey::of(key.get());
   if (!open) return std::nullopt;
   return SigningKey({key.release(), EVP_PKEY_free}, std::move(*open));
+}
+
+std::uint64_t PublicKey::mark() const {
+  const Hash hash = blake2s({info()});
+  std::uint64_t mark = 0;
+  for (std::size_t octet = 0; octet < sizeof mark; ++octet) mark = mark << 8 | hash[octet];
+  return mark == 0 ? 1 : mark;
 }
 
 std::vector<SignatureScheme> SigningKey::schemes() const {

@@ -53,6 +53,8 @@ class PublicKey {
   // False also when the scheme is not one of this kind of key.
   [[nodiscard]] bool verify(SignatureScheme scheme, Octets message, Octets signature) const;
   [[nodiscard]] std::vector<std::uint8_t> info() const;  // DER of SubjectPublicKeyInfo
+  // 64 bits of a hash of it, never 0: to tell one key from another where nobody gains by two that are alike.
+  [[nodiscard]] std::uint64_t mark() const;
 
  private:
   PublicKey(std::shared_ptr<evp_pkey_st> key, KeyKind kind, std::size_t bits)
