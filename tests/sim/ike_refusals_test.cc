@@ -181,3 +181,18 @@ TEST_CASE("ike: nothing goes through an IKE SA that has ended, and nothing is ma
   CHECK(replaced.peer.ask(ike::Exchange::kCreateChildSa, replaced.peer.rekey_ike()) == "TEMPORARY_FAILURE");
   CHECK(replaced.peer.ask(ike::Exchange::kInformational, {}) == "empty");
 }
+
+// RFC 7296 2.21.2.
+TEST_CASE("ike: a router that does not take our proof is told apart from one that leaves") {
+  for (const bool refuses : {true, false}) {
+    Scene scene;
+    scene.up();
+    REQUIRE(scene.node.counters().up);
+    const Datagram body = refuses ? Datagram{0, 0, 0, 24} : Datagram{1, 0, 0, 0};
+    scene.peer.ask(ike::Exchange::kInformational, {{static_cast<std::uint8_t>(refuses ? 41 : 42), body, false, 0}});
+    CHECK_FALSE(scene.node.counters().up);
+    CHECK(scene.node.told("the router refuses us (AUTHENTICATION_FAILED)") == refuses);
+    CHECK(scene.node.told("the peer ended the IKE SA") != refuses);
+    CHECK(scene.node.events_of(EventKind::kHandshakeFailed) == (refuses ? 1 : 0));
+  }
+}

@@ -15,6 +15,10 @@ Result<std::vector<DeletePayload>, ParseFailure> parse_deletes(const Payloads& p
 }
 
 constexpr std::size_t kLargestCookie2 = 64;
+constexpr std::string_view kRefusedUs =
+    "the router refuses us (AUTHENTICATION_FAILED): our preshared key, certificate, signing key or local_id is not "
+    "what "
+    "it expects";
 
 bool deletes_ike(const std::vector<DeletePayload>& deletes) {
   return std::ranges::any_of(deletes, [](const DeletePayload& d) { return d.protocol == Protocol::kIke; });
@@ -29,9 +33,12 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
     return retire(sa, turn);
   }
   Draft draft;
-  const bool ended = deletes_ike(*deletes) || message.notify(NotifyType::kAuthenticationFailed) != nullptr;
-  if (ended) {
-    if (Peer* const peer = peer_of(sa)) peer->down_because = "the peer ended the IKE SA";
+  // RFC 7296 2.21.2: so says an initiator that does not take our AUTH or certificate.
+  const bool refused_us = message.notify(NotifyType::kAuthenticationFailed) != nullptr;
+  if (refused_us || deletes_ike(*deletes)) {
+    Peer* const peer = peer_of(sa);
+    if (peer != nullptr) peer->down_because = refused_us ? kRefusedUs : "the peer ended the IKE SA";
+    if (peer != nullptr && refused_us) tell_failure(*peer, sa.path, kRefusedUs, turn);
     respond(sa, Exchange::kInformational, draft, turn);
     return retire(sa, turn);
   }
