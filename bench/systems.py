@@ -203,7 +203,7 @@ class WireguardShell(Null):
 
 class SekishoWg(WireguardTool):
     """Our own program for one WireGuard device, where it is built."""
-    name, words = "sekisho-wireguard", (program_folder() / "sekisho-wg",)
+    name, words = "sekisho-wireguard", (program_folder() / "sekisho-wg", "-f")
 
     @classmethod
     def missing(cls):
