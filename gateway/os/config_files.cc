@@ -15,8 +15,7 @@
 #include <tuple>
 
 #include "config/document.h"
-#include "gateway/audit/certificate_ends.h"
-#include "gateway/os/certificate_files.h"
+#include "gateway/os/credential_check.h"
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
 
@@ -144,80 +143,6 @@ bool forbidden(const fs::path& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
-// Our own chain and the authorities: a router's certificate is seen when it connects.
-void check_ends(const config::CredentialFile& file, const std::string& path, config::WallTime now,
-                std::vector<config::Diagnostic>& found) {
-  using std::chrono::days;
-  if (file.kind != config::CredentialFile::Kind::kCertificates) return;
-  for (const CertificateFacts& each : certificates_in_file(path)) {
-    if (each.expires - now > days(audit::kCertificateWarningDays.front())) continue;
-    const auto left = audit::days_left(each.expires, now);
-    const std::string date = audit::to_date(each.expires, 0);
-    config::Diagnostic diagnostic;
-    diagnostic.severity = config::Severity::kWarning;
-    diagnostic.at = file.at, diagnostic.key_path = file.key_path;
-    diagnostic.message =
-        file.path + ": the certificate of " + each.subject +
-        (each.expires <= now ? " ended on " + date : " ends on " + date + ", in " + std::to_string(left) + " days");
-    diagnostic.hint = "put the renewed one into the file and run `sekisho reload`";
-    found.push_back(std::move(diagnostic));
-  }
-}
-
-// Each pair of an authority file and a list file once.
-void check_lists(const config::GatewayConfig& config, const fs::path& directory, config::WallTime now,
-                 std::vector<config::Diagnostic>& found) {
-  std::set<std::tuple<std::string, std::string, config::RevocationCheck, std::uint16_t>> seen;
-  for (const auto& facility : config.facilities) {
-    const auto& certificate = facility.tunnel.ikev2.certificate;
-    if (!certificate || certificate->revocation == config::RevocationCheck::kNotChecked) continue;
-    const std::string list = certificate->revocation_list_file.value_or("");
-    if (!seen.emplace(certificate->authority_file, list, certificate->revocation, certificate->list_grace_days).second)
-      continue;
-    for (const ListFinding& each : list_findings((directory / certificate->authority_file).string(),
-                                                 list.empty() ? "" : (directory / list).string(),
-                                                 certificate->revocation == config::RevocationCheck::kRequired,
-                                                 std::chrono::days(certificate->list_grace_days), now)) {
-      config::Diagnostic diagnostic;
-      diagnostic.severity = each.fatal ? config::Severity::kError : config::Severity::kWarning;
-      diagnostic.at = facility.tunnel.at;
-      diagnostic.key_path = "facilities." + facility.name.text + ".tunnel.authentication.revocation_list_file";
-      diagnostic.message = each.text;
-      diagnostic.hint =
-          each.fatal ? "put the list of each authority into the file, one after another in PEM, or set \"revocation\""
-                     : "put the newer list into the file and run `sekisho reload`";
-      found.push_back(std::move(diagnostic));
-    }
-  }
-}
-
-// The signing key is looked at only by who may read keys.
-std::vector<config::Diagnostic> check_credentials(const config::GatewayConfig& config, const fs::path& directory,
-                                                  config::WallTime now, KeyFiles key_files) {
-  std::vector<config::Diagnostic> found;
-  for (const auto& file : config::credential_files(config)) {
-    if (file.kind == config::CredentialFile::Kind::kSigningKey && key_files == KeyFiles::kLeave) continue;
-    auto fault = fault_of((directory / file.path).string(), file.kind);
-    if (fault.empty()) {
-      check_ends(file, (directory / file.path).string(), now, found);
-      continue;
-    }
-    config::Diagnostic diagnostic;
-    diagnostic.at = file.at, diagnostic.key_path = file.key_path, diagnostic.message = std::move(fault);
-    found.push_back(std::move(diagnostic));
-  }
-  check_lists(config, directory, now, found);
-  const auto& own = config.gateway.ikev2;
-  if (key_files == KeyFiles::kLeave || !own.certificate_file || !own.private_key_file) return found;
-  auto fault =
-      fault_of_pair((directory / *own.certificate_file).string(), (directory / *own.private_key_file).string());
-  if (fault.empty()) return found;
-  config::Diagnostic diagnostic;
-  diagnostic.at = own.at, diagnostic.key_path = "gateway.ikev2.certificate_file", diagnostic.message = std::move(fault);
-  found.push_back(std::move(diagnostic));
-  return found;
-}
-
 void sort_by_place(std::vector<config::Diagnostic>& diagnostics) {
   std::sort(diagnostics.begin(), diagnostics.end(), [](const auto& a, const auto& b) {
     return std::tie(a.at.file, a.at.line, a.at.column, a.message) <
@@ -239,12 +164,10 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
     auto found = config::check_key_files(loaded.config, facts);
     std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
   }
-  for (const auto& file : config::credential_files(loaded.config))
-    if (file.kind != config::CredentialFile::Kind::kSigningKey)
-      loaded.credentials.emplace_back(file.path,
-                                      digest_of_file((fs::path(main_path).parent_path() / file.path).string()));
-  auto found = check_credentials(loaded.config, fs::path(main_path).parent_path(), now, key_files);
-  std::move(found.begin(), found.end(), std::back_inserter(loaded.diagnostics));
+  auto credentials =
+      check_credentials(loaded.config, fs::path(main_path).parent_path(), now, key_files == KeyFiles::kInspect);
+  std::ranges::move(credentials.diagnostics, std::back_inserter(loaded.diagnostics));
+  loaded.credentials = std::move(credentials.digests);
   sort_by_place(loaded.diagnostics);
   return loaded;
 }
