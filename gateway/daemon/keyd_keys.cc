@@ -7,6 +7,8 @@
 #include "gateway/os/key_file.h"
 #include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/x25519.h"
+#include "tunnel/wire/reader.h"
+#include "tunnel/wireguard/key_operations.h"
 
 namespace gateway::daemon {
 namespace {
@@ -36,13 +38,7 @@ std::uint64_t mark_of(std::span<const std::uint8_t, 32> key) {
   constexpr std::string_view kText = "sekisho: is this key the one of before?";
   const auto mac =
       tunnel::crypto::blake2s_mac(key, {reinterpret_cast<const std::uint8_t*>(kText.data()), kText.size()});
-  std::uint64_t mark = 0;
-  for (std::size_t octet = 0; octet < sizeof(mark); ++octet) mark = mark << 8 | mac[octet];
-  return mark == 0 ? 1 : mark;  // 0: no mark
-}
-
-void put(KeyReply& reply, std::size_t at, std::span<const std::uint8_t, 32> octets) {
-  std::ranges::copy(octets, reply.output.fill().subspan(at).begin());
+  return std::max<std::uint64_t>(1, tunnel::wire::Reader(mac).u64_be());  // 0: no mark
 }
 
 // What is wrong, or nothing. Whoever holds another facility's key is that facility to us, so no two may be alike.
@@ -85,6 +81,8 @@ core::KeysConfigured KeydKeys::configure(const core::ConfigureKeys& wanted) {
     if (auto fault = read_key(source, place, holders)) {
       told.good = false, told.error = *std::move(fault);
       if (before == keys_.end() || before->second.kind != source.kind) continue;
+      // The one of before is kept, unless another facility's file holds it by now.
+      if (!holders.emplace(mark_of(octets_of(before->second)), source.name).second) continue;
       std::ranges::copy(octets_of(before->second), place.begin());
     }
     if (source.kind == KeySource::Kind::kWireguardPrivate) told.public_key = tunnel::crypto::x25519_public(place);
@@ -133,19 +131,12 @@ KeyReply KeydKeys::answer(const KeyRequest& request) const {
   const auto found = keys_.find(request.key);
   if (found == keys_.end() || found->second.kind != kind_for(request.operation)) return reply;
   const auto key = octets_of(found->second);
-  if (request.operation == KeyRequest::Operation::kStaticDh) {
-    const auto shared = tunnel::crypto::x25519(key, request.input.expose());
-    if (!shared) return reply;
-    put(reply, 0, shared->expose());
-  } else if (request.operation == KeyRequest::Operation::kIkePskAuth) {
+  if (request.operation == KeyRequest::Operation::kStaticDh) return tunnel::wireguard::static_dh(request, key);
+  if (request.operation == KeyRequest::Operation::kMixPsk) return tunnel::wireguard::mix_preshared(request, key);
+  if (request.operation == KeyRequest::Operation::kIkePskAuth) {
     if (!ike_psk_authentication(key, request, reply)) return reply;
   } else if (request.operation == KeyRequest::Operation::kIkePpk) {
     if (!ike_ppk_mix(key, request, reply)) return reply;
-  } else {
-    const auto derived = tunnel::crypto::kdf3(request.input.expose(), key);
-    put(reply, 0, derived.first.expose());
-    put(reply, 32, derived.second.expose());
-    put(reply, 64, derived.third.expose());
   }
   reply.good = true;
   return reply;

@@ -108,26 +108,13 @@ os::UdpSocket* Tunneld::socket_at(std::uint16_t number) {
   return number < outside_.size() && outside_[number].socket ? &*outside_[number].socket : nullptr;
 }
 
-// Runs of one socket at a time, so that each leaves in one call and the order of every peer stays.
 void Tunneld::flush_transmits() {
   for (auto& transmit : out_.wire.transmits) choose_socket(transmit.path);
-  const std::span<const tunnel::wire::Transmit> all = out_.wire.transmits;
-  for (std::size_t begin = 0; begin < all.size();) {
-    const std::uint16_t index = all[begin].path.socket;
-    std::size_t end = begin + 1;
-    while (end < all.size() && all[end].path.socket == index) ++end;
-    os::UdpSocket* const socket = socket_at(index);
-    if (socket == nullptr) {
-      transmits_lost_ += end - begin;
-      begin = end;
-      continue;
-    }
-    begin += socket->send(all.subspan(begin, end - begin));
-    if (begin == end) continue;
-    // Backpressure: nothing more is read meanwhile, so the TUN's queue fills and its senders slow down.
-    if (socket->wait_writable(kFullSocketWait)) continue;
-    transmits_lost_ += end - begin;
-    begin = end;
+  for (std::span<const tunnel::wire::Transmit> rest = out_.wire.transmits; !rest.empty();) {
+    const auto run = os::run_of_socket(rest);
+    os::UdpSocket* const socket = socket_at(run.front().path.socket);
+    transmits_lost_ += socket == nullptr ? run.size() : socket->send_all(run, kFullSocketWait);
+    rest = rest.subspan(run.size());
   }
 }
 

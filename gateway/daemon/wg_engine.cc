@@ -135,30 +135,22 @@ void WgEngine::write_tun() {
   }
 }
 
-// Runs of one family, so that each leaves in one call and the order of every peer stays.
 void WgEngine::send_transmits() {
   for (Transmit& transmit : out_.wire.transmits) {
     transmit.path.socket = transmit.path.remote.address.is_v4() ? 0 : 1;
     // WireGuard's sticky source: the address the peer reached us at, as long as we know it to be ours.
     if (std::ranges::find(own_.rbegin(), own_.rend(), transmit.path.local) == own_.rend()) transmit.path.local = {};
   }
-  std::span<const Transmit> rest = out_.wire.transmits;
-  while (!rest.empty()) {
-    const std::uint16_t place = rest.front().path.socket;
-    const auto end = std::ranges::find_if(rest, [&](const Transmit& each) { return each.path.socket != place; });
-    const auto run = rest.first(static_cast<std::size_t>(end - rest.begin()));
-    if (sockets_[place]) send_all(*sockets_[place], run);
+  for (std::span<const Transmit> rest = out_.wire.transmits; !rest.empty();) {
+    const auto run = os::run_of_socket(rest);
+    if (auto& socket = sockets_[run.front().path.socket]) send_all(*socket, run);
     rest = rest.subspan(run.size());
   }
 }
 
 void WgEngine::send_all(os::UdpSocket& socket, std::span<const Transmit> transmits) {
   const std::uint64_t failed_before = socket.counters().send_failed;
-  while (!transmits.empty()) {
-    transmits = transmits.subspan(socket.send(transmits));
-    // Backpressure: nothing more is read meanwhile, so the TUN's queue fills and its senders slow down.
-    if (!transmits.empty() && !socket.wait_writable(kFullSocketWait)) break;
-  }
+  (void)socket.send_all(transmits, kFullSocketWait);
   // An address of ours may be gone (a host that moved), which the kernel refuses as a source: it chooses one from now
   // on, until something comes in.
   if (socket.counters().send_failed != failed_before) own_.clear();

@@ -5,10 +5,11 @@
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
+
+#include "gateway/os/unix_address.h"
 
 namespace gateway::os {
 namespace {
@@ -17,14 +18,6 @@ using config::value::Instant;
 
 std::unexpected<OsError> failed(const std::string& what) {
   return std::unexpected(OsError{errno, what});
-}
-
-OsResult<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return std::unexpected(OsError{ENAMETOOLONG, path});
-  path.copy(address.sun_path, path.size());
-  return address;
 }
 
 std::string actor_of(int socket) {
@@ -41,7 +34,7 @@ std::string actor_of(int socket) {
 }  // namespace
 
 OsResult<ControlSocket> ControlSocket::create(const std::string& path, std::uint32_t first_token, EventLoop& loop) {
-  const auto address = TRY(address_of(path));
+  const auto address = TRY(unix_address(path));
   FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return failed("socket");
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return failed("unlink " + path);
@@ -144,7 +137,7 @@ std::optional<Instant> ControlSocket::next_deadline() const {
 }
 
 OsResult<ControlClient> ControlClient::connect(const std::string& path) {
-  const auto address = TRY(address_of(path));
+  const auto address = TRY(unix_address(path));
   FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return failed("socket");
   if (::connect(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)

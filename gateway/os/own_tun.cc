@@ -1,6 +1,5 @@
 #include "gateway/os/own_tun.h"
 
-#include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
@@ -23,15 +22,10 @@ FileDescriptor any_socket() {
 
 }  // namespace
 
-OsResult<OwnTun> open_own_tun(const std::string& name, std::uint16_t mtu) {
-  if (name.empty() || name.size() >= IFNAMSIZ) return std::unexpected(OsError{EINVAL, "interface \"" + name + "\""});
-  FileDescriptor tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!tun.valid()) return std::unexpected(OsError{errno, "open /dev/net/tun"});
+OsResult<AttachedTun> open_own_tun(const std::string& name, std::uint16_t mtu) {
+  auto own = TRY(attach_tun(name));
   ifreq request{};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-  std::copy(name.begin(), name.end(), request.ifr_name);
-  if (ioctl(tun.number(), TUNSETIFF, &request) != 0) return std::unexpected(OsError{errno, "TUNSETIFF " + name});
-  OwnTun own{std::move(tun), request.ifr_name};
+  std::copy(own.name.begin(), own.name.end(), request.ifr_name);
   request.ifr_mtu = mtu;
   const FileDescriptor any = any_socket();
   if (!any.valid() || ioctl(any.number(), SIOCSIFMTU, &request) != 0)

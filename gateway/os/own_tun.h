@@ -7,16 +7,12 @@
 
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
+#include "gateway/os/tun_device.h"
 
 namespace gateway::os {
 
-struct OwnTun {
-  FileDescriptor descriptor;
-  std::string name;  // as the kernel has it: "wg%d" becomes "wg0"
-};
-
 // Makes the device, down, with `mtu`. EBUSY: another process holds one of that name; EINVAL: not a name.
-[[nodiscard]] OsResult<OwnTun> open_own_tun(const std::string& name, std::uint16_t mtu);
+[[nodiscard]] OsResult<AttachedTun> open_own_tun(const std::string& name, std::uint16_t mtu);
 
 struct TunLink {
   bool there = false;

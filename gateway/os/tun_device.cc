@@ -15,9 +15,10 @@ namespace gateway::os {
 namespace {
 
 // Without it the kernel joins the all-routers groups when forwarding goes on, and reports that into the tunnels (MLD).
-OsResult<void> leave_multicast(ifreq request) {
+OsResult<void> leave_multicast(const std::string& name) {
   const FileDescriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const std::string name(request.ifr_name);
+  ifreq request{};
+  std::copy(name.begin(), name.end(), request.ifr_name);
   if (!any.valid() || ioctl(any.number(), SIOCGIFFLAGS, &request) != 0)
     return std::unexpected(OsError{errno, "flags of " + name});
   if ((request.ifr_flags & IFF_MULTICAST) == 0) return {};
@@ -28,18 +29,25 @@ OsResult<void> leave_multicast(ifreq request) {
 
 }  // namespace
 
-OsResult<FileDescriptor> open_tun(const std::string& name) {
+OsResult<AttachedTun> attach_tun(const std::string& name) {
+  if (name.empty() || name.size() >= IFNAMSIZ) return std::unexpected(OsError{EINVAL, "interface \"" + name + "\""});
   FileDescriptor tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!tun.valid()) return std::unexpected(OsError{errno, "open /dev/net/tun"});
   ifreq request{};
   request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-  std::copy_n(name.begin(), std::min<std::size_t>(name.size(), IFNAMSIZ - 1), request.ifr_name);
+  std::copy(name.begin(), name.end(), request.ifr_name);
   if (ioctl(tun.number(), TUNSETIFF, &request) != 0) return std::unexpected(OsError{errno, "TUNSETIFF " + name});
+  return AttachedTun{std::move(tun), request.ifr_name};
+}
+
+OsResult<FileDescriptor> open_tun(const std::string& name) {
+  auto attached = TRY(attach_tun(name));
+  const FileDescriptor& tun = attached.descriptor;
   // Before it can outlive us: without an owner any user of this machine may attach to what a crash leaves behind.
   if (ioctl(tun.number(), TUNSETOWNER, geteuid()) != 0) return std::unexpected(OsError{errno, "TUNSETOWNER " + name});
   if (ioctl(tun.number(), TUNSETPERSIST, 1) != 0) return std::unexpected(OsError{errno, "TUNSETPERSIST " + name});
-  if (auto left = leave_multicast(request); !left) return std::unexpected(left.error());
-  return tun;
+  TRY(leave_multicast(attached.name));
+  return std::move(attached.descriptor);
 }
 
 bool tun_attached(int descriptor) {

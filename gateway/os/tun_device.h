@@ -10,6 +10,12 @@
 
 namespace gateway::os {
 
+struct AttachedTun {
+  FileDescriptor descriptor;
+  std::string name;  // as the kernel has it: "wg%d" becomes "wg0"
+};
+// A device that goes with its descriptor, unless it was there and persistent. EINVAL: no name of an interface.
+[[nodiscard]] OsResult<AttachedTun> attach_tun(const std::string& name);
 // Opens (or attaches to) the persistent device, which only this user and CAP_NET_ADMIN may attach to from then on.
 // EBUSY: another descriptor is attached to it.
 [[nodiscard]] OsResult<FileDescriptor> open_tun(const std::string& name);

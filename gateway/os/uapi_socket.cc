@@ -4,11 +4,12 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+
+#include "gateway/os/unix_address.h"
 
 namespace gateway::os {
 namespace {
@@ -18,14 +19,6 @@ constexpr std::size_t kReadAtOnce = 256 << 10;  // octets of one client, then ot
 
 std::unexpected<OsError> failed(const std::string& what) {
   return std::unexpected(OsError{errno, what});
-}
-
-OsResult<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return std::unexpected(OsError{ENAMETOOLONG, path});
-  path.copy(address.sun_path, path.size());
-  return address;
 }
 
 FileDescriptor unix_socket() {
@@ -45,7 +38,7 @@ OsResult<void> clear_the_way(const std::string& path, const sockaddr_un& address
 }
 
 OsResult<FileDescriptor> listen_at(const std::string& path) {
-  const auto address = TRY(address_of(path));
+  const auto address = TRY(unix_address(path));
   TRY(clear_the_way(path, address));
   FileDescriptor listener = unix_socket();
   if (!listener.valid()) return failed("socket");

@@ -289,6 +289,19 @@ void UdpSocket::allow_several(const SocketAddress& remote) {
   std::ranges::replace(singly_, remote, SocketAddress{});
 }
 
+std::size_t UdpSocket::send_all(std::span<const Transmit> transmits, int milliseconds) {
+  for (;;) {
+    transmits = transmits.subspan(send(transmits));
+    // Backpressure: nothing more is read meanwhile, so the TUN's queue fills and its senders slow down.
+    if (transmits.empty() || !wait_writable(milliseconds)) return transmits.size();
+  }
+}
+
+std::span<const Transmit> run_of_socket(std::span<const Transmit> transmits) {
+  const auto other = [&](const Transmit& each) { return each.path.socket != transmits.front().path.socket; };
+  return transmits.first(static_cast<std::size_t>(std::ranges::find_if(transmits, other) - transmits.begin()));
+}
+
 bool UdpSocket::wait_writable(int milliseconds) const {
   pollfd room{socket_.number(), POLLOUT, 0};
   return poll(&room, 1, milliseconds) > 0;

@@ -53,6 +53,8 @@ class UdpSocket {
   [[nodiscard]] UdpOffloads offloads() const { return offloads_; }
   // Sends in order; returns how many are done with (sent, or refused by the kernel and counted). Less than given: full.
   [[nodiscard]] std::size_t send(std::span<const tunnel::wire::Transmit> transmits);
+  // The same until all are done with, waiting as long as `milliseconds` each time it is full. How many were left out.
+  [[nodiscard]] std::size_t send_all(std::span<const tunnel::wire::Transmit> transmits, int milliseconds);
   // Waits until there is room to send again, or an error to be read. False when `milliseconds` passed without.
   [[nodiscard]] bool wait_writable(int milliseconds) const;
   [[nodiscard]] const UdpCounters& counters() const { return counters_; }
@@ -92,5 +94,8 @@ class UdpSocket {
   std::vector<tunnel::wire::OuterDatagram> datagrams_;
   UdpCounters counters_;
 };
+
+// The first transmits of one socket: a run that leaves in one call, so that the order of every peer stays.
+[[nodiscard]] std::span<const tunnel::wire::Transmit> run_of_socket(std::span<const tunnel::wire::Transmit> transmits);
 
 }  // namespace gateway::os

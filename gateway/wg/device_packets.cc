@@ -5,9 +5,8 @@
 #include "gateway/core/mss.h"
 #include "gateway/wg/device.h"
 #include "gateway/wg/plain_packet.h"
-#include "tunnel/crypto/blake2s.h"
-#include "tunnel/crypto/x25519.h"
 #include "tunnel/wire/inner_packet.h"
+#include "tunnel/wireguard/key_operations.h"
 
 namespace gateway::wg {
 namespace {
@@ -15,10 +14,6 @@ namespace {
 using tunnel::wire::KeyReply;
 using tunnel::wire::KeyRequest;
 using tunnel::wire::Segmentation;
-
-void put(KeyReply& reply, std::size_t at, std::span<const std::uint8_t, 32> octets) {
-  std::ranges::copy(octets, reply.output.fill().subspan(at).begin());
-}
 
 }  // namespace
 
@@ -87,24 +82,16 @@ void Device::answer_keys(Times now, DeviceOutputs& out) {
 }
 
 KeyReply Device::answer(const KeyRequest& request) const {
-  KeyReply reply;
-  reply.id = request.id;
-  if (request.operation == KeyRequest::Operation::kStaticDh) {
-    const auto shared = tunnel::crypto::x25519(private_key_.expose(), request.input.expose());
-    if (shared) put(reply, 0, shared->expose());
-    reply.good = shared.has_value();
-  } else if (request.operation == KeyRequest::Operation::kMixPsk) {
-    std::uint32_t id = 0;
-    (void)std::from_chars(request.key.data(), request.key.data() + request.key.size(), id);
-    const auto peer = peers_.find(id);
-    if (peer == peers_.end()) return reply;
-    const auto derived = tunnel::crypto::kdf3(request.input.expose(), peer->second.preshared_key.expose());
-    put(reply, 0, derived.first.expose());
-    put(reply, 32, derived.second.expose());
-    put(reply, 64, derived.third.expose());
-    reply.good = true;
-  }
-  return reply;
+  if (request.operation == KeyRequest::Operation::kStaticDh)
+    return tunnel::wireguard::static_dh(request, private_key_.expose());
+  std::uint32_t id = 0;
+  (void)std::from_chars(request.key.data(), request.key.data() + request.key.size(), id);
+  const auto peer = peers_.find(id);
+  if (request.operation == KeyRequest::Operation::kMixPsk && peer != peers_.end())
+    return tunnel::wireguard::mix_preshared(request, peer->second.preshared_key.expose());
+  KeyReply refused;
+  refused.id = request.id;
+  return refused;
 }
 
 // After each call into the endpoint.

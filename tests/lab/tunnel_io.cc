@@ -1,15 +1,12 @@
 #include "tests/lab/tunnel_io.h"
 
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "gateway/core/cutter.h"
+#include "gateway/os/tun_device.h"
 
 namespace lab {
 namespace {
@@ -28,12 +25,9 @@ void die(const char* what) {
 }
 
 void TunnelIo::open_tun(const std::string& name) {
-  gateway::os::FileDescriptor tun(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  ifreq request{};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-  name.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (!tun.valid() || ioctl(tun.number(), TUNSETIFF, &request) != 0) die("tun");
-  auto queue = gateway::os::TunQueue::adopt(std::move(tun));
+  auto own = gateway::os::attach_tun(name);
+  if (!own) die(own.error().to_string().c_str());
+  auto queue = gateway::os::TunQueue::adopt(std::move(own->descriptor));
   if (!queue) die(queue.error().to_string().c_str());
   tun_ = std::move(*queue);
 }
@@ -65,15 +59,11 @@ std::span<const Bytes> TunnelIo::singles(const gateway::core::TunPacket& packet,
 }
 
 void TunnelIo::transmit(std::span<const tunnel::wire::Transmit> transmits) {
-  for (std::size_t begin = 0; begin < transmits.size();) {
-    const std::uint16_t number = transmits[begin].path.socket;
-    std::size_t end = begin + 1;
-    while (end < transmits.size() && transmits[end].path.socket == number) ++end;
-    while (begin < end && number < sockets_.size()) {
-      begin += sockets_[number].send(transmits.subspan(begin, end - begin));
-      if (begin < end && !sockets_[number].wait_writable(kFullSocketWait)) break;
-    }
-    begin = end;
+  while (!transmits.empty()) {
+    const auto run = gateway::os::run_of_socket(transmits);
+    const std::uint16_t number = run.front().path.socket;
+    if (number < sockets_.size()) (void)sockets_[number].send_all(run, kFullSocketWait);
+    transmits = transmits.subspan(run.size());
   }
 }
 

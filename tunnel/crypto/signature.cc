@@ -12,6 +12,7 @@
 
 #include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/openssl_handles.h"
+#include "tunnel/wire/reader.h"
 #include "tunnel/wire/require.h"
 
 namespace tunnel::crypto {
@@ -181,10 +182,7 @@ std::optional<SigningKey> SigningKey::parse_pem(Octets pem) {
 }
 
 std::uint64_t PublicKey::mark() const {
-  const Hash hash = blake2s({info()});
-  std::uint64_t mark = 0;
-  for (std::size_t octet = 0; octet < sizeof mark; ++octet) mark = mark << 8 | hash[octet];
-  return mark == 0 ? 1 : mark;
+  return std::max<std::uint64_t>(1, wire::Reader(blake2s({info()})).u64_be());
 }
 
 std::vector<SignatureScheme> SigningKey::schemes() const {
