@@ -35,10 +35,16 @@ void note_changed_keys(std::span<const KeyMark> before, std::span<const KeyMark>
   for (const KeyMark& mark : before) old.emplace(mark.name, mark.mark);
   for (const KeyMark& now : after)
     if (const auto known = old.find(now.name); known != old.end() && known->second != now.mark)
-      lines.push_back("~ key " + now.name + ": another key; tunnels that were made with the old one end");
+      lines.push_back("~ key " + now.name + ": another key");
 }
 
 }  // namespace
+
+std::vector<std::string> Controller::difference_to(const Candidate& candidate) const {
+  auto lines = describe_difference(running_ ? running_->plan : policy::Plan{}, candidate.plan);
+  if (running_) note_changed_files(running_->credentials, candidate.credentials, lines);
+  return lines;
+}
 
 void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
   if (!candidate.errors.empty()) return refuse(candidate, request, out);
@@ -65,11 +71,10 @@ void Controller::begin(Candidate candidate, ChangeRequest request, Instant now, 
   Target next;
   next.generation = last_generation_ = Generation{last_generation_.number + 1};
   next.digest = digest(candidate.plan);
-  next.difference = describe_difference(running_ ? running_->plan : policy::Plan{}, candidate.plan);
+  next.difference = difference_to(candidate);
   // An end date that has come reads no files: they are those of before.
   next.credentials =
       candidate.credentials.empty() && running_ ? running_->credentials : std::move(candidate.credentials);
-  if (running_) note_changed_files(running_->credentials, next.credentials, next.difference);
   next.config = std::move(candidate.config);
   next.plan = std::move(candidate.plan);
   next.keys = std::move(candidate.keys);

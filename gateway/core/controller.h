@@ -123,6 +123,8 @@ class Controller {
   // When on_deadline is due; end dates follow the wall clock, so they are looked at again at least once a minute.
   [[nodiscard]] std::optional<Instant> next_deadline(WallTime wall, Instant now) const;
 
+  // What it would change, line by line; which keys have changed is seen only when keyd has read them.
+  [[nodiscard]] std::vector<std::string> difference_to(const Candidate& candidate) const;
   [[nodiscard]] const policy::Plan* running_plan() const { return running_ ? &running_->plan : nullptr; }
   // What `running_plan` was compiled from; null when it is the kept last-good plan.
   [[nodiscard]] std::shared_ptr<const config::GatewayConfig> running_config() const {

@@ -49,9 +49,9 @@ void Accessd::answer_diff(std::uint64_t client) {
     return control_.send(
         client, error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
         child_.loop());
-  const auto* plan = controller_.running_plan();
-  const auto difference = core::describe_difference(plan == nullptr ? policy::Plan{} : *plan, candidate.plan);
-  control_.send(client, answer_line({{"difference", difference}, {"warnings", candidate.warnings}}), child_.loop());
+  control_.send(client,
+                answer_line({{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}}),
+                child_.loop());
 }
 
 void Accessd::answer_show(std::uint64_t client, const Json& json) {

@@ -17,6 +17,7 @@ def generate_preshared_key():
 class Hospital:
     """`number` stands in every address: LAN 10.N.0.0/24 and fd00:N::/64, outside 198.51.N.7 and 2001:db8:N::7."""
     protocol = "wireguard"
+    program = "wireguard-go"
 
     def __init__(self, lab, name, number, nat_timeout=None, mtu=None):
         self.name, self.number, self.carrier, self.folder = name, number, lab.carrier, lab.folder
@@ -67,10 +68,10 @@ class Hospital:
     def start(self, gateway_public_key, endpoint, listen_port=51820, keepalive=None, allowed=("0.0.0.0/0", "::/0")):
         """wireguard-go up, the tunnel as the router's default route: whatever the PC sends goes to the gateway."""
         self.gateway_public_key, self.endpoint = gateway_public_key, endpoint
-        self.process = self.router.start("wireguard-go", "-f", self.interface, log=f"{self.folder}/{self.interface}.log",
+        self.process = self.router.start(self.program, "-f", self.interface, log=f"{self.folder}/{self.interface}.log",
                                          env={**os.environ, "LOG_LEVEL": "error"})
         control = f"/var/run/wireguard/{self.interface}.sock"
-        wait_for(f"wireguard-go of {self.name}", lambda: os.path.exists(control) and
+        wait_for(f"{self.program} of {self.name}", lambda: os.path.exists(control) and
                  self.router.run("wg", "show", self.interface, check=False).returncode == 0)
         key_file = f"{self.folder}/{self.interface}.conf"
         lines = ["[Interface]", f"PrivateKey = {self.private_key}", f"ListenPort = {listen_port}", "[Peer]",

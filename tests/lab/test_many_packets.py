@@ -3,6 +3,7 @@ import json
 import pathlib
 import unittest
 
+from gateway import program_folder
 from ipsec_peers import IpsecHospital
 from netns import wait_for
 from topology import Hospital, INSIDE4, INSIDE6, Lab, SERVICE4, SERVICE6
@@ -11,6 +12,11 @@ PATTERN = str(pathlib.Path(__file__).with_name("pattern.py"))
 ALL = ("tun_tcp", "tun_udp", "udp_segment", "udp_gro")
 # what must have happened when it is on, and must not when it is off
 SEEN = {"tun_tcp": ("tun-super-read", "tun-super-written"), "udp_segment": ("udp-segmented",)}
+
+
+class OwnHospital(Hospital):
+    """Its router is sekisho-wg, which sends several datagrams as one: only then the gateway receives several as one."""
+    program = str(program_folder() / "sekisho-wg")
 
 
 class ManyPackets(unittest.TestCase):
@@ -37,7 +43,7 @@ class ManyPackets(unittest.TestCase):
             server.wait(60)
             self.assertEqual((done.stdout + done.stderr, log.read_text()), ("the same\n", "listening\nthe same\n"), address)
 
-    def each_way(self, lab, mtu, hospitals):
+    def each_way(self, lab, mtu, hospitals, seen=SEEN):
         # Who is longer than the tunnel is cut by who sends it: discovering the way's MTU would lose the first one.
         for namespace, to4, to6 in [(lab.dc, INSIDE4, INSIDE6)] + [(each.pc, each.router4, each.router6) for each in hospitals]:
             namespace.ip("route", "replace", "default", "via", to4, "mtu", mtu)
@@ -52,8 +58,8 @@ class ManyPackets(unittest.TestCase):
                 for hospital in hospitals:
                     self.same(lab, hospital, mtu, f"{number}/{hospital.name}")
                 after = self.counters(lab)
-                for name, seen in SEEN.items():
-                    for counter in seen:
+                for name, counters in seen.items():
+                    for counter in counters:
                         grown = after[counter] - before[counter]
                         if name in off and not (counter.startswith("tun-super") and "tun_udp" not in off):
                             self.assertEqual(grown, 0, f"{counter} without {name}")
@@ -66,6 +72,11 @@ class ManyPackets(unittest.TestCase):
         lab = self.raise_lab(kinds=(Hospital, IpsecHospital))
         lab.start(self.config(lab, ()))
         self.each_way(lab, 1380, lab.hospitals)
+
+    def test_many_packets_between_two_of_ours(self):
+        lab = self.raise_lab(kinds=(OwnHospital, OwnHospital))
+        lab.start(self.config(lab, ()))
+        self.each_way(lab, 1380, [lab.a], {**SEEN, "udp_gro": ("udp-coalesced",)})
 
     def test_many_packets_jumbo(self):
         lab = self.raise_lab(tunnel_mtu=8900)
