@@ -104,6 +104,7 @@ struct Route {
   Prefix destination;
   std::string interface;  // empty: unreachable
   std::optional<IpAddress> via;
+  std::uint16_t mtu = 0;  // largest packet the kernel sends this way whole; 0: what the interface takes
   friend auto operator<=>(const Route&, const Route&) = default;
 };
 

@@ -21,6 +21,17 @@ std::optional<IpAddress> next_hop(const config::Inside& inside, Family family) {
   return std::nullopt;
 }
 
+// The kernel has to know a line that takes less than sekisho0 does: it cuts what may be cut (RFC 791 2.3) and tells the
+// sender of what may not. The data plane can only refuse.
+std::uint16_t route_mtu(const FacilityPlan& facility, const Plan& plan) {
+  return facility.mtu < plan.tunnel_mtu ? facility.mtu : std::uint16_t{0};
+}
+
+std::uint16_t route_mtu(const FacilityName& name, const Plan& plan) {
+  const auto found = std::ranges::find(plan.facilities, name, &FacilityPlan::name);
+  return found == plan.facilities.end() ? std::uint16_t{0} : route_mtu(*found, plan);
+}
+
 }  // namespace
 
 std::vector<Route> routes(const config::GatewayConfig& config, const Plan& plan) {
@@ -34,11 +45,14 @@ std::vector<Route> routes(const config::GatewayConfig& config, const Plan& plan)
             {table, Prefix::host(address), plan.inside_interface, next_hop(config.gateway.inside, address.family())});
   for (const FacilityPlan& facility : plan.facilities)
     for (const NetworkMap& network : facility.networks)
-      out.push_back({RouteTable::kToFacilities, network.seen, kTunnelInterface, std::nullopt});
+      out.push_back(
+          {RouteTable::kToFacilities, network.seen, kTunnelInterface, std::nullopt, route_mtu(facility, plan)});
   for (const Permission& row : plan.permissions) {
     if (row.kind != PermissionKind::kExchange) continue;
-    out.push_back({RouteTable::kExchange, row.source, kTunnelInterface, std::nullopt});  // the way back
-    out.push_back({RouteTable::kExchange, row.destination, kTunnelInterface, std::nullopt});
+    out.push_back({RouteTable::kExchange, row.source, kTunnelInterface, std::nullopt,
+                   route_mtu(row.from_facility, plan)});  // the way back
+    out.push_back(
+        {RouteTable::kExchange, row.destination, kTunnelInterface, std::nullopt, route_mtu(row.to_facility, plan)});
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());

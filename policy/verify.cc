@@ -127,8 +127,10 @@ class Verifier {
     for (const RouteTable table : {RouteTable::kFromTunnels, RouteTable::kExchange})
       for (const bool v4 : {true, false}) check_closed(table, v4);
     for (const Owned& owned : networks_) {
-      const Route wanted{RouteTable::kToFacilities, owned.network, kTunnelInterface, std::nullopt};
-      if (!std::binary_search(plan_.routes.begin(), plan_.routes.end(), wanted))
+      const Route least{RouteTable::kToFacilities, owned.network, kTunnelInterface, std::nullopt};  // of any MTU
+      const auto found = std::lower_bound(plan_.routes.begin(), plan_.routes.end(), least);
+      if (found == plan_.routes.end() || found->table != least.table || found->destination != least.destination ||
+          found->interface != least.interface || found->via)
         report("P3", owned.network.to_string() + " of " + owned.facility->name.text + " has no route into the tunnel");
     }
   }

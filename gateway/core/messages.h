@@ -374,7 +374,7 @@ void fields(Ar& ar, Permission& m) {
 }
 template <class Ar>
 void fields(Ar& ar, Route& m) {
-  gateway::core::transfer_all(ar, m.table, m.destination, m.interface, m.via);
+  gateway::core::transfer_all(ar, m.table, m.destination, m.interface, m.via, m.mtu);
 }
 template <class Ar>
 void fields(Ar& ar, RoutingRule& m) {

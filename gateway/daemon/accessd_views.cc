@@ -142,7 +142,8 @@ Json routes_view(const policy::Plan& plan) {
                       {"number", static_cast<std::uint32_t>(route.table)},
                       {"destination", route.destination.to_string()},
                       {"interface", route.interface.empty() ? "unreachable" : route.interface},
-                      {"via", route.via ? Json(route.via->to_string()) : Json()}});
+                      {"via", route.via ? Json(route.via->to_string()) : Json()},
+                      {"mtu", route.mtu != 0 ? Json(route.mtu) : Json()}});
   for (const auto& rule : plan.rules)
     rules.push_back({{"priority", rule.priority},
                      {"incoming_interface", rule.incoming_interface},

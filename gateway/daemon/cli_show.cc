@@ -64,11 +64,11 @@ void print_tunnels(const Json& result) {
 }
 
 void print_routes(const Json& result) {
-  Table routes({"TABLE", "DESTINATION", "INTERFACE", "VIA"});
+  Table routes({"TABLE", "DESTINATION", "INTERFACE", "VIA", "MTU"});
   for (const auto& each : list_at(result, "routes")) {
-    const auto via = text_at(each, "via");
+    const auto via = text_at(each, "via"), mtu = text_at(each, "mtu");
     routes.add({text_at(each, "number") + " " + text_at(each, "table"), text_at(each, "destination"),
-                text_at(each, "interface"), via.empty() ? "-" : via});
+                text_at(each, "interface"), via.empty() ? "-" : via, mtu.empty() ? "-" : mtu});
   }
   Table rules({"PRIORITY", "FROM INTERFACE", "MARK", "TABLE"});
   for (const auto& each : list_at(result, "rules")) {

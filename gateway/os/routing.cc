@@ -86,6 +86,17 @@ Prefix destination_of(rtnl_route* route) {
   return Prefix::masked(address, static_cast<std::uint8_t>(nl_addr_get_prefixlen(destination)));
 }
 
+// RTAX_LOCK: without it the kernel forwards IPv6 by the interface's MTU, and a forged ICMP error may change IPv4's.
+constexpr std::uint32_t kLockMtu = 1u << RTAX_MTU;
+constexpr std::uint16_t kStrangersMtu = 1;  // no plan has it
+
+std::uint16_t mtu_of(rtnl_route* route) {
+  std::uint32_t mtu = 0, locked = 0;
+  if (rtnl_route_get_metric(route, RTAX_MTU, &mtu) != 0) return 0;
+  const bool lock = rtnl_route_get_metric(route, RTAX_LOCK, &locked) == 0 && locked == kLockMtu;
+  return lock && mtu <= UINT16_MAX ? static_cast<std::uint16_t>(mtu) : kStrangersMtu;
+}
+
 // A kernel route of our tables as the plan would write it. One of a stranger's form gets an interface no plan has.
 Route as_value(rtnl_route* route) {
   Route value{static_cast<RouteTable>(rtnl_route_get_table(route)), destination_of(route), {}, {}};
@@ -96,6 +107,7 @@ Route as_value(rtnl_route* route) {
   const bool named = if_indextoname(static_cast<unsigned int>(rtnl_route_nh_get_ifindex(hop)), name.data()) != nullptr;
   value.interface = named ? name.data() : "?";
   value.via = from_kernel(rtnl_route_nh_get_gateway(hop));
+  value.mtu = mtu_of(route);
   return value;
 }
 
@@ -110,6 +122,10 @@ Owned<rtnl_route> to_kernel(const Route& route) {
   rtnl_route_set_type(out.get(), route.interface.empty() ? RTN_UNREACHABLE : RTN_UNICAST);
   rtnl_route_set_scope(out.get(), v4 && !route.interface.empty() && !route.via ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
   if (route.interface.empty()) return out;
+  if (route.mtu != 0) {
+    rtnl_route_set_metric(out.get(), RTAX_MTU, route.mtu);
+    rtnl_route_set_metric(out.get(), RTAX_LOCK, kLockMtu);
+  }
   rtnl_nexthop* hop = rtnl_route_nh_alloc();
   rtnl_route_nh_set_ifindex(hop, static_cast<int>(if_nametoindex(route.interface.c_str())));
   if (route.via) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
 #include "firewall/compile.h"
@@ -53,8 +54,8 @@ policy::Plan two_facilities() {
   plan.permissions = {row};
   plan.routes = {{RouteTable::kFromTunnels, prefix("10.80.0.10/32"), "dc0", {}},
                  {RouteTable::kFromTunnels, prefix("fd00:80::10/128"), "dc0", IpAddress::parse("fe80::1").value()},
-                 {RouteTable::kToFacilities, prefix("10.1.0.0/24"), "sekisho0", {}},
-                 {RouteTable::kToFacilities, prefix("fd00:b::/64"), "sekisho0", {}}};
+                 {RouteTable::kToFacilities, prefix("10.1.0.0/24"), "sekisho0", {}, 1300},
+                 {RouteTable::kToFacilities, prefix("fd00:b::/64"), "sekisho0", {}, 1350}};
   plan.rules = policy::routing_rules(plan);
   return plan;
 }
@@ -176,7 +177,10 @@ TEST_CASE("netd: routes and rules that were removed come back, strangers in our 
       "ip route del 10.80.0.10/32 table 7101", "ip route flush table 7101", "ip -6 route flush table 7101",
       "ip route add 10.9.0.0/16 dev wan0 table 7101", "ip route replace default dev wan0 table 7101",
       "ip -6 route add default dev wan0 metric 1 table 7101", "ip rule del pref 7111", "ip -6 rule del pref 7111",
-      "ip rule add pref 10 lookup 7102", "ip link set sekisho0 down", "ip link set dc0 down");
+      "ip rule add pref 10 lookup 7102", "ip link set sekisho0 down", "ip link set dc0 down",
+      "ip route change 10.1.0.0/24 dev sekisho0 metric 1024 mtu lock 600 table 7102",
+      "ip route change 10.1.0.0/24 dev sekisho0 metric 1024 mtu 1300 table 7102",  // an ICMP error could change it
+      "ip -6 route change fd00:b::/64 dev sekisho0 metric 1024 table 7102");
   INFO(change);
   REQUIRE(stranger(change) == 0);
   if (change == "ip link set dc0 down") {
@@ -188,6 +192,19 @@ TEST_CASE("netd: routes and rules that were removed come back, strangers in our 
     CHECK(std::ranges::all_of(repairs.drifts, &core::KernelDrift::repaired));
   }
   CHECK(routing() == os::wanted_routing(plan));
+}
+
+// RFC 791 2.3, RFC 8201: the kernel cuts, or tells the sender, by what the line takes and not by sekisho0's MTU.
+TEST_CASE("netd: the way to a facility whose line takes less says so, and no ICMP error may change it", "[osn]") {
+  const NetworkNamespace space;
+  const auto kernel = opened(two_facilities());
+  const auto said = [](const std::string& command) {
+    return std::system((command + " | grep -q 'mtu lock 13[05]0'").c_str()) == 0;
+  };
+  CHECK(said("ip route get 10.1.0.7 from 10.80.0.10 iif dc0"));
+  CHECK(said("ip route show table 7102"));
+  CHECK(said("ip -6 route show table 7102"));
+  CHECK_FALSE(said("ip route show table 7101"));
 }
 
 TEST_CASE("netd: a parameter that was changed is set again", "[osn]") {

@@ -161,3 +161,18 @@ TEST_CASE("routes: only who takes part in an exchange is in its table") {
   for (const auto& route : sample_plan(kExchangeEnds).routes)
     CHECK((route.table != policy::RouteTable::kExchange || route.interface.empty()));
 }
+
+TEST_CASE("routes: a line that takes less than sekisho0 has its MTU, any other the interface's") {
+  auto config = sample_config();
+  config.gateway.tunnel_mtu = 1400;
+  config.facilities[0].tunnel.mtu = 1300;
+  const policy::Plan plan = policy::compile(config, at_second(kBefore)).plan;
+  std::size_t told = 0;
+  for (const auto& route : plan.routes) {
+    const auto* facility = policy::facility_of(plan, route.destination.address());
+    const bool there = facility != nullptr && !route.interface.empty();
+    CHECK(route.mtu == (there && facility->name.text == config.facilities[0].name.text ? 1300 : 0));
+    told += route.mtu != 0 ? 1 : 0;
+  }
+  CHECK(told > 0);
+}
