@@ -7,6 +7,8 @@
 namespace gateway::core {
 namespace {
 
+using tunnel::wire::kRoomAfter;
+using tunnel::wire::kRoomBefore;
 using tunnel::wire::Segmentation;
 
 constexpr std::uint8_t kFin = 0x01, kPsh = 0x08, kCwr = 0x80;
@@ -74,7 +76,8 @@ Refusal cut(const InnerPacketView& view, ConstBytes bytes, const Segmentation& s
   if (count > kMostSegments) return Refusal::kSuperPacket;
   for (std::size_t number = 0; number < count; ++number) {
     const ConstBytes piece = payload.subspan(number * size, std::min(size, payload.size() - number * size));
-    const Bytes packet = arena.take(headers + piece.size());
+    const Bytes packet =
+        arena.take(kRoomBefore + headers + piece.size() + kRoomAfter).subspan(kRoomBefore, headers + piece.size());
     std::copy(piece.begin(), piece.end(), std::copy_n(bytes.begin(), headers, packet.begin()));
     finish_ip(packet, view.is_v4(), number);
     if (view.flow.protocol == kProtocolTcp)

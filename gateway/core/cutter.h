@@ -16,8 +16,8 @@ inline constexpr std::size_t kMostSegments =
 [[nodiscard]] std::size_t largest_segment(const InnerPacketView& view, tunnel::wire::ConstBytes bytes,
                                           const tunnel::wire::Segmentation& segmentation);
 
-// Appends to `out`; the octets are in `arena`. Checksums are computed anew. kSuperPacket: what the header says does not
-// fit the packet, and nothing was appended.
+// Appends to `out`; the octets are in `arena`, each packet with room around it (tunnel/wire/packet.h). Checksums are
+// computed anew. kSuperPacket: what the header says does not fit the packet, and nothing was appended.
 [[nodiscard]] Refusal cut(const InnerPacketView& view, tunnel::wire::ConstBytes bytes,
                           const tunnel::wire::Segmentation& segmentation, tunnel::wire::Arena& arena,
                           std::vector<tunnel::wire::Bytes>& out);

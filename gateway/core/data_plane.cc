@@ -138,14 +138,16 @@ Refusal DataPlane::emit(const TunPacket& packet, Facility& facility, InnerPacket
     if (const Refusal refusal = facility.translation.to_real(packet.bytes, view); refusal != Refusal::kNone)
       return refusal;
   if (!super) {
-    tunnels_.send(facility.tunnel, {facility.id, packet.bytes.first(view.total_length), {}}, now.boot, out.wire);
+    tunnels_.send(facility.tunnel, {facility.id, packet.bytes.first(view.total_length), {}, packet.room}, now.boot,
+                  out.wire);
     return Refusal::kNone;
   }
   segments_.clear();
   if (const Refusal refusal = cut(view, packet.bytes, packet.segmentation, out.wire.arena, segments_);
       refusal != Refusal::kNone)
     return refusal;
-  for (const Bytes segment : segments_) tunnels_.send(facility.tunnel, {facility.id, segment, {}}, now.boot, out.wire);
+  for (const Bytes segment : segments_)
+    tunnels_.send(facility.tunnel, {facility.id, segment, {}, true}, now.boot, out.wire);
   return Refusal::kNone;
 }
 

@@ -28,7 +28,8 @@ struct Times {
 // Read from the TUN. `bytes` is changed in place.
 struct TunPacket {
   tunnel::wire::Bytes bytes;
-  tunnel::wire::Segmentation segmentation;
+  tunnel::wire::Segmentation segmentation{};
+  bool room = false;  // as InnerPacket's
 };
 
 struct DataPlaneOutputs {

@@ -16,6 +16,8 @@
 namespace gateway::os {
 namespace {
 
+using tunnel::wire::kRoomAfter;
+using tunnel::wire::kRoomBefore;
 using tunnel::wire::Segmentation;
 
 // struct virtio_net_hdr (Virtual I/O Device 1.1, 5.1.6); linux/virtio_net.h uses `class` as a name and is not C++.
@@ -72,7 +74,10 @@ bool complete_checksum(tunnel::wire::Bytes packet, std::size_t start, std::size_
 }  // namespace
 
 TunQueue::TunQueue(FileDescriptor tun, std::size_t header, TunOffloads offloads)
-    : tun_(std::move(tun)), header_(header), offloads_(offloads), buffer_(kBatchOctets + kLargest) {
+    : tun_(std::move(tun)),
+      header_(header),
+      offloads_(offloads),
+      buffer_(kBatchOctets + kRoomBefore + kLargest + kRoomAfter) {
   packets_.reserve(kBatch);
 }
 
@@ -113,7 +118,7 @@ std::span<const core::TunPacket> TunQueue::read() {
 
 // False: nothing more there.
 bool TunQueue::read_one() {
-  std::uint8_t* const at = buffer_.data() + used_;
+  std::uint8_t* const at = buffer_.data() + used_ + kRoomBefore;
   VirtioHeader header;
   std::array<std::uint8_t, kLongestHeader> rest;
   std::array<iovec, 3> vectors{{{&header, std::min(header_, sizeof header)},
@@ -134,8 +139,9 @@ bool TunQueue::read_one() {
   if ((header.flags & kNeedsChecksum) != 0 && packet.segmentation.kind == Segmentation::Kind::kNone &&
       !complete_checksum(packet.bytes, header.checksum_start, header.checksum_offset))
     return ++counters_.malformed, true;
+  packet.room = true;
   packets_.push_back(packet);
-  used_ += packet.bytes.size();
+  used_ += kRoomBefore + packet.bytes.size() + kRoomAfter;
   return true;
 }
 

@@ -59,12 +59,12 @@ void Device::emit(const core::TunPacket& packet, Times now, DeviceOutputs& out) 
   const PeerId peer{allowed_.find(*destination)};
   if (peer.number == AllowedIps::kNobody) return static_cast<void>(++drops_.no_peer);
   if (packet.segmentation.kind == Segmentation::Kind::kNone)
-    return endpoint_.send({peer, packet.bytes, {}}, now.boot, out.wire);
+    return endpoint_.send({peer, packet.bytes, {}, packet.room}, now.boot, out.wire);
   const auto view = super_view(packet.bytes);
   segments_.clear();
   if (!view || core::cut(*view, packet.bytes, packet.segmentation, out.wire.arena, segments_) != core::Refusal::kNone)
     return static_cast<void>(++drops_.malformed);
-  for (const auto segment : segments_) endpoint_.send({peer, segment, {}}, now.boot, out.wire);
+  for (const auto segment : segments_) endpoint_.send({peer, segment, {}, true}, now.boot, out.wire);
 }
 
 void Device::on_deadline(Times now, DeviceOutputs& out) {

@@ -19,7 +19,8 @@ class OutboundSa {
     kExhausted,  // every sequence number was used: nothing leaves on this SA any more (RFC 4303 3.3.3)
     kNotInner,   // neither IPv4 nor IPv6
   };
-  // `packet`: sealed_size(suite(), inner.size()) octets, written from SPI to ICV when sealed. `rng` is asked for the
+  // `packet`: sealed_size(suite(), inner.size()) octets, written from SPI to ICV when sealed. `inner` may
+  // stand in it where the text goes (text_offset): then it is sealed in place. `rng` is asked for the
   // IV of CBC only (RFC 3602 3: unpredictable).
   [[nodiscard]] Outcome seal(wire::ConstBytes inner, wire::Bytes packet, crypto::Rng& rng);
 

@@ -9,10 +9,14 @@ namespace tunnel::esp {
 namespace {
 
 std::size_t around_text(const crypto::CipherSuite& suite) {
-  return kHeaderSize + crypto::explicit_iv_size(suite) + crypto::tag_size(suite);
+  return text_offset(suite) + crypto::tag_size(suite);
 }
 
 }  // namespace
+
+std::size_t text_offset(const crypto::CipherSuite& suite) {
+  return kHeaderSize + crypto::explicit_iv_size(suite);
+}
 
 std::size_t alignment(const crypto::CipherSuite& suite) {
   return std::max<std::size_t>(4, crypto::block_size(suite));

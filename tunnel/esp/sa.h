@@ -30,6 +30,8 @@ inline constexpr std::size_t kTrailerSize = 2;       // pad length, next header
 
 // RFC 4303 2.4: padded to the cipher's block and to 4 octets.
 [[nodiscard]] std::size_t alignment(const crypto::CipherSuite& suite);
+// Octets of the packet before its text: header and explicit IV.
+[[nodiscard]] std::size_t text_offset(const crypto::CipherSuite& suite);
 // Octets from the SPI to the ICV of the packet that carries `inner` octets.
 [[nodiscard]] std::size_t sealed_size(const crypto::CipherSuite& suite, std::size_t inner);
 // The longest inner packet whose ESP packet has at most `room` octets; 0: none.

@@ -40,9 +40,17 @@ class Arena {
   std::size_t used_ = 0;
 };
 
+// Where the sealed packet of `size` octets goes that has `packet` `before` octets from its start: around the packet,
+// when it has the room, else into `arena`, and then the packet is copied.
+[[nodiscard]] inline Bytes place_to_seal(const InnerPacket& packet, std::size_t before, std::size_t size,
+                                         Arena& arena) {
+  const bool fits = packet.room && before <= kRoomBefore && size - before - packet.bytes.size() <= kRoomAfter;
+  return fits ? Bytes{packet.bytes.data() - before, size} : arena.take(size);
+}
+
 struct Transmit {
   OuterPath path;
-  ConstBytes bytes;  // in Outputs::arena
+  ConstBytes bytes;  // in Outputs::arena, or where the inner packet stood
   std::uint8_t ecn = 0;
 };
 

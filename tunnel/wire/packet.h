@@ -52,11 +52,16 @@ struct Segmentation {
   bool needs_checksum = false;
 };
 
+// What whoever makes a packet may leave free around it in the same buffer, so that it is sealed where it stands: header
+// and IV before it (WireGuard 16 octets, ESP up to 24), padding, trailer and ICV behind it (up to 15 + 2 + 32).
+inline constexpr std::size_t kRoomBefore = 32, kRoomAfter = 64;
+
 // An inner IP packet from our TUN, to be sealed for `peer`. Bytes are read, not kept.
 struct InnerPacket {
   PeerId peer;
   Bytes bytes;
-  Segmentation segmentation;
+  Segmentation segmentation{};
+  bool room = false;  // the room around `bytes` is the packet's too; once it is sealed they are not its own any more
 };
 
 }  // namespace tunnel::wire

@@ -80,7 +80,8 @@ struct Endpoint::State {
   void send(Peer& peer, const wire::InnerPacket& packet, Turn turn);
   void stage(Peer& peer, wire::ConstBytes packet, Turn turn);
   void send_staged_or_keepalive(Peer& peer, Turn turn);
-  void seal(Peer& peer, Session& session, wire::ConstBytes packet, Turn turn);
+  // An inner packet without octets is a keepalive.
+  void seal(Peer& peer, Session& session, const wire::InnerPacket& inner, Turn turn);
   void keep_fresh(Peer& peer, const Session& session, Turn turn);
 
   // endpoint_timers.cc

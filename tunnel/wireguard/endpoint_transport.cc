@@ -84,7 +84,7 @@ void Endpoint::State::send(Peer& peer, const wire::InnerPacket& packet, Turn tur
     stage(peer, packet.bytes, turn);
     return start_handshake(peer, Attempt::kFresh, turn);
   }
-  seal(peer, *session, packet.bytes, turn);
+  seal(peer, *session, packet, turn);
   arm(peer);
 }
 
@@ -100,21 +100,25 @@ void Endpoint::State::send_staged_or_keepalive(Peer& peer, Turn turn) {
   Session* const session = peer.sendable(turn.now);
   if (session == nullptr) return;
   if (peer.staged.empty()) seal(peer, *session, {}, turn);
-  for (; !peer.staged.empty(); peer.staged.pop_front()) seal(peer, *session, peer.staged.front(), turn);
+  for (; !peer.staged.empty(); peer.staged.pop_front())
+    seal(peer, *session, {peer.params.id, peer.staged.front()}, turn);
 }
 
-void Endpoint::State::seal(Peer& peer, Session& session, wire::ConstBytes packet, Turn turn) {
+void Endpoint::State::seal(Peer& peer, Session& session, const wire::InnerPacket& inner, Turn turn) {
+  const wire::ConstBytes packet = inner.bytes;
   if (!peer.path) return turn.out.drops.add(wire::Drop::kNoSession);
   if (!session.may_send(turn.now)) return turn.out.drops.add(wire::Drop::kKeyExhausted);
   const std::size_t size = padded(packet.size(), peer.params.mtu);
   const std::uint64_t counter = session.next_counter++;
-  wire::Writer writer(turn.out.arena.take(kTransportHeader + size + crypto::kTagSize));
+  const std::uint8_t ecn = wire::inner_ecn(packet);  // RFC 6040 4.1: normal mode copies
+  wire::Writer writer(
+      wire::place_to_seal(inner, kTransportHeader, kTransportHeader + size + crypto::kTagSize, turn.out.arena));
   write(writer, TransportHeader{session.remote_index, counter});
-  const wire::Bytes body = writer.reserve(size + crypto::kTagSize);
-  std::copy(packet.begin(), packet.end(), body.begin());  // no octet loop (wire/writer.h)
-  std::ranges::fill(body.subspan(packet.size(), size - packet.size()), std::uint8_t{0});
-  aead.seal(session.sending.expose(), counter, {}, body);
-  transmit(*peer.path, writer.written(), wire::inner_ecn(packet), turn);  // RFC 6040 4.1: normal mode copies
+  writer.octets(packet);
+  writer.zeros(size - packet.size());
+  (void)writer.reserve(crypto::kTagSize);
+  aead.seal(session.sending.expose(), counter, {}, writer.written().subspan(kTransportHeader));
+  transmit(*peer.path, writer.written(), ecn, turn);
   peer.counters.outer_sent += writer.written().size();
   peer.timers.sent(turn.now, peer.params.persistent_keepalive);
   keep_fresh(peer, session, turn);
