@@ -97,7 +97,12 @@ Result<CertificateAuthentication, std::string> read_authentication(const Plan& p
   if (credentials.signing_key_mark != 0 && (!own_key || own_key->mark() != credentials.signing_key_mark))
     return std::unexpected(plan.certificate_file + " is not the certificate of the key " + plan.signing_key +
                            ": every router would refuse our signature");
-  for (const Certificate& own : chain) out.chain.push_back(own.der());
+  std::size_t octets = 0;
+  for (const Certificate& own : chain) out.chain.push_back(own.der()), octets += own.der().size();
+  if (octets > tunnel::ike::kMostChain)
+    return std::unexpected(plan.certificate_file + " holds " + std::to_string(octets) +
+                           " octets of certificates, more than the " + std::to_string(tunnel::ike::kMostChain) +
+                           " that fit an IKE message: only the gateway's own and what leads to its authority");
   auto trust = std::make_shared<tunnel::crypto::CertificateTrust>();
   for (const Certificate& authority : TRY(certificates(credentials, peer.authority_file))) {
     trust->add_authority(authority);

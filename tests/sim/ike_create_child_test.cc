@@ -122,3 +122,62 @@ TEST_CASE("ike create child: who asks for ever other groups is followed three ti
     CHECK(scene.node.counters().up);
   }
 }
+
+// RFC 7296 2.25: MUST NOT immediately retry.
+TEST_CASE("ike create child: a refused rekeying of a used up CHILD SA is not asked for with every packet") {
+  Node node(22, "192.0.2.2");
+  ScriptedPeer peer(node, kStart);
+  node.keyd.keys["psk"] = Datagram(32, 7);
+  auto params = Pair::peer("b.example", "a.example", "10.2.0.0/24", "10.1.0.0/24");
+  params.lifetimes.liveness = 0s;
+  params.lifetimes.child_bytes = 1000;
+  node.set_peer(params, kStart);
+  peer.init();
+  (void)peer.ask(ike::Exchange::kAuth, peer.auth());
+  for (const std::uint8_t error : {std::uint8_t{43}, std::uint8_t{14}}) {
+    std::size_t asked = 0;
+    static std::uint32_t id = 0;
+    Instant now = kStart + (error == 43 ? 1s : 30s);
+    for (int i = 0; i < 100; ++i, now += 10ms) {  // one second
+      node.on_deadline(now);
+      node.send(sim::ipv4_packet("10.2.0.5", "10.1.0.5", 900), now);
+      bool create = false;
+      for (const Sent& s : node.take_sent())
+        create |= s.from.port == 500 && s.bytes[18] == 36 && (s.bytes[19] & 0x20) == 0;
+      if (!create) continue;
+      ++asked;
+      peer.at(now);
+      const Datagram octets = chain_of({{41, {0, 0, 0, error}, false, 0}});
+      peer.answer(ike::Exchange::kCreateChildSa, id++, {ike::PayloadType::kNotify, octets});
+    }
+    INFO(static_cast<int>(error));
+    CHECK(asked <= 1);
+  }
+}
+
+// RFC 7296 2.25, 2.25.2.
+TEST_CASE("ike create child: wider networks that were put off are asked for again") {
+  Node node(22, "192.0.2.2");
+  ScriptedPeer peer(node, kStart);
+  node.keyd.keys["psk"] = Datagram(32, 7);
+  auto params = Pair::peer("b.example", "a.example", "10.2.0.0/24", "10.1.0.0/24");
+  params.lifetimes.liveness = 0s;
+  params.endpoint = SocketAddress{*tunnel::wire::IpAddress::parse("192.0.2.1"), 500};
+  node.set_peer(params, kStart);
+  peer.init();
+  (void)peer.ask(ike::Exchange::kAuth, peer.auth());
+  params.local_networks = {*Prefix::parse("10.2.0.0/16")};
+  node.set_peer(params, kStart + 1s);
+  const auto count = [&] {
+    std::size_t n = 0;
+    for (const Sent& s : node.take_sent()) n += s.from.port == 500 && s.bytes[18] == 36 && (s.bytes[19] & 0x20) == 0;
+    return n;
+  };
+  REQUIRE(count() == 1);
+  peer.at(kStart + 1s);
+  const Datagram octets = chain_of({{41, {0, 0, 0, 43}, false, 0}});
+  peer.answer(ike::Exchange::kCreateChildSa, 0, {ike::PayloadType::kNotify, octets});
+  std::size_t again = count();
+  for (Instant now = kStart + 2s; now < kStart + 120s; now += 1s) node.on_deadline(now), again += count();
+  CHECK(again >= 1);
+}

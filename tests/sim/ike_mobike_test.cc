@@ -396,3 +396,83 @@ TEST_CASE("ike mobike: a cookie is sent back as it came, and NAT detection is an
                     notify(ike::NotifyType::kCookie2, Datagram(16, 1))}) ==
         "NAT_DETECTION_SOURCE_IP, NAT_DETECTION_DESTINATION_IP, COOKIE2");
 }
+
+namespace {
+// Of an IKE message on port 4500, behind its four zeros.
+int exchange_of(const Sent& s) {
+  return s.bytes.size() > 23 && s.from.port == 4500 && !is_esp(s) ? s.bytes[22] : 0;
+}
+bool is_response(const Sent& s) {
+  return (s.bytes[23] & 0x20) != 0;
+}
+}  // namespace
+
+// RFC 4555 3.5, RFC 7296 2.8: the peer knows the old IKE SA alone, so the new address is told on it too.
+TEST_CASE("ike mobike: our answer to the peer's rekeying is lost, and then we move") {
+  MovingPair pair;
+  pair.a_at_b.lifetimes.ike = 200s;
+  pair.connect();
+  REQUIRE(pair.up());
+  bool lost = false;
+  const auto old = pair.a.address;
+  pair.middle = [&](Sent& s) {
+    if (s.from.address == old && exchange_of(s) == 36 && is_response(s)) {
+      lost = true;
+      return false;
+    }
+    return true;
+  };
+  for (int i = 0; i < 2500 && !lost; ++i) pair.run(pair.now + 100ms);
+  REQUIRE(lost);
+  pair.a_moves_to(kElsewhere);
+  const auto moved = pair.now;
+  int good = 0;  // seconds until traffic goes both ways
+  for (int i = 0; i < 60; ++i) {
+    pair.a.received.clear(), pair.b.received.clear();
+    pair.a_sends(), pair.b_sends();
+    pair.run(pair.now + 5s);
+    if (pair.a.received.size() == 1 && pair.b.received.size() == 1) {
+      good = static_cast<int>((pair.now - moved) / 1s);
+      break;
+    }
+  }
+  INFO("both ways after s: " << good);
+  CHECK(good > 0);
+  CHECK(good <= 15);
+}
+
+// RFC 4555 3.5: what was under way on the IKE SA that was replaced is said again on its heir.
+TEST_CASE("ike mobike: an UPDATE_SA_ADDRESSES is outstanding while the peer rekeys the IKE SA") {
+  MovingPair pair;
+  pair.a_at_b.lifetimes.ike = 200s;
+  pair.connect();
+  REQUIRE(pair.up());
+  bool asked = false;
+  // b's requests for the rekeying still reach a after it moved; a's UPDATE does not come through before.
+  pair.middle = [&](Sent& s) {
+    if (s.from.address == pair.b.address && exchange_of(s) == 36 && !is_response(s)) {
+      if (!asked) {
+        asked = true;
+        return false;
+      }
+      s.to.address = pair.a.address;
+    }
+    return true;
+  };
+  for (int i = 0; i < 2500 && !asked; ++i) pair.run(pair.now + 100ms);
+  REQUIRE(asked);
+  auto inner = pair.middle;
+  bool answered = false;
+  pair.middle = [&](Sent& s) {
+    if (s.from.address == kElsewhere && exchange_of(s) == 36 && is_response(s)) answered = true;
+    if (s.from.address == kElsewhere && exchange_of(s) == 37 && !is_response(s) && !answered) return false;
+    return inner(s);
+  };
+  pair.a_moves_to(kElsewhere);
+  pair.run(pair.now + 60s);
+  REQUIRE(answered);
+  CHECK(pair.b.counters().path->remote.address == kElsewhere);
+  pair.check_carries();
+  pair.run(pair.now + 20min);
+  pair.check_carries();
+}

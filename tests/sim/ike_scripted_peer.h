@@ -59,9 +59,18 @@ class ScriptedPeer {
   void init() {
     make_first();
     give(first_);
-    const auto sent = node_.take_sent();
+    auto sent = init_answers();
+    if (answers_cookies && !sent.empty()) cookie = cookie_in(message_of(sent.front()));
+    if (!cookie.empty()) {  // RFC 7296 2.6
+      make_first();
+      cookie.clear();
+      give(first_);
+      sent = init_answers();
+    }
     if (!sent.empty()) take_init(message_of(sent.front()));
   }
+  bool answers_cookies = false;
+  Datagram cookie;
   void make_first() {
     pair_ = tunnel::crypto::KeyExchange::generate(kGroup);
     offered_ = ike::offer_ike(profile, kGroup, std::nullopt);
@@ -69,6 +78,7 @@ class ScriptedPeer {
     tunnel::wire::Writer writer(octets);
     ike::PlainMessage message(writer,
                               {.initiator_spi = spi, .exchange = ike::Exchange::kSaInit, .from_initiator = true});
+    if (!cookie.empty()) append(message.chain(), ike::NotifyType::kCookie, cookie);
     append(message.chain(), offered_);
     append(message.chain(), ike::KeyExchangePayload{kGroup, pair_->public_value()});
     message.chain().begin(ike::PayloadType::kNonce).octets(nonce);  // of any length
@@ -223,6 +233,22 @@ class ScriptedPeer {
   [[nodiscard]] const Datagram& first() const { return first_; }
 
  private:
+  std::vector<Sent> init_answers() {
+    auto sent = node_.take_sent();
+    std::erase_if(sent, [](const Sent& s) {
+      const Datagram message = message_of(s);
+      return message.size() < ike::kHeaderSize || message[18] != static_cast<std::uint8_t>(ike::Exchange::kSaInit);
+    });
+    return sent;
+  }
+  static Datagram cookie_in(const Datagram& message) {
+    const auto payloads = ike::parse_message(message, *ike::read_header(message));
+    const auto* const found = payloads ? payloads->find(ike::PayloadType::kNotify) : nullptr;
+    const auto notify = found != nullptr ? ike::parse_notify(found->body) : std::unexpected(ike::ParseFailure{});
+    return notify && notify->type == ike::NotifyType::kCookie ? Datagram(notify->data.begin(), notify->data.end())
+                                                              : Datagram();
+  }
+
   void give(Datagram message) {
     if (to == 4500) message.insert(message.begin(), 4, 0);
     node_.receive(std::move(message), from, to, now_);

@@ -47,7 +47,11 @@ std::string words(const crypto::CertificateRefusal& refusal) {
 }  // namespace
 
 void Endpoint::State::append_certificates(Chain& chain, const CertificateAuthentication& own) const {
-  for (const auto& der : own.chain) append(chain, CertificatePayload{CertificateEncoding::kX509Signature, der});
+  std::size_t octets = 0;
+  for (const auto& der : own.chain) {  // the end entity first; the configuration refuses a longer chain
+    if ((octets += der.size()) > kMostChain) return;
+    append(chain, CertificatePayload{CertificateEncoding::kX509Signature, der});
+  }
 }
 
 // RFC 7296 3.7: a hint which authorities we trust; many routers send a certificate only when asked.

@@ -33,6 +33,7 @@ struct ChildSa {
   // False: the peer began the rekeying that made it and may not have our answer yet, so the old one is sent on until
   // something comes in on this one or the old one is closed (RFC 7296 2.8).
   bool sends = true;
+  bool used_up = false;          // its octets or numbers come to an end, and it is to be rekeyed for that
   bool barred = false;           // no longer allowed: nothing comes in on it either
   std::uint32_t replaces = 0;    // in_spi of the one it was made to replace; 0: none
   std::uint64_t order = 0;       // rises with every CHILD SA of the endpoint: the newest is used

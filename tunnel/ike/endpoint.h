@@ -1,6 +1,8 @@
 // IKEv2 for all peers of one worker, without I/O (design 5; RFC 7296). The same calls as tunnel::wireguard::Endpoint.
 #pragma once
 
+#include <algorithm>
+#include <compare>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,15 +53,28 @@ struct EndpointParams {
   std::size_t fragment_size = 1232;     // octets of an IKE message in one datagram: 1280 without IPv6 and UDP headers
 };
 
+// Octets of our chain that go into an IKE_AUTH: it must fit a datagram with everything else.
+inline constexpr std::size_t kMostChain = 24 * 1024;
+
+[[nodiscard]] inline std::weak_ordering compare_host_names(const std::vector<std::uint8_t>& a,
+                                                           const std::vector<std::uint8_t>& b) {
+  const auto lower = [](std::uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c; };
+  return std::lexicographical_compare_three_way(
+      a.begin(), a.end(), b.begin(), b.end(),
+      [&](std::uint8_t x, std::uint8_t y) { return std::weak_ordering(lower(x) <=> lower(y)); });
+}
+
 // Type and octets of an ID payload (RFC 7296 3.5).
 struct IdentityValue {
   IdType type = IdType::kFqdn;
   std::vector<std::uint8_t> data;
   [[nodiscard]] Identity view() const { return {type, data}; }
-  // DNs by RFC 5280 7.1 (a name has many encodings), all others by their octets.
+  // DNs by RFC 5280 7.1 (a name has many encodings), host names without letters' case (RFC 4343), as a certificate's
+  // are compared (RFC 5280 7.2), all others by their octets.
   friend bool operator==(const IdentityValue& a, const IdentityValue& b) { return (a <=> b) == 0; }
   friend std::weak_ordering operator<=>(const IdentityValue& a, const IdentityValue& b) {
     if (a.type == IdType::kDn && b.type == IdType::kDn) return crypto::compare_names(a.data, b.data);
+    if (a.type == IdType::kFqdn && b.type == IdType::kFqdn) return compare_host_names(a.data, b.data);
     return std::tie(a.type, a.data) <=> std::tie(b.type, b.data);
   }
 };

@@ -60,7 +60,7 @@ std::pair<IkeSa*, ChildSa*> Endpoint::State::newest_for(const Peer& peer, const 
   std::pair<IkeSa*, ChildSa*> newest{};
   for (const Spi spi : peer.sas) {
     IkeSa& sa = *sas.at(spi);
-    if (sa.phase == IkeSa::Phase::kDead) continue;
+    if (!sa.established()) continue;  // nothing is sent on one that our Delete is out for
     for (ChildSa& child : sa.children) {
       if (!child.may_send() || (newest.second != nullptr && child.order < newest.second->order)) continue;
       if (holds(child.ours, inner.source, inner.protocol, inner.source_port) &&
@@ -76,33 +76,37 @@ void Endpoint::State::send(const wire::InnerPacket& packet, Turn turn) {
   if (known == peers.end()) return turn.out.drops.add(wire::Drop::kUnknownDestination);
   const bool whole = packet.segmentation.kind == wire::Segmentation::Kind::kNone && !packet.segmentation.needs_checksum;
   if (!whole || packet.bytes.size() > kLargestInner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
-  send_inner(*known->second, packet.bytes, turn);
+  send_inner(*known->second, packet, turn);
 }
 
-void Endpoint::State::send_inner(Peer& peer, wire::ConstBytes packet, Turn turn) {
-  const auto inner = view_of(packet);
+void Endpoint::State::send_inner(Peer& peer, const wire::InnerPacket& packet, Turn turn) {
+  const auto inner = view_of(packet.bytes);
   if (!inner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
   const auto [sa, child] = newest_for(peer, *inner);
   if (child != nullptr) return seal(peer, *sa, *child, *inner, packet, turn);
   if (peer.counters.up) return turn.out.drops.add(wire::Drop::kNoSession);  // nothing agreed holds it
   call_child(peer, turn);
   if (!child_is_coming(peer, turn.now)) return turn.out.drops.add(wire::Drop::kNoSession);
-  stage(peer, packet, turn);
+  stage(peer, packet.bytes, turn);
 }
 
-void Endpoint::State::seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner, wire::ConstBytes packet,
-                           Turn turn) {
-  const wire::Bytes sealed = turn.out.arena.take(esp::sealed_size(child.suite.cipher, packet.size()));
-  if (child.outbound->seal(packet, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
+void Endpoint::State::seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner,
+                           const wire::InnerPacket& packet, Turn turn) {
+  const crypto::CipherSuite& cipher = child.suite.cipher;
+  const std::size_t size = esp::sealed_size(cipher, packet.bytes.size());
+  const wire::Bytes sealed = wire::place_to_seal(packet, esp::text_offset(cipher), size, turn.out.arena);
+  if (child.outbound->seal(packet.bytes, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
     return turn.out.drops.add(wire::Drop::kKeyExhausted);
   const bool used_up =
       child.outbound->left() < kLastNumbers || child.outbound->use().bytes >= peer.params.lifetimes.child_bytes;
-  if (used_up && child.phase == ChildSa::Phase::kUsed && child.rekey > turn.now) {
-    child.rekey = turn.now;
+  // Once: RFC 7296 2.25 forbids to ask at once again when that is refused.
+  if (used_up && !child.used_up && child.phase == ChildSa::Phase::kUsed) {
+    child.used_up = true;
+    child.rekey = std::min(child.rekey, turn.now);
     touched.push_back(sa.local());
   }
   ++peer.counters.sent_packets;
-  peer.counters.sent_bytes += packet.size();
+  peer.counters.sent_bytes += packet.bytes.size();
   if (sa.keepalive != kNever) sa.sent = turn.now;
   turn.out.transmits.push_back({esp_way(sa, peer), sealed, inner.ecn});
 }

@@ -89,10 +89,14 @@ void Endpoint::State::receive_init(const wire::OuterDatagram& datagram, const Do
 void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& datagram, const Door& in,
                                         const Header& header, Turn turn) {
   if (!sa.opens || sa.asked != Asked::kNothing) return turn.out.drops.add(wire::Drop::kNoSession);
+  const Peer* const peer = peer_of(sa);
+  // RFC 4555 3.5: who may move is told that it may not go there.
+  if (peer != nullptr && !sa.mobike && !peer->source_allowed(datagram.path.remote.address))
+    return turn.out.drops.add(wire::Drop::kUnknownReceiver);
   using Verdict = PeerRequests::Verdict;
   const Verdict verdict = header.response ? (sa.requests.awaits(header.message_id) ? Verdict::kNew : Verdict::kOutside)
                                           : sa.answers.judge(header.message_id, datagram.bytes);
-  if (verdict == Verdict::kRepeated) return transmit(datagram.path, in.encapsulates(), sa.answers.kept(), turn);
+  if (verdict == Verdict::kRepeated) return repeat_answer(sa, datagram.path, in, turn);
   if (verdict == Verdict::kNew && sa.phase == IkeSa::Phase::kRefused)  // it only repeats its last answer
     return turn.out.drops.add(wire::Drop::kNoSession);
   if (verdict == Verdict::kOutside) return turn.out.drops.add(wire::Drop::kReplay);
@@ -108,7 +112,7 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
   // From here on it is the holder of this SA's keys.
   const bool leads = !fragment || fragment->number == 1;
   if (verdict == Verdict::kOldId) {  // RFC 7383 2.6.1: the first fragment alone brings the answer again
-    if (leads) transmit(datagram.path, in.encapsulates(), sa.answers.kept(), turn);
+    if (leads) repeat_answer(sa, datagram.path, in, turn);
     return;
   }
   sa.heard = turn.now;  // RFC 7296 2.4: only what is new says that the peer lives
@@ -118,6 +122,19 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
   if (joiner.add(header.message_id, *opened) != Joiner::Step::kComplete) return;
   const Joiner joined = std::exchange(joiner, {});
   receive_opened(sa, message, joined.content(), turn);
+}
+
+// RFC 7296 2.1, 2.11: to where it came from, which nothing proves: whoever has seen a request could have its answer,
+// many times as long, sent to anybody. So a few times only to another address than the request's own; a peer that moves
+// repeats there what is outstanding (RFC 4555 3.5).
+void Endpoint::State::repeat_answer(IkeSa& sa, const wire::OuterPath& to, const Door& in, Turn turn) {
+  const Peer* const peer = peer_of(sa);
+  const bool same = to.remote.address == sa.reply_path.remote.address;
+  if (peer != nullptr && !peer->source_allowed(to.remote.address))
+    return turn.out.drops.add(wire::Drop::kUnknownReceiver);
+  if (!same && (sa.half_open() || ++sa.repeated_elsewhere > kRepeatsElsewhere))
+    return turn.out.drops.add(wire::Drop::kRateLimited);
+  transmit(to, in.encapsulates(), sa.answers.kept(), turn);
 }
 
 // RFC 7296 2.5, 2.21.3: an authenticated message that cannot be read is answered; INVALID_SYNTAX ends the SA.
@@ -133,7 +150,9 @@ void Endpoint::State::receive_opened(IkeSa& sa, Incoming& message, const Content
   turn.out.drops.add(wire::Drop::kMalformed);
   const ErrorText text = describe(notifies.error().error);
   if (Peer* const peer = peer_of(sa)) tell_failure(*peer, message.path, text.words, turn);
-  if (message.header.response) return sa.half_open() ? abandon_auth(sa, text.words, turn) : retire(sa, turn);
+  // RFC 7296 2.21: the SA is gone, and the peer is told: it believes in it.
+  if (message.header.response)
+    return sa.half_open() ? abandon_auth(sa, text.words, turn) : unreadable_answer(sa, text.words, turn);
   const NotifyType type = answer_to(notifies.error().error).value_or(NotifyType::kInvalidSyntax);
   const Octets data = type == NotifyType::kUnsupportedCriticalPayload ? Octets{notifies.error().octet} : Octets{};
   respond_error(sa, message.header.exchange, type, data, turn);
@@ -186,6 +205,8 @@ void Endpoint::State::request(IkeSa& sa, Exchange exchange, Exchanging::Kind kin
                       .message_id = sa.requests.next_id()};
   const auto limit = sa.fragments ? std::optional(params.fragment_size) : std::nullopt;
   auto datagrams = seal_message(header, draft.content(), limit, *sa.seals, rng);
+  // RFC 7383 2.5: what would be more fragments than anybody takes goes whole, for IP to cut.
+  if (!datagrams) datagrams = seal_message(header, draft.content(), std::nullopt, *sa.seals, rng);
   wire::require(datagrams.has_value() && !sa.requests.outstanding());
   transmit(sa.path, sa.encapsulated, *datagrams, turn);
   sa.exchanging.kind = kind;
@@ -202,8 +223,11 @@ void Endpoint::State::respond(IkeSa& sa, Exchange exchange, Draft& draft, Turn t
                       .message_id = sa.answers.expected_id()};
   const auto limit = sa.fragments ? std::optional(params.fragment_size) : std::nullopt;
   auto datagrams = seal_message(header, draft.content(), limit, *sa.seals, rng);
+  // RFC 7383 2.5: what would be more fragments than anybody takes goes whole, for IP to cut.
+  if (!datagrams) datagrams = seal_message(header, draft.content(), std::nullopt, *sa.seals, rng);
   wire::require(datagrams.has_value());
   transmit(sa.reply_path, sa.reply_encapsulated, *datagrams, turn);
+  sa.repeated_elsewhere = 0;
   sa.answers.answered(sa.request_digest, std::move(*datagrams));
 }
 

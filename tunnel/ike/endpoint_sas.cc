@@ -127,6 +127,20 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
     else if (++kept >= kSasOfPeer)
       other->close_wanted = true;
   }
+  forget_closing(peer);
+}
+
+// A peer that never answers our Delete would else keep as many as it can make in that time, and every packet to it
+// looks through their selectors.
+void Endpoint::State::forget_closing(Peer& peer) {
+  std::size_t spare = living(peer) > kAllSasOfPeer ? living(peer) - kAllSasOfPeer : 0;
+  for (const Spi spi : std::vector<Spi>(peer.sas)) {  // the oldest first
+    IkeSa& sa = *sas.at(spi);
+    const bool leaves = sa.close_wanted || sa.phase == IkeSa::Phase::kClosing || sa.phase == IkeSa::Phase::kReplaced;
+    if (spare == 0 || !leaves || sa.phase == IkeSa::Phase::kDead) continue;
+    bury(sa);
+    --spare;
+  }
 }
 
 ChildSa* Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const ChildKeys& keys, bool we_began, Turn turn) {
@@ -195,6 +209,14 @@ void Endpoint::State::retire(IkeSa& sa, Turn turn) {
   if (Peer* const peer = peer_of(sa)) forget_repeating(*peer);
 }
 
+bool Endpoint::State::room_for(const Peer& peer, const NarrowedSelectors& more) const {
+  std::size_t there = more.peer.size() + more.ours.size();
+  for (const Spi spi : peer.sas)
+    for (const ChildSa& child : sas.at(spi)->children)
+      if (child.may_send()) there += child.peer.size() + child.ours.size();
+  return there <= kSelectorsOfPeer;
+}
+
 // A peer that rekeys every second would else have no room for the next IKE SA.
 void Endpoint::State::forget_repeating(Peer& peer) {
   std::size_t kept = 0;
@@ -213,8 +235,11 @@ std::optional<NarrowedSelectors> Endpoint::State::narrow_for(Peer& peer, std::sp
                                                              std::span<const Selector> ours,
                                                              const wire::OuterPath& path, Turn turn) {
   SelectorPolicy policy{peer.remote, peer.local, {}};
-  auto narrowed = narrow(theirs, ours, policy);
+  std::size_t steps = 0;
+  auto narrowed = narrow(theirs, ours, policy, steps);
+  peer.work.owe(static_cast<std::uint32_t>(steps / kStepsOfUnit));
   if (narrowed) return std::move(*narrowed);
+  if (!would_be_first(peer.failure_told, turn.now)) return std::nullopt;
   std::vector<wire::Prefix> foreign;  // only looked at for the record
   for (const auto& [number, other] : peers) {
     if (other.get() == &peer) continue;

@@ -30,6 +30,9 @@ inline constexpr std::size_t kMostRefused = 1024;    // refused strangers that s
 inline constexpr std::size_t kAllSasOfPeer = 16;     // with those replaced and not yet deleted
 inline constexpr std::size_t kRepeatingOfPeer = 16;  // of its SAs that have ended: the oldest are forgotten
 inline constexpr std::size_t kSasOfPeer = 3;         // established at once; the oldest goes
+inline constexpr std::size_t kSelectorsOfPeer =
+    4096;  // of its usable CHILD SAs: a packet looks through all of them at worst
+inline constexpr std::uint32_t kRepeatsElsewhere = 4;
 inline constexpr std::size_t kStagedPackets = 128;
 inline constexpr std::size_t kNonceSize = 32;  // RFC 7296 2.10: half the key of any prf here
 
@@ -44,6 +47,11 @@ struct Turn {
   if (told && now - *told < std::chrono::seconds(1)) return false;
   told = now;
   return true;
+}
+
+// The same question, without the consequence: is what is dear to put into words told at all?
+[[nodiscard]] inline bool would_be_first(const std::optional<Instant>& told, Instant now) {
+  return !told || now - *told >= std::chrono::seconds(1);
 }
 
 [[nodiscard]] std::vector<Selector> selectors_of(const std::vector<wire::Prefix>& prefixes);
@@ -80,11 +88,15 @@ struct Incoming {
 [[nodiscard]] Result<const Payload*, ParseFailure> only(const Payloads& payloads, PayloadType type);
 [[nodiscard]] Result<const Payload*, ParseFailure> at_most_one(const Payloads& payloads, PayloadType type);
 
-// The payloads of a message of ours.
+// The payloads of a message of ours. The longest that can be asked of us fits: 255 selectors of a side (20.4 KB), our
+// chain (kMostChain), and all the rest together is under 8 KB. What has no such bound must not be written into it.
 class Draft {
  public:
-  static constexpr std::size_t kSize = 24 * 1024;
-  Draft() : octets_(kSize), writer_(octets_), chain_(writer_) {}
+  static constexpr std::size_t kSize = 60 * 1024;  // and it fits a UDP datagram
+  Draft()
+      : octets_(std::make_unique_for_overwrite<std::uint8_t[]>(kSize)),
+        writer_({octets_.get(), kSize}),
+        chain_(writer_) {}
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
   [[nodiscard]] Chain& chain() { return chain_; }
@@ -94,10 +106,11 @@ class Draft {
   }
 
  private:
-  Octets octets_;
+  std::unique_ptr<std::uint8_t[]> octets_;
   wire::Writer writer_;
   Chain chain_;
 };
+inline constexpr std::size_t kFirstSize = 24 * 1024;  // of IKE_SA_INIT: nothing in it is a peer's to lengthen
 
 // A new IKE SA made by rekeying.
 struct Succession {
@@ -140,6 +153,7 @@ struct Endpoint::State {
   void receive(wire::OuterDatagram datagram, Turn turn);
   void receive_ike(const wire::OuterDatagram& datagram, const Door& in, Turn turn);
   void receive_init(const wire::OuterDatagram& datagram, const Door& in, const Header& header, Turn turn);
+  void repeat_answer(IkeSa& sa, const wire::OuterPath& to, const Door& in, Turn turn);
   void receive_protected(IkeSa& sa, const wire::OuterDatagram& datagram, const Door& in, const Header& header,
                          Turn turn);
   void receive_opened(IkeSa& sa, Incoming& message, const Content& content, Turn turn);
@@ -237,6 +251,7 @@ struct Endpoint::State {
   void send_delete_ike(IkeSa& sa, Turn turn);
   void send_delete_children(IkeSa& sa, Turn turn);
   void want_child(IkeSa& sa, Turn turn);
+  void unreadable_answer(IkeSa& sa, std::string_view why, Turn turn);
   void fatal_answer(IkeSa& sa, Turn turn);
 
   // mobike.cc
@@ -261,8 +276,8 @@ struct Endpoint::State {
   // endpoint_esp.cc
   void receive_esp(const wire::OuterDatagram& datagram, const Door& in, Turn turn);
   void send(const wire::InnerPacket& packet, Turn turn);
-  void send_inner(Peer& peer, wire::ConstBytes packet, Turn turn);
-  void seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner, wire::ConstBytes packet, Turn turn);
+  void send_inner(Peer& peer, const wire::InnerPacket& packet, Turn turn);
+  void seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner, const wire::InnerPacket& packet, Turn turn);
 
   // staged.cc
   void stage(Peer& peer, wire::ConstBytes packet, Turn turn);
@@ -288,7 +303,9 @@ struct Endpoint::State {
   void bury(IkeSa& sa);
   [[nodiscard]] std::uint32_t new_child_spi();
   void remove_peer(Peer& peer, Turn turn);
-  void forget_repeating(Peer& peer);  // beyond kRepeatingOfPeer
+  void forget_closing(Peer& peer);
+  [[nodiscard]] bool room_for(const Peer& peer, const NarrowedSelectors& more) const;  // kSelectorsOfPeer
+  void forget_repeating(Peer& peer);                                                   // beyond kRepeatingOfPeer
   void count_profile(const Profile& profile, bool added);
   [[nodiscard]] Instant after_a_pause(Instant now, Instant end);
   [[nodiscard]] Instant soon(Instant from, Duration life, Duration margin);  // soft end of a life, not the same for all

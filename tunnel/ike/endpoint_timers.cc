@@ -72,7 +72,7 @@ void Endpoint::State::give_up(IkeSa& sa, Turn turn) {
 void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
   if (!sa.established() || sa.requests.outstanding() || sa.asked != Asked::kNothing) return;
   if (sa.close_wanted || sa.requests.exhausted()) return send_delete_ike(sa, turn);
-  if (sa.phase == IkeSa::Phase::kEstablished && sa.mobike && path_due(sa)) return pursue_path(sa, turn);
+  if (sa.mobike && path_due(sa)) return pursue_path(sa, turn);
   const auto doomed = [](const ChildSa& child) { return child.phase == ChildSa::Phase::kDeleting; };
   if (std::ranges::any_of(sa.children, doomed)) return send_delete_children(sa, turn);
   if (sa.phase == IkeSa::Phase::kReplaced) return;
@@ -85,7 +85,9 @@ void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
   if (old != sa.children.end()) return send_create_child(sa, &*old, group, turn);
   if (sa.child_wanted <= turn.now) {
     sa.child_wanted = kNever;
-    if (std::ranges::none_of(sa.children, &ChildSa::may_send)) return send_create_child(sa, nullptr, group, turn);
+    const bool wider = std::exchange(sa.wider_refused, false);
+    if (wider || std::ranges::none_of(sa.children, &ChildSa::may_send))
+      return send_create_child(sa, nullptr, group, turn);
   }
   if (std::exchange(sa.wider_wanted, false)) return send_create_child(sa, nullptr, group, turn);
   const Duration patience = peer.params.lifetimes.liveness;
@@ -105,9 +107,9 @@ void Endpoint::State::arm(IkeSa& sa) {
   Instant next = std::min({sa.requests.deadline(), sa.ends, sa.keepalive, certificate_end(sa)});
   for (const ChildSa& child : sa.children)
     if (child.phase != ChildSa::Phase::kDeleting) next = std::min(next, child.ends);
+  if (sa.established() && sa.mobike && path_due(sa) && !sa.requests.outstanding()) next = Instant{};
   if (sa.phase == IkeSa::Phase::kEstablished && !sa.requests.outstanding()) {
     next = std::min({next, sa.rekey, sa.child_wanted});
-    if (sa.mobike && path_due(sa)) next = Instant{};
     for (const ChildSa& child : sa.children)
       if (child.phase == ChildSa::Phase::kUsed) next = std::min(next, child.rekey);
     const Duration patience = peer_of(sa)->params.lifetimes.liveness;

@@ -246,6 +246,10 @@ void Endpoint::State::receive_auth_request(IkeSa& sa, const Incoming& message, T
 void Endpoint::State::agree_first_child(IkeSa& sa, Peer& peer, Turn turn) {
   Handshake& handshake = *sa.handshake;
   if (!handshake.wants_child) return;
+  if (!peer.work.take(1, turn.now)) {
+    handshake.child_error = NotifyType::kTemporaryFailure;
+    return;
+  }
   const auto choice = choose_esp(handshake.proposals, peer.params.profile, std::nullopt, true);
   if (!choice) {
     handshake.child_error = NotifyType::kNoProposalChosen;
@@ -254,6 +258,10 @@ void Endpoint::State::agree_first_child(IkeSa& sa, Peer& peer, Turn turn) {
   const auto narrowed = narrow_for(peer, handshake.peer_selectors, handshake.our_selectors, sa.path, turn);
   if (!narrowed) {
     handshake.child_error = NotifyType::kTsUnacceptable;
+    return;
+  }
+  if (!room_for(peer, *narrowed)) {
+    handshake.child_error = NotifyType::kNoAdditionalSas;
     return;
   }
   handshake.child = ChildPlan{*choice, new_child_spi(), narrowed->peer, narrowed->ours};

@@ -68,6 +68,7 @@ void Endpoint::State::answer_child(IkeSa& sa, const CreateChildPayloads& asked, 
   if (sa.children.size() >= kAllChildrenOfSa) return refused(NotifyType::kTemporaryFailure);
   const auto narrowed = narrow_for(peer, asked.initiator, asked.responder, sa.path, turn);
   if (!narrowed) return refused(NotifyType::kTsUnacceptable);
+  if (old == nullptr && !room_for(peer, *narrowed)) return refused(NotifyType::kNoAdditionalSas);
   std::optional<crypto::KeyExchange> pair;
   crypto::SecretOctets secret;
   if (choice->group != crypto::Group::kNone) {
@@ -222,7 +223,10 @@ void Endpoint::State::child_refused(IkeSa& sa, const Exchanging& done, const Not
     sa.child_wanted = turn.now;
     return;
   }
-  if (done.kind == Kind::kNewChild) sa.child_wanted = again(sa.ends);
+  if (done.kind == Kind::kNewChild) {
+    sa.child_wanted = again(sa.ends);
+    sa.wider_refused = passing && std::ranges::any_of(sa.children, &ChildSa::may_send);  // RFC 7296 2.25: ask again
+  }
   if (old != nullptr) old->rekey = again(old->ends);
   if (passing) return;
   tell_failure(peer, sa.path, "the peer answers CREATE_CHILD_SA with " + std::string(name(error.type)), turn);

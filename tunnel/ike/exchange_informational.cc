@@ -75,6 +75,16 @@ void Endpoint::State::fatal_answer(IkeSa& sa, Turn turn) {
   retire(sa, turn);
 }
 
+// RFC 7296 2.21: an authenticated answer that cannot be read. The SA is gone, and the peer, which believes in it, is
+// told.
+void Endpoint::State::unreadable_answer(IkeSa& sa, std::string_view why, Turn turn) {
+  if (Peer* const peer = peer_of(sa)) peer->down_because = why;
+  sa.requests.answered();
+  sa.exchanging = {};
+  part_from(sa, turn);
+  bury(sa);
+}
+
 // A peer that is to be up all the time, and has an IKE SA with nothing in it.
 void Endpoint::State::want_child(IkeSa& sa, Turn turn) {
   const bool empty = std::ranges::none_of(sa.children, &ChildSa::may_send);

@@ -70,7 +70,7 @@ void Endpoint::State::send_init(IkeSa& sa, Turn turn) {
   Handshake& handshake = *sa.handshake;
   const Peer& peer = *peer_of(sa);
   handshake.offered = offer_ike(peer.params.profile, handshake.pair->group(), std::nullopt);
-  Octets octets(Draft::kSize);
+  Octets octets(kFirstSize);
   wire::Writer writer(octets);
   PlainMessage message(writer,
                        {.initiator_spi = sa.spis.initiator, .exchange = Exchange::kSaInit, .from_initiator = true});
@@ -113,8 +113,12 @@ bool Endpoint::State::some_peer_at(const wire::IpAddress& source) const {
 
 void Endpoint::State::receive_init_request(const Incoming& message, Turn turn) {
   const Digest digest = digest_of(message.datagram);
-  if (const auto known = first_messages.find(digest); known != first_messages.end())
-    return transmit(message.path, message.door.encapsulates(), sas.at(known->second)->answers.kept(), turn);
+  if (const auto known = first_messages.find(digest); known != first_messages.end()) {
+    IkeSa& sa = *sas.at(known->second);
+    if (message.path.remote.address != sa.first_source)  // the proof of an address is nobody else's
+      return turn.out.drops.add(wire::Drop::kRateLimited);
+    return transmit(message.path, message.door.encapsulates(), sa.answers.kept(), turn);
+  }
   const auto parsed = parse_init(message.payloads);
   if (!parsed) return turn.out.drops.add(wire::Drop::kMalformed);
   const wire::IpAddress& source = message.path.remote.address;
@@ -185,7 +189,7 @@ void Endpoint::State::answer_init(const Incoming& message, const IkeChoice& choi
   const Nonces nonces{handshake.peer_nonce, handshake.our_nonce};
   sa.install_keys(skeyseed(choice.prf, nonces, *secret), nonces);
 
-  Octets octets(Draft::kSize);
+  Octets octets(kFirstSize);
   wire::Writer writer(octets);
   PlainMessage answered(writer, {.initiator_spi = sa.spis.initiator,
                                  .responder_spi = sa.spis.responder,

@@ -30,7 +30,9 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.path = old.path, sa.encapsulated = old.encapsulated, sa.nat = old.nat, sa.nat_faked = old.nat_faked;
   sa.fragments = old.fragments, sa.childless = old.childless, sa.mobike = old.mobike;
   sa.moves = old.moves, sa.held = old.held;
-  sa.update_wanted = old.update_wanted, sa.addresses_wanted = old.addresses_wanted;
+  // What is under way on the old one may find it replaced at the peer, and be answered without effect.
+  sa.update_wanted = old.update_wanted || old.exchanging.kind == Kind::kUpdateAddresses;
+  sa.addresses_wanted = old.addresses_wanted || old.exchanging.kind == Kind::kAddresses;
   sa.proof_wanted = old.held.has_value();
   sa.keepalive = old.keepalive;
   sa.proof = old.proof, sa.ppk_key = old.ppk_key;
@@ -52,6 +54,7 @@ void Endpoint::State::inherit(IkeSa& from, IkeSa& to) {
   from.children.clear();
   to.wider_wanted = to.wider_wanted || from.wider_wanted;
   to.child_wanted = std::min(to.child_wanted, from.child_wanted);
+  to.wider_refused = to.wider_refused || from.wider_refused;
 }
 
 // Whoever replaced it deletes it; if that never comes, we do.

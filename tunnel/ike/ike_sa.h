@@ -150,8 +150,9 @@ struct IkeSa {
   bool update_wanted = false, proof_wanted = false, addresses_wanted = false;  // exchanges that are due
   bool counted = false;  // among the half-open of Admission, under `first_source`
   wire::IpAddress first_source;
-  bool redundant = false;     // lost a collision: the peer deletes it, or has never known it
-  bool close_wanted = false;  // a Delete goes as soon as no other request is outstanding
+  bool redundant = false;      // lost a collision: the peer deletes it, or has never known it
+  bool wider_refused = false;  // for the moment: a CHILD SA for more than the others hold, wanted at `child_wanted`
+  bool close_wanted = false;   // a Delete goes as soon as no other request is outstanding
 
   IkeChoice suite;
   IkeKeys keys;
@@ -163,6 +164,7 @@ struct IkeSa {
   Digest request_digest{};     // of the request that is being answered
   wire::OuterPath reply_path;  // RFC 7296 2.11: where that request came from
   bool reply_encapsulated = false;
+  std::uint32_t repeated_elsewhere = 0;  // times that its answer went to another address
 
   std::unique_ptr<Handshake> handshake;
   Exchanging exchanging;

@@ -79,9 +79,11 @@ void Endpoint::State::own_address_changed(IkeSa& sa, bool list_changed) {
   const bool gone = !sa.path.local.is_unspecified() && !own(sa.path.local);
   const auto other = std::ranges::find(params.addresses, sa.path.remote.address.family(), &wire::IpAddress::family);
   if (gone && other != params.addresses.end()) sa.path.local = *other;
-  if (!sa.mobike || sa.phase != IkeSa::Phase::kEstablished) return;
+  const bool stands = sa.phase == IkeSa::Phase::kEstablished;
+  // One that was replaced: the peer may not have our answer to its rekeying yet, and then knows no other.
+  if (!sa.mobike || !(stands || sa.phase == IkeSa::Phase::kReplaced)) return;
   if (gone && sa.moves) sa.update_wanted = true;
-  if (!sa.update_wanted) sa.addresses_wanted = true;
+  if (!sa.update_wanted && stands) sa.addresses_wanted = true;
 }
 
 void Endpoint::State::pursue_path(IkeSa& sa, Turn turn) {

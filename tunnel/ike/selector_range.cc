@@ -50,6 +50,15 @@ std::optional<Ports> common_ports(const Selector& a, const Selector& b) {
   return both.first <= both.last ? std::optional(both) : std::nullopt;
 }
 
+// The one prefix that has exactly these addresses, if there is one.
+std::optional<wire::Prefix> only_prefix(const Selector& selector) {
+  const Number first = number_of(selector.first), host = number_of(selector.last) - first;
+  if ((host & (host + 1)) != 0 || (first & host) != 0) return std::nullopt;
+  int host_bits = 0;
+  while (host_bits < 128 && (host >> host_bits & 1) != 0) ++host_bits;
+  return wire::Prefix::masked(selector.first, static_cast<std::uint8_t>(selector.first.bits() - host_bits));
+}
+
 std::string ports_text(const Selector& s) {
   if (s.any_port()) return "";
   if (s.opaque()) return " ports opaque";
@@ -121,9 +130,8 @@ std::vector<wire::Prefix> prefixes(const Selector& selector) {
 }
 
 std::string to_string(const Selector& selector) {
-  const auto blocks = prefixes(selector);
-  std::string text =
-      blocks.size() == 1 ? blocks[0].to_string() : selector.first.to_string() + "-" + selector.last.to_string();
+  const auto block = only_prefix(selector);
+  std::string text = block ? block->to_string() : selector.first.to_string() + "-" + selector.last.to_string();
   if (selector.protocol != 0) text += " protocol " + std::to_string(selector.protocol);
   return text + ports_text(selector);
 }

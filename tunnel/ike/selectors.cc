@@ -59,13 +59,17 @@ struct Side {
 };
 
 // RFC 7296 2.9: the common part of what is proposed and what is allowed, without what another one holds already.
-Side common(std::span<const Selector> proposed, std::span<const Selector> allowed) {
+Side common(std::span<const Selector> proposed, std::span<const Selector> allowed, std::size_t& steps) {
   Side side;
   side.reduced = proposed.size() > kNarrowedProposals;
+  const std::size_t most = steps + kNarrowingSteps;
   for (const Selector& p : proposed.first(std::min(proposed.size(), kNarrowedProposals))) {
+    steps += allowed.size();
     if (!covers(allowed, p)) side.reduced = true;
     for (const Selector& a : allowed) {
+      if (steps > most) return side.reduced = true, side;
       const auto both = intersect(p, a);
+      steps += 1 + (both ? side.kept.size() : 0);
       if (!both || std::ranges::any_of(side.kept, [&](const Selector& k) { return k.contains(*both); })) continue;
       std::erase_if(side.kept, [&](const Selector& k) { return both->contains(k); });
       if (side.kept.size() < kMaximumSelectors) {
@@ -89,7 +93,7 @@ bool drop_lonely(std::vector<Selector>& selectors, std::span<const Selector> oth
 
 const Selector* find_foreign(std::span<const Selector> proposed, std::span<const Selector> allowed,
                              std::span<const wire::Prefix> foreign) {
-  for (const Selector& p : proposed) {
+  for (const Selector& p : proposed.first(std::min(proposed.size(), kNarrowedProposals))) {
     if (std::ranges::any_of(allowed, [&](const Selector& a) { return intersect(p, a).has_value(); })) continue;
     if (std::ranges::any_of(foreign, [&](const wire::Prefix& prefix) { return overlap(p, prefix); })) return &p;
   }
@@ -129,6 +133,12 @@ void append(Chain& chain, PayloadType type, std::span<const Selector> selectors)
 
 Result<NarrowedSelectors, SelectorRefusal> narrow(std::span<const Selector> peer, std::span<const Selector> ours,
                                                   const SelectorPolicy& policy) {
+  std::size_t steps = 0;
+  return narrow(peer, ours, policy, steps);
+}
+
+Result<NarrowedSelectors, SelectorRefusal> narrow(std::span<const Selector> peer, std::span<const Selector> ours,
+                                                  const SelectorPolicy& policy, std::size_t& steps) {
   using Reason = SelectorRefusal::Reason;
   if (const Selector* offender = find_foreign(peer, policy.peer, policy.foreign)) {
     return std::unexpected(SelectorRefusal{Reason::kForeign, true, *offender});
@@ -136,8 +146,8 @@ Result<NarrowedSelectors, SelectorRefusal> narrow(std::span<const Selector> peer
   if (const Selector* offender = find_foreign(ours, policy.ours, policy.foreign)) {
     return std::unexpected(SelectorRefusal{Reason::kForeign, false, *offender});
   }
-  Side peer_side = common(peer, policy.peer);
-  Side our_side = common(ours, policy.ours);
+  Side peer_side = common(peer, policy.peer, steps);
+  Side our_side = common(ours, policy.ours, steps);
   const bool nothing_of_ours = our_side.kept.empty();
   const bool lonely = drop_lonely(peer_side.kept, our_side.kept);
   const bool also_lonely = drop_lonely(our_side.kept, peer_side.kept);

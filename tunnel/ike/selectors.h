@@ -74,10 +74,17 @@ struct SelectorRefusal {
   std::optional<Selector> offender;
 };
 
+inline constexpr std::size_t kNarrowingSteps = std::size_t{1}
+                                               << 17;  // comparisons on each side, then the rest is left out
+
 // As responder. `peer` and `ours`: the proposal's TSi and TSr, in that order when the peer is the initiator.
 [[nodiscard]] Result<NarrowedSelectors, SelectorRefusal> narrow(std::span<const Selector> peer,
                                                                 std::span<const Selector> ours,
                                                                 const SelectorPolicy& policy);
+// `steps`: rises by the comparisons it took (some 10 ns each), whatever comes out.
+[[nodiscard]] Result<NarrowedSelectors, SelectorRefusal> narrow(std::span<const Selector> peer,
+                                                                std::span<const Selector> ours,
+                                                                const SelectorPolicy& policy, std::size_t& steps);
 // As initiator: the answer is no more than we proposed (RFC 7296 2.9: it may be less), and not empty.
 [[nodiscard]] bool is_within(std::span<const Selector> answer, std::span<const Selector> proposed);
 

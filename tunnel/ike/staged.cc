@@ -45,9 +45,9 @@ void Endpoint::State::call_child(Peer& peer, Turn turn) {
 // At the end of a call, when what happens to the peer's SAs is known.
 void Endpoint::State::send_staged(Peer& peer, Turn turn) {
   if (peer.staged.empty() || (!peer.counters.up && child_is_coming(peer, turn.now))) return;
-  const std::deque<Octets> staged = std::exchange(peer.staged, {});
+  std::deque<Octets> staged = std::exchange(peer.staged, {});
   if (!peer.counters.up) return turn.out.drops.add(wire::Drop::kNoSession, staged.size());
-  for (const Octets& packet : staged) send_inner(peer, packet, turn);
+  for (Octets& packet : staged) send_inner(peer, {peer.params.id, packet}, turn);
 }
 
 }  // namespace tunnel::ike

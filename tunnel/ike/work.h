@@ -1,6 +1,6 @@
-// What a stranger or a peer may make us compute: key exchanges, weighed by their group. Data never waits for
-// handshakes, so a second has no more of them than leaves most of a processor. Measured on one core of 2026: a unit is
-// at most half a millisecond.
+// What a stranger or a peer may make us compute: key exchanges, weighed by their group, and the narrowing of selectors.
+// Data never waits for handshakes, so a second has no more of them than leaves most of a processor. Measured on one
+// core of 2026: a unit is at most half a millisecond.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,8 @@ namespace tunnel::ike {
   if (group == crypto::Group::kModp3072) return 8;
   return group == crypto::Group::kModp2048 ? 4 : 1;
 }
+
+inline constexpr std::size_t kStepsOfUnit = 50'000;  // comparisons of selectors (selectors.h)
 
 // A bucket of units that fills by itself.
 class WorkAllowance {
@@ -34,6 +36,8 @@ class WorkAllowance {
     left_ -= units;
     return true;
   }
+  // For what was found to be more work only when it was done.
+  void owe(std::uint32_t units) { left_ -= std::min(left_, units); }
 
  private:
   std::uint32_t left_ = kMost;
