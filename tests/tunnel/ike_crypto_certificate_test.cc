@@ -399,3 +399,25 @@ TEST_CASE("RFC 7296 3.7: the hash of an authority is that of its public key info
   EVP_Digest(info.data(), info.size(), hash.data(), nullptr, EVP_sha1(), nullptr);
   CHECK(std::ranges::equal(root.certificate().authority_hash(), hash));
 }
+
+// OpenSSL looks at the lists before it verifies the chain's signatures: a long list is dear, and a stranger must not
+// make us read it.
+TEST_CASE("a forged certificate is refused before a long list is looked at, and a long list still revokes") {
+  const std::size_t entries = GENERATE(std::size_t{1}, std::size_t{3000});
+  Scene scene;
+  scene.rules = {kNow, Revocation::kRequired, 0h};
+  const Certificate good = scene.root.issue({}), revoked = scene.root.issue({});
+  std::vector<Certificate> gone(entries, scene.root.issue({}));
+  gone.push_back(revoked);
+  const Octets list = scene.root.revocation_list({kNow - 26h, kNow - 2h, gone});
+  REQUIRE(scene.trust.add_revocation_list(list));
+  const Authority same_name(Authority::root_wish("root"));
+  // What is wrong with both tells what was looked at first.
+  CHECK(scene.fault(same_name.issue({})) ==
+        (list.size() > 32 * 1024 ? CertificateFault::kUntrusted : CertificateFault::kOldRevocationList));
+  CHECK(scene.fault(good) == CertificateFault::kOldRevocationList);
+  scene.rules.list_grace = 2h;
+  CHECK(scene.fault(good) == kGood);
+  CHECK(scene.fault(revoked) == CertificateFault::kRevoked);
+  CHECK(scene.fault(same_name.issue({})) == CertificateFault::kUntrusted);
+}

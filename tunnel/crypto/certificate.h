@@ -124,6 +124,7 @@ class CertificateTrust {
  private:
   std::shared_ptr<x509_store_st> store_;
   std::array<std::uint8_t, 32> digest_{};  // of what was added
+  std::size_t list_octets_ = 0;
 };
 
 }  // namespace tunnel::crypto
