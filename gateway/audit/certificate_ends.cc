@@ -40,11 +40,16 @@ void CertificateEnds::look(std::span<const CertificateEnd> all, const RecordTime
     const auto before = known_.find(each.facility);
     if (!each.expires && before == known_.end()) continue;
     const bool same = before != known_.end() && (!each.expires || *each.expires == before->second.expires);
-    Known known = same ? before->second : Known{*each.expires, each.subject, 0};
+    Known known = same ? before->second : Known{*each.expires, each.subject, 0, 0, {}};
+    if (!same && before != known_.end())
+      known.last_level = before->second.last_level, known.last_at = before->second.last_at;
     const std::size_t level = level_of(known.expires, now.wall);
     // A clock that was ahead and was set right: what it made us tell too early is told again in its time.
     if (level < known.told && level_of(known.expires, now.wall + days(1)) < known.told) known.told = level;
-    if (level > known.told) {
+    const bool lately =
+        known.last_at && level <= known.last_level && now.wall - *known.last_at < days(1) && now.wall >= *known.last_at;
+    if (level > known.told && !lately) {
+      known.last_level = level, known.last_at = now.wall;
       Record record{level == kEnded ? "certificate.expired" : "certificate.expires", {}};
       record.fields["owner"] = each.facility.empty() ? "gateway" : "facility";
       if (!each.facility.empty()) record.fields["facility"] = each.facility;

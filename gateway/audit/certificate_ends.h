@@ -33,7 +33,7 @@ class CertificateEnds {
  public:
   // All whose certificates matter now: one that is not named any more is forgotten, one without an end keeps the last
   // that was known (a router with an expired certificate has no tunnel that could tell). Appends what is new to
-  // `records`.
+  // `records`. Of a certificate that changes back and forth one record of each threshold a day is made at most.
   void look(std::span<const CertificateEnd> all, const RecordTime& now, std::vector<Record>& records);
   // The last known end of a facility's certificate ("": the gateway's).
   [[nodiscard]] std::optional<config::value::WallTime> end_of(const std::string& facility) const;
@@ -42,7 +42,9 @@ class CertificateEnds {
   struct Known {
     config::value::WallTime expires;
     std::string subject;
-    std::size_t told = 0;  // 0: nothing; 1..3: that many thresholds; 4: the end
+    std::size_t told = 0;                            // 0: nothing; 1..3: that many thresholds; 4: the end
+    std::size_t last_level = 0;                      // of the last record, whatever certificate it was about
+    std::optional<config::value::WallTime> last_at;  // and when it was made
   };
   std::map<std::string, Known> known_;  // by facility
 };

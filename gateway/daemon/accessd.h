@@ -123,7 +123,7 @@ class Accessd {
   std::set<std::uint64_t> watchers_;
   std::vector<StatusWaiter> waiting_;
   std::optional<Instant> status_by_;
-  std::uint64_t status_id_ = 0;
+  std::uint64_t status_id_ = 0, status_heard_ = 0;  // asked and answered last
   Tunnels tunnels_;
   std::vector<core::Counter> counters_;
   std::uint64_t timestamp_floor_ = 0, floor_at_start_ = 0;

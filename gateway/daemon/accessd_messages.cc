@@ -135,7 +135,7 @@ void Accessd::on_tunneld(const os::Message& message) {
 }
 
 void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
-  if (events.lost > 0) record({"events.lost", {{"source", "tunnels"}, {"events", events.lost}}}, Weight::kBatched);
+  if (events.lost > 0) recorder_.write_detail({"events.lost", {{"source", "tunnels"}, {"events", events.lost}}}, now_);
   for (const auto& event : events.events) {
     audit::Record each{kind_of(event.kind), {}};
     if (!event.facility.empty()) each.fields["facility"] = event.facility;
@@ -151,7 +151,10 @@ void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
   record_all(records);
 }
 
+// One for each question: what nobody asked for could fill the records.
 void Accessd::on_status_report(const core::StatusReport& report) {
+  if (report.id != status_id_ || report.id == status_heard_) return;
+  status_heard_ = report.id;
   tunnels_.clear();
   for (const auto& tunnel : report.tunnels) tunnels_[tunnel.facility] = tunnel;
   look_at_certificates();
@@ -159,7 +162,7 @@ void Accessd::on_status_report(const core::StatusReport& report) {
   for (const auto& counter : counters_)  // the others count what passed
     if (counter.name.starts_with("guard-") || counter.name.starts_with("tunnel-drop-"))
       refusals_.on_counter(counter.name, counter.value);
-  if (report.id == status_id_) answer_waiting();
+  answer_waiting();
 }
 
 // Of both ends. Durable: a tunnel will stop on that day if nobody reads it.

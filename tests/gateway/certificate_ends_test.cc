@@ -111,3 +111,13 @@ TEST_CASE("certificate ends: the tunnels' view has both ends") {
   CHECK_FALSE(view["tunnels"][1].contains("certificate_expires"));
   CHECK(days_left(kEnd, kEnd + 1s) == -1);
 }
+
+TEST_CASE("certificate ends: one that changes back and forth makes one record of each threshold a day") {
+  Watch watch;
+  const WallTime now = kEnd - kDay * 5;
+  std::size_t made = 0;
+  for (int i = 0; i < 1000; ++i) made += watch.at(now, {{"hakodate", kEnd + std::chrono::seconds(i % 2), ""}}).size();
+  CHECK(made == 1);
+  CHECK(watch.at(now + kDay + 1s, {{"hakodate", kEnd + 7s, ""}}).size() == 1);   // another one, a day later
+  CHECK(watch.at(now + kDay + 2h, {{"hakodate", now + kDay, ""}}).size() == 1);  // what is worse is told at once
+}
