@@ -1,7 +1,9 @@
 // One part of a packet's way, COUNT times with always the same packets: `bench/instructions` counts what the processor
 // executes. Nothing is timed here.
 //   bench_instructions PART OCTETS COUNT   PART: parse cut join esp-seal esp-both wireguard-seal wireguard-both
-// `both` seals and opens again. A packet has OCTETS; cut and join work on forty at a time, COUNT in all.
+//                                          ike-cookie
+// `both` seals and opens again. A packet has OCTETS; cut and join work on forty at a time, COUNT in all. ike-cookie: a
+// stranger's first message of IKEv2 in a flood of them, answered with a cookie; OCTETS means nothing there.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include "gateway/core/checksum.h"
 #include "gateway/core/coalescer.h"
 #include "gateway/core/cutter.h"
+#include "tests/sim/ike_nodes.h"
 #include "tunnel/crypto/aead.h"
 #include "tunnel/esp/inbound_sa.h"
 #include "tunnel/esp/outbound_sa.h"
@@ -110,6 +113,21 @@ void wireguard(std::size_t octets, std::size_t count, bool open) {
   }
 }
 
+void ike_cookie(std::size_t, std::size_t count) {
+  ike_sim::Pair pair;
+  pair.b.set_peer(pair.a_at_b, pair.now);
+  pair.a.set_peer(pair.b_at_a, pair.now);
+  const auto sent = pair.a.take_sent();
+  require(sent.size() == 1);
+  Octets message = sent[0].bytes;
+  tunnel::wire::Outputs out;
+  for (std::size_t i = 0; i < count; ++i, out.clear()) {
+    store32(message, 0, static_cast<std::uint32_t>(i + 1));  // SPIi
+    pair.b.endpoint->receive({{sent[0].from, pair.b.address, 0}, message, 0}, pair.now, out);
+    require(out.transmits.size() == 1);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -121,6 +139,7 @@ int main(int argc, char** argv) {
       {"esp-seal", [](std::size_t octets, std::size_t count) { esp(octets, count, false); }},
       {"esp-both", [](std::size_t octets, std::size_t count) { esp(octets, count, true); }},
       {"wireguard-seal", [](std::size_t octets, std::size_t count) { wireguard(octets, count, false); }},
+      {"ike-cookie", ike_cookie},
       {"wireguard-both", [](std::size_t octets, std::size_t count) { wireguard(octets, count, true); }}};
   const auto part = argc == 4 ? parts.find(argv[1]) : parts.end();
   const std::size_t octets = argc == 4 ? std::strtoul(argv[2], nullptr, 10) : 0;

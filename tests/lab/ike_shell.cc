@@ -92,7 +92,8 @@ class Shell {
       const bool said = io_.wait(patience());
       const auto flush_all = [this] { flush(); };
       io_.serve_sockets([this](const wire::OuterDatagram& it) { endpoint_->receive(it, now(), out_); }, flush_all);
-      io_.serve_tun(out_.arena, [this](wire::Bytes it) { endpoint_->send({{1}, it, {}}, now(), out_); }, flush_all);
+      io_.serve_tun(
+          out_.arena, [this](wire::Bytes it) { endpoint_->send({{1}, it, {}, true}, now(), out_); }, flush_all);
       if (said && !command()) return;
       endpoint_->on_deadline(now(), out_);
       flush();

@@ -1,11 +1,12 @@
 #include "tests/lab/tunnel_io.h"
 
-#include <poll.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "gateway/core/cutter.h"
+#include "gateway/os/clock.h"
 #include "gateway/os/tun_device.h"
 
 namespace lab {
@@ -16,6 +17,7 @@ using tunnel::wire::Bytes;
 using tunnel::wire::ConstBytes;
 
 constexpr int kFullSocketWait = 1000;  // milliseconds
+enum Token : std::uint32_t { kInputToken, kTunToken, kFirstSocketToken };
 
 }  // namespace
 
@@ -30,20 +32,42 @@ void TunnelIo::open_tun(const std::string& name) {
   auto queue = gateway::os::TunQueue::adopt(std::move(own->descriptor));
   if (!queue) die(queue.error().to_string().c_str());
   tun_ = std::move(*queue);
+  watch(tun_->descriptor(), kTunToken);
 }
 
 void TunnelIo::add_socket(gateway::os::FileDescriptor socket, const config::value::SocketAddress& bound) {
   sockets_.emplace_back(std::move(socket), bound, static_cast<std::uint16_t>(sockets_.size()));
+  watch(sockets_.back().descriptor(), kFirstSocketToken + static_cast<std::uint32_t>(sockets_.size() - 1));
+}
+
+void TunnelIo::close_sockets() {
+  for (const auto& socket : sockets_) loop_->forget(socket.descriptor());
+  sockets_.clear();
+}
+
+void TunnelIo::watch(int descriptor, std::uint32_t token) {
+  if (!loop_) {
+    auto made = gateway::os::EventLoop::create();
+    if (!made) die(made.error().to_string().c_str());
+    loop_ = std::move(*made);
+    watch(STDIN_FILENO, kInputToken);
+  }
+  if (const auto watched = loop_->watch(descriptor, token); !watched) die(watched.error().to_string().c_str());
 }
 
 bool TunnelIo::wait(int milliseconds) {
-  std::vector<pollfd> waits{{0, POLLIN, 0}, {tun_ ? tun_->descriptor() : -1, POLLIN, 0}};
-  for (const auto& socket : sockets_) waits.push_back({socket.descriptor(), POLLIN, 0});
-  if (poll(waits.data(), waits.size(), milliseconds) < 0) die("poll");
-  tun_ready_ = waits[1].revents != 0;
+  tun_ready_ = false;
   ready_.assign(sockets_.size(), false);
-  for (std::size_t i = 0; i < sockets_.size(); ++i) ready_[i] = waits[2 + i].revents != 0;
-  return waits[0].revents != 0;
+  bool input = false;
+  const auto deadline = milliseconds < 0
+                            ? std::nullopt
+                            : std::optional(gateway::os::boot_now() + std::chrono::milliseconds(milliseconds));
+  for (const auto& each : loop_->wait(deadline)) {
+    if (each.token == kInputToken) input = true;
+    if (each.token == kTunToken) tun_ready_ = true;
+    if (each.token >= kFirstSocketToken) ready_[each.token - kFirstSocketToken] = true;
+  }
+  return input;
 }
 
 // One that is no super-packet goes as it is, also what a gateway would refuse.

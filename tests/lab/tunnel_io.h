@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/core/coalescer.h"
+#include "gateway/os/event_loop.h"
 #include "gateway/os/tun_queue.h"
 #include "gateway/os/udp_socket.h"
 #include "tunnel/wire/outputs.h"
@@ -23,7 +24,7 @@ class TunnelIo {
   void open_tun(const std::string& name);
   // Its number, which stands in OuterPath::socket, is how many there were before.
   void add_socket(gateway::os::FileDescriptor socket, const config::value::SocketAddress& bound);
-  void close_sockets() { sockets_.clear(); }
+  void close_sockets();
 
   // Until something can be read, or `milliseconds` have passed (negative: for ever). True: standard input is ready.
   [[nodiscard]] bool wait(int milliseconds);
@@ -40,7 +41,7 @@ class TunnelIo {
         if (!sockets_[i].more()) break;
       }
   }
-  // `send` gets single packets with good checksums; those cut from a super-packet are in `arena`.
+  // `send` gets single packets with good checksums and room around them; those cut from a super-packet are in `arena`.
   template <class Send, class Flush>
   void serve_tun(tunnel::wire::Arena& arena, const Send& send, const Flush& flush) {
     for (int batch = 0; tun_ready() && batch < kBatchesPerTurn; ++batch) {
@@ -60,11 +61,13 @@ class TunnelIo {
 
  private:
   static constexpr int kBatchesPerTurn = 8;  // as tunneld
+  void watch(int descriptor, std::uint32_t token);
   [[nodiscard]] bool tun_ready() const { return tun_ && tun_ready_; }
   [[nodiscard]] bool socket_ready(std::size_t number) const { return number < ready_.size() && ready_[number]; }
   [[nodiscard]] std::span<const tunnel::wire::Bytes> singles(const gateway::core::TunPacket& packet,
                                                              tunnel::wire::Arena& arena);
 
+  std::optional<gateway::os::EventLoop> loop_;
   std::optional<gateway::os::TunQueue> tun_;
   std::vector<gateway::os::UdpSocket> sockets_;
   bool tun_ready_ = false;

@@ -60,7 +60,7 @@ class Shell {
       const auto now = boot_now();
       const auto flush_all = [this] { flush(); };
       io_.serve_sockets([&](const wire::OuterDatagram& it) { endpoint_->receive(it, now, out_); }, flush_all);
-      io_.serve_tun(out_.arena, [&](wire::Bytes it) { endpoint_->send({{1}, it, {}}, now, out_); }, flush_all);
+      io_.serve_tun(out_.arena, [&](wire::Bytes it) { endpoint_->send({{1}, it, {}, true}, now, out_); }, flush_all);
       std::array<char, 256> text{};
       if (said && read(0, text.data(), text.size()) <= 0) return;
       endpoint_->on_deadline(boot_now(), out_);
