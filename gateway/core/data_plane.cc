@@ -200,12 +200,19 @@ void DataPlane::settle(Times now, DataPlaneOutputs& out) {
 void DataPlane::name_events(Times now, DataPlaneOutputs& out) {
   for (auto& event : out.wire.events) {
     shorten(event.detail);
+    note_state(event, now);
     remember_problem(event, now);
     const bool unknown = event.kind == tunnel::wire::EventKind::kUnknownPeer;
     out.events.push_back(
         {event.kind, unknown ? "" : facility_name(event.peer), event.path.remote, std::move(event.detail)});
   }
   out.wire.events.clear();
+}
+
+void DataPlane::note_state(const tunnel::wire::Event& event, Times now) {
+  using Kind = tunnel::wire::EventKind;
+  if (event.kind != Kind::kTunnelUp && event.kind != Kind::kTunnelDown) return;
+  if (event.peer.number < facilities_.size()) facilities_[event.peer.number].since = now.boot;
 }
 
 // WireGuard's endpoint remembers by itself. A caller that failed before it said who it is counts for the one facility

@@ -102,6 +102,7 @@ class DataPlane {
     std::array<std::uint64_t, 2> key_marks{};  // of the preshared and the postquantum key (KeyMark)
     std::string problem;                       // of an IKEv2 peer: why it does not connect, as the last event said
     std::optional<Instant> problem_since;
+    std::optional<Instant> since;  // up or down
     Translation translation;
     FacilityIndex guard_index = kNoFacility;  // position in the plan the guard was compiled from
     std::uint16_t mtu = 0;
@@ -150,6 +151,7 @@ class DataPlane {
   [[nodiscard]] std::string other_end(const RefusedPacket& packet, const Facility* facility) const;
   void settle(Times now, DataPlaneOutputs& out);
   void name_events(Times now, DataPlaneOutputs& out);
+  void note_state(const tunnel::wire::Event& event, Times now);
   void remember_problem(const tunnel::wire::Event& event, Times now);
   [[nodiscard]] Facility* only_caller_from(const config::value::IpAddress& address);
 

@@ -206,6 +206,7 @@ void DataPlane::install(Prepared prepared, Times now, DataPlaneOutputs& out) {
     next.refused_in = held.refused_in, next.refused_out = held.refused_out;
     next.too_big_tokens = held.too_big_tokens, next.too_big_refill = held.too_big_refill;
     next.problem = std::move(held.problem), next.problem_since = held.problem_since;
+    next.since = held.since.value_or(now.boot);
     tunnels_.set_peer(next.tunnel, now.boot, out.wire);
     held = std::move(next);
     by_guard_index_.push_back(place);
@@ -237,11 +238,13 @@ std::vector<TunnelStatus> DataPlane::status() const {
     const Facility& facility = facilities_[place];
     TunnelStatus status;
     status.facility = name;
+    status.since = facility.since;
     status.guard_refused_in = facility.refused_in, status.guard_refused_out = facility.refused_out;
     if (const auto counters = tunnels_.counters(facility.tunnel)) {
       status.up = counters->up;
       if (counters->path) status.remote = counters->path->remote;
       status.last_handshake = counters->last_handshake;
+      status.last_heard = counters->last_heard;
       status.received_bytes = counters->received_bytes, status.received_packets = counters->received_packets;
       status.sent_bytes = counters->sent_bytes, status.sent_packets = counters->sent_packets;
       status.handshakes = counters->handshakes;

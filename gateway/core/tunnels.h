@@ -28,7 +28,7 @@ struct OuterSocket {
 struct TunnelCounters {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
   std::uint64_t handshakes = 0;
-  std::optional<Instant> last_handshake;
+  std::optional<Instant> last_handshake, last_heard;  // heard: anything authentic of the peer
   std::optional<tunnel::wire::OuterPath> path;
   bool up = false;
   std::string problem;  // why the last handshakes failed, for a person; empty after one that did not

@@ -49,15 +49,22 @@ const char* protocol_of(const policy::FacilityPlan& facility) {
   return facility.ike ? "ikev2" : "wireguard";
 }
 
+// KEY as a time, and KEY_seconds_ago.
+void add_moment(Json& to, const std::string& key, std::optional<config::value::Instant> at,
+                const audit::RecordTime& now) {
+  if (!at) return;
+  const auto ago = now.boot - *at;
+  to[key] = audit::to_rfc3339(now.wall - ago, now.offset_minutes);
+  to[key + "_seconds_ago"] = std::chrono::duration_cast<std::chrono::seconds>(ago).count();
+}
+
 Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& status, const audit::RecordTime& now) {
   Json tunnel{
       {"facility", facility.name.text}, {"protocol", protocol_of(facility)}, {"state", status.up ? "up" : "down"}};
   tunnel["remote"] = status.remote ? Json(status.remote->to_string()) : Json();
-  if (status.last_handshake) {
-    const auto ago = now.boot - *status.last_handshake;
-    tunnel["last_handshake"] = audit::to_rfc3339(now.wall - ago, now.offset_minutes);
-    tunnel["last_handshake_seconds_ago"] = std::chrono::duration_cast<std::chrono::seconds>(ago).count();
-  }
+  add_moment(tunnel, "since", status.since, now);
+  add_moment(tunnel, "last_heard", status.last_heard, now);
+  add_moment(tunnel, "last_handshake", status.last_handshake, now);
   tunnel["handshakes"] = status.handshakes;
   tunnel["bytes_received"] = status.received_bytes, tunnel["packets_received"] = status.received_packets;
   tunnel["bytes_sent"] = status.sent_bytes, tunnel["packets_sent"] = status.sent_packets;
@@ -133,6 +140,19 @@ Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit:
   Json gateway = Json::object();
   add_certificate(gateway, ends.end_of(""), now);
   return {{"tunnels", std::move(list)}, {"gateway", std::move(gateway)}};
+}
+
+Json down_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now, std::size_t most) {
+  Json list = Json::array();
+  for (const auto& facility : plan.facilities) {
+    const auto* status = status_of(tunnels, facility.name.text);
+    if ((status != nullptr && status->up) || list.size() == most) continue;
+    Json down{{"facility", facility.name.text}};
+    if (status != nullptr) add_moment(down, "since", status->since, now);
+    if (status != nullptr) add_moment(down, "last_heard", status->last_heard, now);
+    list.push_back(std::move(down));
+  }
+  return list;
 }
 
 Json routes_view(const policy::Plan& plan) {

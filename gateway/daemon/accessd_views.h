@@ -31,6 +31,10 @@ using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility
 // With the last known end of each certificate, the gateway's own included.
 [[nodiscard]] Json tunnels_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::CertificateEnds& ends,
                                 const audit::RecordTime& now);
+// The facilities whose tunnel is down, or of which tunneld has said nothing: since when, when last heard. The first
+// `most`.
+[[nodiscard]] Json down_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now,
+                             std::size_t most);
 [[nodiscard]] Json routes_view(const policy::Plan& plan);
 [[nodiscard]] Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most);
 [[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome);

@@ -42,12 +42,20 @@ void print_certificate(const std::string& whose, const Json& of) {
   fmt::print("{}: certificate {}\n", whose, when);
 }
 
+// "12 s ago"; of a day and more the time.
+std::string heard(const Json& tunnel) {
+  const auto at = text_at(tunnel, "last_heard");
+  if (at.empty()) return "never";
+  const auto ago = tunnel.value("last_heard_seconds_ago", std::int64_t{0});
+  return ago >= 86'400 ? at : ago >= 120 ? fmt::format("{} min ago", ago / 60) : fmt::format("{} s ago", ago);
+}
+
 void print_tunnels(const Json& result) {
-  Table table({"FACILITY", "STATE", "REMOTE", "LAST HANDSHAKE", "RECEIVED", "SENT", "REFUSED IN/OUT"});
+  Table table({"FACILITY", "STATE", "SINCE", "LAST HEARD", "REMOTE", "RECEIVED", "SENT", "REFUSED IN/OUT"});
   for (const auto& each : list_at(result, "tunnels")) {
-    const auto handshake = text_at(each, "last_handshake"), remote = text_at(each, "remote");
-    table.add({text_at(each, "facility"), text_at(each, "state"), remote.empty() ? "-" : remote,
-               handshake.empty() ? "-" : handshake, bytes_text(number_at(each, "bytes_received")),
+    const auto since = text_at(each, "since"), remote = text_at(each, "remote");
+    table.add({text_at(each, "facility"), text_at(each, "state"), since.empty() ? "-" : since, heard(each),
+               remote.empty() ? "-" : remote, bytes_text(number_at(each, "bytes_received")),
                bytes_text(number_at(each, "bytes_sent")),
                fmt::format("{}/{}", number_at(each, "refused_in"), number_at(each, "refused_out"))});
   }

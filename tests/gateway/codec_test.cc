@@ -71,7 +71,8 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(StatusQuery{1});
   TunnelStatus status;
   status.facility = "hakodate", status.up = true, status.remote = bound.address, status.problem = "no answer";
-  status.last_handshake = status.problem_since = config::value::Instant(std::chrono::seconds(3));
+  status.last_handshake = status.problem_since = status.since = config::value::Instant(std::chrono::seconds(3));
+  status.last_heard = config::value::Instant(std::chrono::seconds(5));
   status.certificate_expires = config::value::WallTime(std::chrono::hours(9));
   check_form(StatusReport{1, {status}, {{"replay", 3}}});
   check_form(TimestampFloor{8});

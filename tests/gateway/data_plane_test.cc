@@ -291,12 +291,17 @@ TEST_CASE("data plane: another preshared key in the same file ends its facility'
   lab.key_marks = {{"a.psk", 1}, {"b.psk", 2}};
   REQUIRE(lab.apply());
   lab.connect();
+  const auto begun = std::exchange(lab.now, lab.now + std::chrono::seconds(9));
   REQUIRE(lab.apply());  // the same keys: nobody notices
   REQUIRE(lab.plane.status()[0].up);
+  CHECK(lab.plane.status()[0].since == begun);
+  CHECK(lab.plane.status()[0].last_heard == begun);
   lab.key_marks[0].mark = 3;
   REQUIRE(lab.apply());
   CHECK_FALSE(lab.plane.status()[0].up);
+  CHECK(lab.plane.status()[0].since == lab.now);  // down since
   CHECK(lab.plane.status()[1].up);
+  CHECK(lab.plane.status()[1].since == begun);
 }
 
 TEST_CASE("data plane: a facility that is removed is cut, one that is refused changes nothing", "[data_plane]") {

@@ -168,9 +168,12 @@ TEST_CASE("ike: a silent peer is asked, and a dead one is found and the tunnel t
   pair.run(pair.now + 60s);
   CHECK(pair.carried >= before + 8);  // asked and answered
   CHECK(pair.up());
+  CHECK(pair.b.counters().last_heard > pair.now - 15s);
   pair.middle = [](Sent&) { return false; };
+  const auto silent = pair.now;
   pair.run(pair.now + 400s);
   CHECK_FALSE(pair.b.counters().up);
+  CHECK(pair.b.counters().last_heard <= silent);
   CHECK(pair.b.events_of(EventKind::kTunnelDown) == 1);
   CHECK(pair.b.endpoint->ike_sas() == 0);
   pair.middle = [](Sent&) { return true; };
@@ -185,6 +188,7 @@ TEST_CASE("ike: packets that come in are proof enough of life") {
   pair.keep_seen = true;
   for (int i = 0; i < 100; ++i) pair.a_sends(), pair.b_sends(), pair.run(pair.now + 1s);
   CHECK(std::ranges::none_of(pair.seen, [](const Sent& s) { return s.to.port == 500; }));
+  CHECK(pair.b.counters().last_heard > pair.now - 2s);
 }
 
 TEST_CASE("ike: a removed peer is told, and both sides forget at once") {

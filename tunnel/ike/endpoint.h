@@ -135,6 +135,7 @@ struct PeerCounters {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
   std::uint64_t handshakes = 0;  // IKE and CHILD SAs made, rekeying included
   std::optional<Instant> last_handshake;
+  std::optional<Instant> last_heard;  // authenticated, of an IKE SA that stands: a message or a packet, empty ones too
   std::optional<wire::OuterPath> path;
   std::size_t ike_sas = 0, child_sas = 0;
   std::optional<wire::WallTime> certificate_expires;  // the first end in the peer's chain; its SAs end there

@@ -31,6 +31,7 @@ void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, const Doo
   const auto opened = child->inbound->open(datagram.bytes);
   if (!opened) return turn.out.drops.add(opened.error());
   sa.heard = turn.now;
+  peer->counters.last_heard = turn.now;
   // RFC 7296 2.23: a peer behind a NAT is where its last authenticated packet came from. Who is behind one itself does
   // not follow: whoever repeats a packet from elsewhere before it arrives would lead us there.
   if (sa.nat.peer_behind && !sa.nat.we_behind && !sa.mobike && sa.encapsulated && in.encapsulates() &&

@@ -116,6 +116,8 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
     return;
   }
   sa.heard = turn.now;  // RFC 7296 2.4: only what is new says that the peer lives
+  if (Peer* const peer = sa.established() ? peer_of(sa) : nullptr; peer != nullptr)
+    peer->counters.last_heard = turn.now;
   if (leads && !header.response) sa.request_digest = digest;
   Incoming message{datagram.path, in, header, {}, {}, {}};
   if (!fragment) return receive_opened(sa, message, opened->content, turn);

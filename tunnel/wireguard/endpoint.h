@@ -51,6 +51,7 @@ struct PeerCounters {
   std::uint64_t outer_received = 0, outer_sent = 0;
   std::uint64_t handshakes = 0;
   std::optional<Instant> last_handshake;
+  std::optional<Instant> last_heard;  // anything authentic, keepalives too
   std::optional<wire::OuterPath> path;
   bool up = false;
   std::string_view problem;  // why the last handshakes failed; empty after one that did not

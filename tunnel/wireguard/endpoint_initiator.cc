@@ -155,6 +155,7 @@ void Endpoint::State::finish_handshake(Peer& peer, step::FinishPsk& step, const 
   peer.current = std::move(session);
   move_path(peer, path, turn);
   peer.counters.outer_received += kResponseSize;
+  peer.counters.last_heard = turn.now;
   peer.timers.received(turn.now, peer.params.persistent_keepalive);
   peer.timers.session_made(turn.now);
   session_confirmed(peer, turn);

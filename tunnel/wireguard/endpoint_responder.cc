@@ -126,6 +126,7 @@ void Endpoint::State::respond(Peer& peer, step::Respond& step, const wire::Outer
   peer.cookies.append_macs(writer, turn.now);
   transmit(path, writer.written(), 0, turn);
   peer.counters.outer_received += kInitiationSize;
+  peer.counters.last_heard = turn.now;
   peer.counters.outer_sent += kResponseSize;
   peer.timers.received(turn.now, peer.params.persistent_keepalive);
   peer.timers.sent(turn.now, peer.params.persistent_keepalive);

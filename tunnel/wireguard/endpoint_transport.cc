@@ -31,6 +31,7 @@ void Endpoint::State::receive_transport(const wire::OuterDatagram& datagram, Tur
     return turn.out.drops.add(wire::Drop::kForged);
   if (!session.window.accept(header.counter)) return turn.out.drops.add(wire::Drop::kReplay);
   peer.counters.outer_received += datagram.bytes.size();
+  peer.counters.last_heard = turn.now;
   authenticated(peer, session, datagram.path, turn);
   const wire::Bytes plain = sealed.first(sealed.size() - crypto::kTagSize);
   if (!plain.empty()) deliver(peer, plain, datagram, turn);
