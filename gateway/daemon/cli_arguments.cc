@@ -19,7 +19,23 @@ constexpr std::array<Option, 5> kCommon{{
 }};
 
 constexpr std::array<Option, 1> kApply{{{"--comment", "TEXT", "why; kept in the record of the change", false}}};
+constexpr std::array<Option, 1> kStatus{
+    {{"--strict", "", "exit 1 also when anything needs a person: a tunnel that is down, a warning, no records",
+      false}}};
 constexpr std::array<Option, 1> kShow{{{"--watch", "", "go on with what happens (flows)", false}}};
+constexpr std::array<Option, 7> kKey{{
+    {"--kind", "KIND",
+     "generate: wireguard, or for a certificate ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096, ed25519 "
+     "(wireguard)",
+     false},
+    {"--swap", "", "rotate: the key that was made takes the place of the one in use", false},
+    {"--back", "", "rotate: the one of before takes its place again", false},
+    {"--ppk", "", "rotate: the postquantum key instead of the preshared key", false},
+    {"--subject", "NAME", "csr: \"CN=gw.example, O=Centre, C=JP\"", false},
+    {"--san", "KIND:TEXT", "csr: fqdn:, ip: or email: and a name; may be repeated (the configuration's local_id)",
+     true},
+    {"--out", "FILE", "csr: write there, never over a file", false},
+}};
 constexpr std::array<Option, 15> kFacility{{
     {"--protocol", "PROTOCOL", "add: ikev2 or wireguard (ikev2)", false},
     {"--title", "TEXT", "add: name for people", false},
@@ -47,7 +63,7 @@ constexpr std::array<Verb, 12> kVerbs{{
     {"reload", "", "make the running gateway read its configuration again", 0, 0, kApply, reload},
     {"apply", "", "the same as reload, with a comment for the record", 0, 0, kApply, apply},
     {"diff", "", "what a reload would change", 0, 0, {}, diff},
-    {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, {}, status},
+    {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, kStatus, status},
     {"show", "facilities|tunnels|routes|flows [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
     {"explain",
      "FROM TO[:PORT]",
@@ -57,7 +73,8 @@ constexpr std::array<Verb, 12> kVerbs{{
      {},
      explain},
     {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
-    {"key", "generate|public [FILE]", "make a private key; show the public key of one", 1, 2, {}, key},
+    {"key", "generate|public|csr FILE, rotate FACILITY",
+     "make a private key; its public key; a request for its certificate; another preshared key", 1, 2, kKey, key},
     {"facility", "add|router-config|sheet NAME",
      "make a facility's key and file; the configuration of its router; the parameter sheet (HTML, for paper)", 2, 2,
      kFacility, facility},

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/value/result.h"
+#include "gateway/daemon/cli.h"
 
 namespace gateway::daemon::cli {
 
@@ -26,5 +27,10 @@ struct KeyPair {
 
 // The public key of a private key file, or why there is none, as a sentence.
 [[nodiscard]] config::value::Result<std::string, std::string> public_key_of(const std::string& path);
+
+// sekisho key WHAT, by file: cli_keys.cc (generate, public), cli_key_rotate.cc, cli_key_csr.cc.
+[[nodiscard]] int key_failed(const std::string& sentence);  // "sekisho key: …" on standard error
+int key_rotate(const CommandLine&);
+int key_csr(const CommandLine&);
 
 }  // namespace gateway::daemon::cli

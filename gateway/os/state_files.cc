@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 
 namespace gateway::os {
 namespace {
@@ -68,6 +69,26 @@ OsResult<void> create_file(const std::string& path, std::string_view text, unsig
   if (written) return sync_folder(folder_of(path));
   discard_file(path);
   return written;
+}
+
+OsResult<void> turn_over(const std::string& next, const std::string& path, const std::string& kept) {
+  if (access(next.c_str(), F_OK) != 0) return failed("open " + next);  // before anything is kept in another's place
+  const auto beside = kept + ".new";
+  unlink(beside.c_str());  // what a crash left
+  if (link(path.c_str(), beside.c_str()) == 0) {
+    if (rename(beside.c_str(), kept.c_str()) != 0) return failed("rename " + kept);
+    unlink(beside.c_str());  // rename(2): of two names of one file both stay
+  } else if (errno != ENOENT) {
+    return failed("link " + beside);
+  }
+  if (rename(next.c_str(), path.c_str()) != 0) return failed("rename " + path);
+  return sync_folder(folder_of(path));
+}
+
+OsResult<void> exchange_files(const std::string& one, const std::string& other) {
+  if (renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) != 0)
+    return failed("exchange " + one + " and " + other);
+  return sync_folder(folder_of(one));
 }
 
 void discard_file(const std::string& path) {

@@ -23,6 +23,12 @@ namespace gateway::os {
 // A new file with `mode`; one that is there already is an error, never overwritten.
 [[nodiscard]] OsResult<void> create_file(const std::string& path, std::string_view text, unsigned mode);
 
+// `path` becomes the file of `next`; what it was is then found at `kept`, in the place of what was there. At each
+// moment `path` names the old file or the new one, whole; after a crash between, the same call completes it.
+[[nodiscard]] OsResult<void> turn_over(const std::string& next, const std::string& path, const std::string& kept);
+// The two change their names at once (RENAME_EXCHANGE: not every file system has it, those of local disks do).
+[[nodiscard]] OsResult<void> exchange_files(const std::string& one, const std::string& other);
+
 // Takes back a file that was just made. A failure is not told.
 void discard_file(const std::string& path);
 

@@ -14,6 +14,7 @@ _sekisho() {
     --runtime|--state) COMPREPLY=($(compgen -d -- "$word")); return ;;
     --protocol) COMPREPLY=($(compgen -W "ikev2 wireguard" -- "$word")); return ;;
     --vendor) COMPREPLY=($(compgen -W "yamaha-rtx nec-ix cisco-ios-xe fortigate alliedware-plus strongswan wg-quick" -- "$word")); return ;;
+    --kind) COMPREPLY=($(compgen -W "wireguard ecdsa-p256 ecdsa-p384 ecdsa-p521 rsa-3072 rsa-4096 ed25519" -- "$word")); return ;;
     --lang) COMPREPLY=($(compgen -W "ja en" -- "$word")); return ;;
     router-config|sheet) [ "$verb" = facility ] && COMPREPLY=($(compgen -W "$(_sekisho_facilities)" -- "$word")) && return ;;
     --role) COMPREPLY=($(compgen -W "viewing disclosing" -- "$word")); return ;;
@@ -26,7 +27,15 @@ _sekisho() {
         *) COMPREPLY=($(compgen -W "facilities tunnels routes flows --watch $common" -- "$word")) ;;
       esac ;;
     explain) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
-    key) [ "$COMP_CWORD" -eq 2 ] && COMPREPLY=($(compgen -W "generate public" -- "$word")) || COMPREPLY=($(compgen -f -- "$word")) ;;
+    status) COMPREPLY=($(compgen -W "--strict $common" -- "$word")) ;;
+    key)
+      if [ "$COMP_CWORD" -eq 2 ]; then COMPREPLY=($(compgen -W "generate public csr rotate" -- "$word")); return; fi
+      case ${COMP_WORDS[2]} in
+        rotate) COMPREPLY=($(compgen -W "$(_sekisho_facilities) --swap --back --ppk $common" -- "$word")) ;;
+        csr) COMPREPLY=($(compgen -f -W "--subject --san --out $common" -- "$word")) ;;
+        generate) COMPREPLY=($(compgen -f -W "--kind $common" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -f -- "$word")) ;;
+      esac ;;
     facility)
       case ${COMP_WORDS[2]} in
         router-config) COMPREPLY=($(compgen -W "--vendor --filter --out $common" -- "$word")) ;;

@@ -112,3 +112,40 @@ TEST_CASE("records: a symbolic link in the place of a record file is neither rep
   }
   CHECK(folder.untouched());
 }
+
+TEST_CASE("files that are turned over: the path names one of the two, the old one is kept, a crash is completed") {
+  const Folder folder;
+  const auto path = folder.path + "/key", next = path + ".next", kept = path + ".previous";
+  const auto put = [](const std::string& name, const std::string& text) { std::ofstream(name) << text; };
+  const auto text = [](const std::string& name) {
+    std::ifstream in(name);
+    return std::string{std::istreambuf_iterator<char>(in), {}};
+  };
+  put(next, "one");
+  REQUIRE(os::turn_over(next, path, kept));  // nothing was there
+  CHECK(text(path) == "one");
+  CHECK_FALSE(fs::exists(kept));
+  put(next, "two");
+  REQUIRE(os::turn_over(next, path, kept));
+  put(next, "three");
+  REQUIRE(os::turn_over(next, path, kept));
+  CHECK(text(path) == "three");
+  CHECK(text(kept) == "two");
+  CHECK_FALSE(fs::exists(next));
+  put(next, "four");
+  fs::remove(kept);
+  fs::create_hard_link(path, kept);  // as a crash after the first step leaves it
+  put(kept + ".new", "rubbish");
+  REQUIRE(os::turn_over(next, path, kept));
+  CHECK(text(path) == "four");
+  CHECK(text(kept) == "three");
+  CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 2);
+  CHECK_FALSE(os::turn_over(next, path, kept));  // there is none: what is kept stays
+  CHECK(text(path) == "four");
+  CHECK(text(kept) == "three");
+  REQUIRE(os::exchange_files(kept, path));
+  CHECK(text(path) == "three");
+  CHECK(text(kept) == "four");
+  CHECK_FALSE(os::exchange_files(next, path));
+  CHECK(text(path) == "three");
+}

@@ -48,9 +48,15 @@ bool alternative_equals(const GENERAL_NAME& name, const ClaimedIdentity& identit
   return false;
 }
 
-bool has_alternative(X509* certificate, const ClaimedIdentity& identity) {
-  const std::unique_ptr<GENERAL_NAMES, openssl::Free<GENERAL_NAMES_free>> all(
+using GeneralNames = std::unique_ptr<GENERAL_NAMES, openssl::Free<GENERAL_NAMES_free>>;
+
+GeneralNames alternatives_of(X509* certificate) {
+  return GeneralNames(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+}
+
+bool has_alternative(X509* certificate, const ClaimedIdentity& identity) {
+  const auto all = alternatives_of(certificate);
   for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
     if (alternative_equals(*sk_GENERAL_NAME_value(all.get(), i), identity)) return true;
   }
@@ -155,6 +161,22 @@ bool names(const Certificate& certificate, const ClaimedIdentity& identity) {
     found = id != nullptr && std::ranges::equal(octets_of(id), identity.data);
   } else {
     found = has_alternative(certificate.handle(), identity);
+  }
+  ERR_clear_error();
+  return found;
+}
+
+std::vector<AlternativeName> alternative_names(const Certificate& certificate) {
+  using Kind = ClaimedIdentity::Kind;
+  std::vector<AlternativeName> found;
+  const auto all = alternatives_of(certificate.handle());
+  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    int type = 0;
+    const void* const value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &type);
+    if (type != GEN_DNS && type != GEN_EMAIL && type != GEN_IPADD) continue;
+    const Octets octets = octets_of(static_cast<const ASN1_STRING*>(value));
+    const Kind kind = type == GEN_DNS ? Kind::kFqdn : type == GEN_EMAIL ? Kind::kEmail : Kind::kIp;
+    found.push_back({kind, {octets.begin(), octets.end()}});
   }
   ERR_clear_error();
   return found;

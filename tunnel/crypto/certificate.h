@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "config/value/instant.h"
 #include "config/value/result.h"
@@ -60,6 +61,14 @@ struct ClaimedIdentity {
   std::span<const std::uint8_t> data;
 };
 [[nodiscard]] bool names(const Certificate& certificate, const ClaimedIdentity& identity);
+
+// One of a subjectAltName: kFqdn, kEmail (their text) or kIp (4 or 16 octets).
+struct AlternativeName {
+  ClaimedIdentity::Kind kind = ClaimedIdentity::Kind::kFqdn;
+  std::vector<std::uint8_t> data;
+};
+// Those a certificate has of these kinds, in its order.
+[[nodiscard]] std::vector<AlternativeName> alternative_names(const Certificate& certificate);
 
 enum class CertificateFault : std::uint8_t {
   kUntrusted,  // no chain to one of our authorities, or a wrong signature in it

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tunnel/crypto/secret_octets.h"
@@ -64,7 +65,13 @@ class PublicKey {
   std::size_t bits_;
 };
 
-// A long-term private key; lives at keyd alone.
+class DistinguishedName;
+class SigningKey;
+struct AlternativeName;
+std::optional<std::string> certificate_request(const SigningKey& key, const DistinguishedName& subject,
+                                               std::span<const AlternativeName> names);  // certificate_request.h
+
+// A long-term private key; lives at keyd alone, and in the command line while a certificate is asked for.
 class SigningKey {
  public:
   using Octets = std::span<const std::uint8_t>;
@@ -78,6 +85,8 @@ class SigningKey {
   [[nodiscard]] std::optional<std::vector<std::uint8_t>> sign(SignatureScheme scheme, Octets message) const;
 
  private:
+  friend std::optional<std::string> certificate_request(const SigningKey&, const DistinguishedName&,
+                                                        std::span<const AlternativeName>);
   SigningKey(std::shared_ptr<evp_pkey_st> key, PublicKey open) : key_(std::move(key)), public_(std::move(open)) {}
   std::shared_ptr<evp_pkey_st> key_;
   PublicKey public_;
