@@ -165,18 +165,29 @@ void Accessd::on_status_report(const core::StatusReport& report) {
   answer_waiting();
 }
 
-// Of both ends. Durable: a tunnel will stop on that day if nobody reads it.
+// Of both ends, of the authorities and their lists. Durable: a tunnel will stop on that day if nobody reads it.
 void Accessd::look_at_certificates() {
+  using Kind = audit::CertificateEnd::Kind;
   const auto* plan = controller_.running_plan();
   if (plan == nullptr) return;
   std::vector<audit::CertificateEnd> ends;
   if (const auto own = certificates_.first_end(plan->certificate_file))
     ends.push_back({"", own->expires, own->subject});
+  std::set<std::string> seen;  // most facilities have the same files
   for (const auto& facility : plan->facilities) {
     if (!facility.ike || facility.ike->authority_file.empty()) continue;
     const auto status = tunnels_.find(facility.name.text);
     ends.push_back(
         {facility.name.text, status == tunnels_.end() ? std::nullopt : status->second.certificate_expires, ""});
+    const auto& authority = facility.ike->authority_file;
+    const auto& list = facility.ike->revocation_list_file;
+    if (seen.insert(authority).second)
+      for (const auto& each : certificates_.certificates(authority))
+        ends.push_back({"", each.expires, each.subject, Kind::kOfAnAuthority, {}, authority});
+    if (facility.ike->revocation != config::RevocationCheck::kNotChecked && seen.insert(list).second)
+      for (const auto& each : certificates_.lists(list))
+        ends.push_back({"", each.expires, each.authority, Kind::kRevocationList,
+                        audit::list_notice(each.made, each.expires), list});
   }
   std::vector<audit::Record> records;
   certificate_ends_.look(ends, os::record_time(), records);

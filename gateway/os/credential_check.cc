@@ -9,11 +9,13 @@
 #include <tuple>
 
 #include "gateway/audit/certificate_ends.h"
+#include "gateway/core/ike_peers.h"
 #include "gateway/os/certificate_files.h"
 #include "gateway/os/key_file.h"
 #include "tunnel/crypto/blake2s.h"
 #include "tunnel/crypto/certificate.h"
 #include "tunnel/crypto/revocation_list.h"
+#include "tunnel/ike/claimed_identity.h"
 
 namespace gateway::os {
 namespace {
@@ -26,13 +28,42 @@ using tunnel::crypto::RevocationList;
 using tunnel::crypto::SigningKey;
 using Kind = config::CredentialFile::Kind;
 
-constexpr days kListWarning{2};  // authorities make a new one each week or day
-
 std::string hex_digest(std::span<const std::uint8_t> octets) {
   const auto hash = tunnel::crypto::blake2s({octets});
   std::array<char, 2 * std::tuple_size_v<decltype(hash)> + 1> text{};
   sodium_bin2hex(text.data(), text.size(), hash.data(), hash.size());
   return text.data();
+}
+
+// What the gateway calls itself towards a facility, and where that is said.
+struct Called {
+  std::string text, key_path;
+  config::Position at;
+};
+
+Called called_towards(const config::Facility& facility, const config::Gateway& gateway) {
+  const auto& tunnel = facility.tunnel.ikev2;
+  if (tunnel.local_id)
+    return {*tunnel.local_id, "facilities." + facility.name.text + ".tunnel.local_id", tunnel.local_id_at};
+  const std::string key_path = "gateway.ikev2.local_id";
+  if (!gateway.ikev2.local_id.empty()) return {gateway.ikev2.local_id, key_path, gateway.ikev2.local_id_at};
+  if (gateway.outside.addresses.empty()) return {"", key_path, gateway.ikev2.at};
+  return {"ip:" + gateway.outside.addresses.front().to_string(), key_path, gateway.ikev2.at};
+}
+
+// "fqdn:gw.example, dn:CN=gw,O=Centre", as local_id has them.
+std::string names_in(const Certificate& certificate) {
+  using Claim = tunnel::crypto::ClaimedIdentity::Kind;
+  using tunnel::ike::IdType;
+  std::string text;
+  for (const auto& name : tunnel::crypto::alternative_names(certificate)) {
+    const IdType type = name.kind == Claim::kFqdn    ? IdType::kFqdn
+                        : name.kind == Claim::kEmail ? IdType::kEmail
+                        : name.data.size() == 4      ? IdType::kIpv4
+                                                     : IdType::kIpv6;
+    text += tunnel::ike::to_string({type, name.data}) + ", ";
+  }
+  return text + "dn:" + certificate.subject();
 }
 
 class Check {
@@ -48,6 +79,7 @@ class Check {
         check_file(file);
       }
     }
+    check_own_names();
     check_lists();
     return std::move(report_);
   }
@@ -108,6 +140,29 @@ class Check {
           own + " is not the certificate of the key " + file.path + ": every router would refuse our signature");
   }
 
+  // RFC 4945 3.1: a router looks in our certificate for what we call ourselves. Some are told to take another name, so
+  // it is a warning; a subject is sent as the certificate has it, and another one is refused by the reload too.
+  void check_own_names() {
+    const std::string own = config_.gateway.ikev2.certificate_file.value_or("");
+    const auto chain = certificates_.find(own);
+    if (chain == certificates_.end()) return;
+    std::set<std::string> seen;
+    for (const auto& facility : config_.facilities) {
+      if (!facility.tunnel.ikev2.certificate) continue;
+      const Called called = called_towards(facility, config_.gateway);
+      const auto identity = core::identity_of(called.text);
+      if (!identity || !seen.insert(called.text).second) continue;  // what is no identity is told by check_ikev2
+      const auto claim = tunnel::ike::claimed_identity(identity->view());
+      if (claim && names(chain->second.front(), *claim)) continue;
+      const bool subject = identity->type == tunnel::ike::IdType::kDn;
+      add(subject ? Severity::kError : Severity::kWarning, called.at, called.key_path,
+          "the gateway calls itself " + called.text + ", which is no name in " + own + ": " +
+              (subject ? "only its own subject can be sent" : "most routers refuse such a proof"),
+          "set \"local_id\" to one of " + names_in(chain->second.front()) +
+              ", or have a certificate made with this name (`sekisho key csr`)");
+    }
+  }
+
   // Each pair of an authority file and a list file once.
   void check_lists() {
     std::set<std::tuple<std::string, std::string, config::RevocationCheck, std::uint16_t>> seen;
@@ -120,6 +175,11 @@ class Check {
     }
   }
 
+  struct ListLife {
+    WallTime end, made;
+    friend auto operator<=>(const ListLife&, const ListLife&) = default;
+  };
+
   void check_lists_of(const config::Facility& facility, const config::CertificateAuthentication& wanted) {
     const std::string file = wanted.revocation_list_file.value_or("");
     const auto authorities = certificates_.find(wanted.authority_file);
@@ -127,12 +187,13 @@ class Check {
     if (authorities == certificates_.end() || (!file.empty() && lists == lists_.end())) return;  // told already
     const std::string key_path = "facilities." + facility.name.text + ".tunnel.authentication.revocation_list_file";
     for (const Certificate& authority : authorities->second) {
-      std::optional<WallTime> end;  // of the newest; a list without an end ends at once
+      std::optional<ListLife> newest;  // a list without an end ends at once
       if (!file.empty())
         for (const RevocationList& list : lists->second)
-          if (list.is_of(authority)) end = std::max(end, std::optional(list.next_update().value_or(now_)));
-      if (end) {
-        check_list_end(facility, key_path, file + ": the revocation list of " + authority.subject(), *end,
+          if (list.is_of(authority))
+            newest = std::max(newest, std::optional(ListLife{list.next_update().value_or(now_), list.this_update()}));
+      if (newest) {
+        check_list_end(facility, key_path, file + ": the revocation list of " + authority.subject(), *newest,
                        days(wanted.list_grace_days));
       } else if (wanted.revocation == config::RevocationCheck::kRequired && authority.not_after() > now_) {
         add(Severity::kError, facility.tunnel.at, key_path,
@@ -146,8 +207,9 @@ class Check {
 
   // A warning: it must not keep a facility from being cut off.
   void check_list_end(const config::Facility& facility, const std::string& key_path, const std::string& whose,
-                      WallTime end, days grace) {
-    if (end - now_ > kListWarning) return;
+                      const ListLife& list, days grace) {
+    const WallTime end = list.end;
+    if (end - now_ > audit::list_notice(list.made, end)) return;
     const std::string ends = (end <= now_ ? " ended on " : " ends on ") + audit::to_date(end, 0);
     const bool over = end + grace <= now_;
     add(Severity::kWarning, facility.tunnel.at, key_path,

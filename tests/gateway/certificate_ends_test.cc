@@ -95,6 +95,83 @@ TEST_CASE("certificate ends: a clock that was ahead takes no warning away") {
   CHECK(watch.at(kEnd - kDay * 60).empty());
 }
 
+TEST_CASE("certificate ends: an authority's certificate is told as those of the ends are, one by one") {
+  Watch watch;
+  using Kind = CertificateEnd::Kind;
+  const auto authority = [](WallTime end) {
+    return CertificateEnd{"", end, "CN=root", Kind::kOfAnAuthority, {}, "ca.pem"};
+  };
+  const auto old = authority(kEnd), renewed = authority(kEnd + kDay * 900);  // both in the file, under one name
+  CHECK(watch.at(kEnd - kDay * 70, {old, renewed}).empty());
+  const auto records = watch.at(kEnd - kDay * 29, {renewed, old, old});  // facilities share it: once
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].kind == "certificate.expires");
+  CHECK(records[0].fields["owner"] == "authority");
+  CHECK(records[0].fields["threshold_days"] == 30);
+  CHECK(records[0].fields["file"] == "ca.pem");
+  CHECK(gateway::audit::to_sentence(records[0]).starts_with("ca.pem: the certificate of CN=root ends in 29 days"));
+  CHECK(watch.at(kEnd - kDay * 29 + 1h, {old, renewed}).empty());
+  CHECK_FALSE(watch.ends.end_of("").has_value());  // it is not the gateway's
+}
+
+TEST_CASE("certificate ends: a revocation list is told a while before its end and at it, a newer one anew") {
+  Watch watch;
+  using Kind = CertificateEnd::Kind;
+  const auto list = [](WallTime made, WallTime end) {
+    return CertificateEnd{"", end, "CN=root", Kind::kRevocationList, gateway::audit::list_notice(made, end), "ca.crl"};
+  };
+  const auto weekly = list(kEnd - kDay * 7, kEnd);
+  std::vector<std::string> told;
+  for (auto now = kEnd - kDay * 7; now <= kEnd + kDay; now += 1h)
+    for (const auto& record : watch.at(now, {weekly}))
+      told.push_back(record.kind + " " + std::to_string((kEnd - now) / 1h));
+  CHECK(told == std::vector<std::string>{"certificate.list-expires 42", "certificate.list-expired 0"});
+  CHECK(watch.ends.warnings({kEnd + kDay, {}, 0}).size() == 1);
+  CHECK(watch.ends.warnings({kEnd + kDay, {}, 0})[0].starts_with("ca.crl: the revocation list of CN=root has ended"));
+  CHECK(watch.at(kEnd + kDay, {list(kEnd + kDay, kEnd + kDay * 8)}).empty());
+  CHECK(watch.ends.warnings({kEnd + kDay, {}, 0}).empty());
+  CHECK(watch.at(kEnd + kDay * 7, {list(kEnd + kDay, kEnd + kDay * 8)}).size() == 1);
+}
+
+TEST_CASE("certificate ends: of a list's life a quarter, and two days at most") {
+  using gateway::audit::list_notice;
+  CHECK(list_notice(kEnd - kDay, kEnd) == 6h);
+  CHECK(list_notice(kEnd - kDay * 30, kEnd) == 48h);
+  CHECK(list_notice(kEnd, kEnd - kDay) == 0h);
+  CHECK(list_notice(WallTime::min(), WallTime::max()) == 48h);
+}
+
+TEST_CASE("certificate ends: what is within a threshold is a warning as long as it is") {
+  Watch watch;
+  CHECK(watch.at(kEnd - kDay * 61).empty());
+  CHECK(watch.ends.warnings({kEnd - kDay * 61, {}, 0}).empty());
+  const auto warnings = watch.ends.warnings({kEnd - kDay * 59, {}, 0});
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].starts_with("the certificate of facility hakodate ends in 59 days"));
+  CHECK(watch.ends.warnings({kEnd - 1h, {}, 0})[0].find("ends within a day") != std::string::npos);
+}
+
+TEST_CASE("views: status names who is down, since when, and when it was last heard") {
+  policy::Plan plan;
+  for (const char* name : {"hakodate", "matsumae", "esashi"}) plan.facilities.emplace_back().name.text = name;
+  gateway::daemon::Tunnels tunnels;
+  const config::value::Instant boot{1h};
+  tunnels["hakodate"].up = true;
+  tunnels["matsumae"].since = boot - 5min, tunnels["matsumae"].last_heard = boot - 7min;
+  const gateway::audit::RecordTime now{kEnd, boot, 540};
+  const auto down = gateway::daemon::down_view(plan, tunnels, now, 10);
+  REQUIRE(down.size() == 2);
+  CHECK(down[0]["facility"] == "matsumae");
+  CHECK(down[0]["since"] == gateway::audit::to_rfc3339(kEnd - 5min, 540));
+  CHECK(down[0]["since_seconds_ago"] == 300);
+  CHECK(down[0]["last_heard_seconds_ago"] == 420);
+  CHECK(down[1] == gateway::daemon::Json{{"facility", "esashi"}});  // nothing is known of it
+  CHECK(gateway::daemon::down_view(plan, tunnels, now, 1).size() == 1);
+  const auto shown = gateway::daemon::tunnels_view(plan, tunnels, {}, now);
+  CHECK(shown["tunnels"][1]["last_heard"] == gateway::audit::to_rfc3339(kEnd - 7min, 540));
+  CHECK_FALSE(shown["tunnels"][0].contains("since"));
+}
+
 TEST_CASE("certificate ends: the tunnels' view has both ends") {
   policy::Plan plan;
   for (const char* name : {"hakodate", "matsumae"}) {

@@ -220,7 +220,8 @@ std::string text_of(const test_authority::Octets& octets) {
 }
 
 TEST_CASE("certificate files that are missing or are none, and an open signing key, are named by the check") {
-  const auto wish = test_authority::Authority::root_wish("root");
+  auto wish = test_authority::Authority::root_wish("root");
+  wish.alternative = "IP:203.0.113.10";  // what the gateway calls itself, where nothing else is said
   const test_authority::Authority authority(wish);
   const Directory directory;
   const auto pem = pem_of(authority.certificate());
@@ -259,6 +260,7 @@ TEST_CASE("our own certificate and the authorities are warned about 60 days befo
   const auto lasting = [&](int count) {
     auto wish = test_authority::Authority::root_wish("authority");
     wish.from = kNow - days(400), wish.to = kNow + days(count), wish.key = own_key;
+    wish.alternative = "IP:203.0.113.10";
     return pem_of(test_authority::Authority(wish).certificate());
   };
   const auto check = [&](int own, int other) {
@@ -282,6 +284,48 @@ TEST_CASE("our own certificate and the authorities are warned about 60 days befo
   CHECK(says(loaded, "own.pem: the certificate of CN=authority,O=Sekisho tests ended on 2025-"));
 }
 
+// RFC 4945 3.1: what we call ourselves is looked for in our certificate.
+TEST_CASE("a local_id that our certificate does not name is told, with the names it has") {
+  const Directory directory;
+  auto wish = test_authority::Authority::root_wish("gw");
+  wish.to = kNow + std::chrono::hours(24) * 365;
+  wish.from = kNow - std::chrono::hours(24);
+  const auto issued = [&](const std::string& alternative) {
+    wish.alternative = alternative;
+    const test_authority::Authority authority(wish);
+    for (const auto* file : {"own.pem", "ca.pem"}) directory.write(file, pem_of(authority.certificate()));
+    const auto week = std::chrono::hours(24 * 30);
+    directory.write("list.pem", text_of(authority.revocation_list({kNow - std::chrono::hours(1), kNow + week, {}})));
+  };
+  directory.write("own.key", text_of(test_authority::pem_of(wish.key.get())));
+  const auto with = [&](const std::string& own, const std::string& of_facility = "") {
+    std::string config = kWithCertificates;
+    if (!of_facility.empty())
+      config.replace(config.find("\"remote_id\""), 0, "\"local_id\": \"" + of_facility + "\", ");
+    if (!own.empty()) config.replace(config.find("\"certificate_file\""), 0, "\"local_id\": \"" + own + "\", ");
+    directory.write("sekisho.json", config);
+    return directory.load();
+  };
+  issued("DNS:gw.example,IP:203.0.113.10,email:noc@gw.example");
+  for (const auto* good :
+       {"", "fqdn:GW.example", "ip:203.0.113.10", "email:noc@gw.example", "dn:cn=GW, o=sekisho tests"})
+    CHECK(text_of(with(good)) == "");
+  CHECK(text_of(with("fqdn:other.example", "fqdn:gw.example")) == "");  // nobody is told the gateway's own
+  const auto loaded = with("fqdn:other.example");
+  CHECK_FALSE(has_errors(loaded.diagnostics));
+  CHECK(loaded.diagnostics.size() == 1);
+  CHECK(says(loaded, "sekisho.json:3:28: "));
+  CHECK(
+      says(loaded, "gateway.ikev2.local_id: the gateway calls itself fqdn:other.example, which is no name in own.pem"));
+  CHECK(says(loaded, "fqdn:gw.example, ip:203.0.113.10, email:noc@gw.example, dn:CN=gw,O=Sekisho tests, or have"));
+  CHECK(says(with("", "ip:203.0.113.11"), "facilities.a.tunnel.local_id: the gateway calls itself ip:203.0.113.11"));
+  const auto another = with("dn:CN=other, O=Sekisho tests");
+  CHECK(has_errors(another.diagnostics));  // the reload refuses it too
+  CHECK(says(another, "only its own subject can be sent"));
+  issued("DNS:gw.example");
+  CHECK(says(with(""), "gateway.ikev2.local_id: the gateway calls itself ip:203.0.113.10"));  // the default
+}
+
 // RFC 5280 5: what would cut everybody is said before it does.
 TEST_CASE("revocation lists: one of each authority, and those that end are told") {
   using test_authority::Authority;
@@ -290,6 +334,7 @@ TEST_CASE("revocation lists: one of each authority, and those that end are told"
   const auto lasting = [&](const std::string& name, int days) {
     auto wish = Authority::root_wish(name);
     if (name == "first") wish.key = own_key;
+    wish.alternative = "IP:203.0.113.10";
     wish.from = kNow - std::chrono::hours(24), wish.to = kNow + std::chrono::hours(24) * days;
     return Authority(wish);
   };

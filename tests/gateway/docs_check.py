@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECORDS = (ROOT / "docs/operations/records.md").read_text(encoding="utf-8")
 TROUBLES = (ROOT / "docs/operations/troubleshooting.md").read_text(encoding="utf-8")
-KIND = re.compile(r'"((?:config|flow|tunnel|kernel|process|events|records|refused)\.[a-z-]+|start|stop|alarm)"')
+KIND = re.compile(r'"((?:certificate|config|flow|tunnel|kernel|process|events|records|refused)\.[a-z-]+|start|stop|alarm)"')
 
 
 def text(*globs):

@@ -54,6 +54,10 @@ std::string RevocationList::issuer() const {
   return text_of(X509_CRL_get_issuer(handle_.get()));
 }
 
+WallTime RevocationList::this_update() const {
+  return wall_time(X509_CRL_get0_lastUpdate(handle_.get()));
+}
+
 std::optional<WallTime> RevocationList::next_update() const {
   const ASN1_TIME* const next = X509_CRL_get0_nextUpdate(handle_.get());
   return next == nullptr ? std::nullopt : std::optional(wall_time(next));

@@ -24,6 +24,7 @@ class RevocationList {
 
   // RFC 2253 form, as Certificate::subject().
   [[nodiscard]] std::string issuer() const;
+  [[nodiscard]] WallTime this_update() const;  // when it was made
   // RFC 5280 5.1.2.5 demands it; empty when it is missing.
   [[nodiscard]] std::optional<WallTime> next_update() const;
   // Named and signed by this authority.

@@ -3,30 +3,11 @@
 #include <algorithm>
 #include <ranges>
 
+#include "tunnel/ike/claimed_identity.h"
 #include "tunnel/ike/endpoint_state.h"
 
 namespace tunnel::ike {
 namespace {
-
-std::optional<crypto::ClaimedIdentity> claimed(const Identity& identity) {
-  using Kind = crypto::ClaimedIdentity::Kind;
-  switch (identity.type) {
-    case IdType::kIpv4:
-    case IdType::kIpv6:
-      return crypto::ClaimedIdentity{Kind::kIp, identity.data};
-    case IdType::kFqdn:
-      return crypto::ClaimedIdentity{Kind::kFqdn, identity.data};
-    case IdType::kEmail:
-      return crypto::ClaimedIdentity{Kind::kEmail, identity.data};
-    case IdType::kDn:
-      return crypto::ClaimedIdentity{Kind::kDn, identity.data};
-    case IdType::kKeyId:
-      return crypto::ClaimedIdentity{Kind::kKeyId, identity.data};
-    case IdType::kGeneralName:
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
 
 SignatureKey kind_of(const crypto::PublicKey& key) {
   switch (key.kind()) {
@@ -86,7 +67,7 @@ Result<crypto::VerifiedCertificate, std::string> Endpoint::State::judge_chain(co
   }
   if (certificates.empty()) return refused("the peer sends no certificate");
   const auto identity = parse_identity(proof.identity);
-  const auto claim = identity ? claimed(*identity) : std::nullopt;
+  const auto claim = identity ? claimed_identity(*identity) : std::nullopt;
   if (!claim || !wanted.trust) return refused("the peer's identity cannot be found in a certificate");
   auto verified = wanted.trust->verify(certificates.front(), std::span(certificates).subspan(1), *claim,
                                        {wall(now), wanted.revocation, wanted.list_grace});
