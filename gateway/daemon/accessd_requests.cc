@@ -10,6 +10,7 @@ namespace {
 using core::ProcessRole;
 
 constexpr auto kStatusTime = std::chrono::seconds(2);  // tunneld answers within, or is left out
+constexpr std::size_t kMostDown = 1'000;               // named by `status`
 constexpr std::size_t kMostFlows = 10'000;             // in one answer, the newest
 
 std::string text_of(const Json& json, const char* key) {
@@ -105,6 +106,7 @@ Json Accessd::status_view() const {
   const auto* plan = controller_.running_plan();
   const auto up = std::ranges::count_if(tunnels_, [](const auto& each) { return each.second.up; });
   view["facilities"] = {{"configured", plan == nullptr ? 0 : plan->facilities.size()}, {"up", up}};
+  view["facilities"]["down"] = plan == nullptr ? Json::array() : down_view(*plan, tunnels_, now, kMostDown);
   view["flows"] = {{"open", flows_.size()},
                    {"begun", flows_.begun()},
                    {"ended", flows_.ended()},
@@ -117,8 +119,9 @@ Json Accessd::status_view() const {
   for (const auto& counter : counters_)
     if (!counter.name.starts_with("guard-") && !counter.name.starts_with("tunnel-drop-"))
       view["counters"][counter.name] = counter.value;
-  view["warnings"] = Json::array();  // of this machine, as it is now
+  view["warnings"] = Json::array();  // of this machine and of certificates, as it is now
   if (!timestamp_warning_.empty()) view["warnings"].push_back(timestamp_warning_);
+  for (auto& each : certificate_ends_.warnings(now)) view["warnings"].push_back(std::move(each));
   if (const auto config = controller_.running_config())
     for (const auto& each : config::check_host(*config, os::host_facts()))
       view["warnings"].push_back(config::to_text(each, config->files));

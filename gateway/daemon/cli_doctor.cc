@@ -1,7 +1,9 @@
-// sekisho doctor: is this machine fit? First form: devices, kernel tables, sysctls, key files, clock. Looks only.
+// sekisho doctor: is this machine fit? Devices, kernel tables, sysctls, key files, certificates and lists, room for
+// records, clock. Looks only.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
@@ -9,6 +11,7 @@
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/credential_check.h"
 #include "gateway/os/host_facts.h"
 #include "gateway/os/offload_probe.h"
 #include "gateway/os/sysctl.h"
@@ -62,40 +65,101 @@ void look_at_clock(Findings& findings) {
       "not synchronised: end dates and records follow it; run chrony or systemd-timesyncd", Finding::Grade::kWarning);
 }
 
-void look_at_keys(Findings& findings, const CommandLine& line) {
-  const auto loaded = os::load_configuration(line.config_file(), os::wall_now(), os::KeyFiles::kLeave);
-  const bool readable = !config::has_errors(loaded.diagnostics);
-  add(findings, readable, "configuration " + line.config_file(), "has errors: 'sekisho check' shows them");
-  if (!readable) return;
+std::string directory_of(const CommandLine& line) {
   const auto slash = line.config_file().rfind('/');
-  const auto directory = slash == std::string::npos ? "." : line.config_file().substr(0, slash);
-  const auto& gateway_key = loaded.config.gateway.wireguard.private_key_file;
-  for (const auto& file : config::referenced_key_files(loaded.config)) {
+  return slash == std::string::npos ? "." : line.config_file().substr(0, slash);
+}
+
+// A key that was rotated: what is left of it.
+void look_at_rotation(Findings& findings, const std::string& path, const std::string& file) {
+  if (os::permission_bits(path + ".previous"))
+    add(findings, false, "key file " + file + ".previous",
+        "the key of before is still kept: delete it when the tunnel is up with the new one", Finding::Grade::kWarning);
+  if (os::permission_bits(path + ".next"))
+    add(findings, false, "key file " + file + ".next",
+        "a new key is made and not in use: 'sekisho key rotate FACILITY --swap' puts it in its place",
+        Finding::Grade::kWarning);
+}
+
+void look_at_keys(Findings& findings, const config::GatewayConfig& config, const std::string& directory) {
+  const auto& gateway_key = config.gateway.wireguard.private_key_file;
+  for (const auto& file : config::referenced_key_files(config)) {
     const auto path = file.starts_with('/') ? file : directory + "/" + file;
     const auto kind = file == gateway_key ? os::KeyKind::kPrivate : os::KeyKind::kPreshared;
     const auto fact = os::inspect_key_file(path, file, kind);
     add(findings, fact.state == config::KeyFileFact::State::kGood, "key file " + file,
         fact.detail.empty() ? "not a good key file" : fact.detail);
+    if (kind == os::KeyKind::kPreshared) look_at_rotation(findings, path, file);
   }
-  for (const auto& interface : {loaded.config.gateway.outside.interface, loaded.config.gateway.inside.interface})
+}
+
+// What `check` says of them, and which files nothing is said of.
+void look_at_credentials(Findings& findings, const config::GatewayConfig& config, const std::string& directory) {
+  using Kind = config::CredentialFile::Kind;
+  const auto report = os::check_credentials(config, directory, os::wall_now(), os::is_root());
+  const auto about = [](const config::Diagnostic& said, const config::CredentialFile& file) {
+    return said.key_path == file.key_path && said.message.find(file.path) != std::string::npos;
+  };
+  for (const auto& said : report.diagnostics)
+    add(findings, false, said.key_path, said.message + (said.hint.empty() ? "" : "; " + said.hint),
+        said.severity == config::Severity::kError ? Finding::Grade::kBad : Finding::Grade::kWarning);
+  for (const auto& file : config::credential_files(config)) {
+    if (file.kind == Kind::kSigningKey && !os::is_root()) continue;
+    if (std::ranges::any_of(report.diagnostics, [&](const auto& said) { return about(said, file); })) continue;
+    add(findings, true,
+        (file.kind == Kind::kSigningKey     ? "signing key "
+         : file.kind == Kind::kCertificates ? "certificates "
+                                            : "revocation lists ") +
+            file.path,
+        "");
+  }
+}
+
+void look_at_interfaces(Findings& findings, const config::GatewayConfig& config) {
+  const auto& gateway = config.gateway;
+  for (const auto& interface : {gateway.outside.interface, gateway.inside.interface})
     add(findings, os::has_interface(interface), "interface " + interface, "is not there");
   const auto facts = os::host_facts();
   const auto& own = facts.addresses;
-  for (const auto& interface : {loaded.config.gateway.outside.interface, loaded.config.gateway.inside.interface})
+  for (const auto& interface : {gateway.outside.interface, gateway.inside.interface})
     if (std::ranges::find(facts.without_link, interface) != facts.without_link.end())
       add(findings, false, "link of " + interface,
           "there is none: nothing passes there; `ip link show` says whether it is down or has no carrier");
-  for (const auto& address : loaded.config.gateway.outside.addresses)
+  for (const auto& address : gateway.outside.addresses)
     add(findings, std::ranges::find(own, address) != own.end(), "outside address " + address.to_string(),
         "no interface has it");
 }
 
-void look_at_state(Findings& findings, const CommandLine& line) {
+// A certificate that is missing is an error of the configuration; what stands beside it is looked at all the same.
+void look_at_configuration(Findings& findings, const CommandLine& line, const config::Loaded& loaded) {
+  add(findings, !config::has_errors(loaded.diagnostics), "configuration " + line.config_file(),
+      "has errors: 'sekisho check' shows them");
+  if (loaded.config.gateway.outside.interface.empty()) return;
+  look_at_keys(findings, loaded.config, directory_of(line));
+  look_at_credentials(findings, loaded.config, directory_of(line));
+  look_at_interfaces(findings, loaded.config);
+}
+
+// As the recorder judges it (gateway.records): below keep_free flows are only summed.
+void look_at_disk(Findings& findings, const std::string& state, std::uint64_t keep_free) {
+  std::error_code fault;
+  const auto room = std::filesystem::space(state, fault);
+  if (fault) return add(findings, false, "disk of " + state, fault.message());
+  const std::string what = "disk of " + state + ", " + bytes_text(room.available) + " free";
+  const std::string keep = bytes_text(keep_free) + " (gateway.records.keep_free_mib)";
+  if (room.available < keep_free)
+    return add(findings, false, what, "less than " + keep + ": flows are only summed; move closed record files away");
+  add(findings, room.available / 2 >= keep_free, what, "less than twice " + keep + ": room is getting short",
+      Finding::Grade::kWarning);
+}
+
+void look_at_state(Findings& findings, const CommandLine& line, const config::RecordLimits& limits) {
   const auto state = line.state_directory();
   const auto mode = os::permission_bits(state);
   if (!mode)
     return add(findings, false, "state " + state, "is not there; 'sekisho run' makes it", Finding::Grade::kWarning);
   add(findings, (*mode & 077) == 0, "state " + state, "is open to others: chmod 0700 " + state);
+  look_at_disk(findings, state, std::uint64_t{limits.keep_free_mib} << 20);
   const auto floor = read_timestamp_floor(state);
   add(findings, floor.has_value(), "handshake timestamps", floor ? "" : floor.error().to_string(),
       Finding::Grade::kWarning);
@@ -112,8 +176,9 @@ int doctor(const CommandLine& line) {
   look_at_kernel(findings);
   look_at_offloads(findings);
   look_at_clock(findings);
-  look_at_keys(findings, line);
-  look_at_state(findings, line);
+  const auto loaded = os::load_configuration(line.config_file(), os::wall_now(), os::KeyFiles::kLeave);
+  look_at_configuration(findings, line, loaded);
+  look_at_state(findings, line, loaded.config.gateway.records);
   bool all_good = true;
   Json list = Json::array();
   for (const auto& each : findings) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "gateway/core/candidate.h"
@@ -42,12 +43,26 @@ int print_change(const CommandLine& line, const Json& answer) {
   return kFine;
 }
 
+// A few; `show tunnels` has all.
+void print_down(const Json& facilities) {
+  constexpr std::size_t kShown = 10;
+  const Json down =
+      facilities.contains("down") && facilities["down"].is_array() ? facilities["down"] : Json(Json::array());
+  for (std::size_t i = 0; i < std::min(down.size(), kShown); ++i) {
+    const auto since = text_at(down[i], "since"), heard = text_at(down[i], "last_heard");
+    fmt::print("{} {}{}{}\n", printable(text_at(down[i], "facility")), coloured(Colour::kYellow, "down"),
+               since.empty() ? "" : " since " + since, heard.empty() ? "" : ", last heard " + heard);
+  }
+  if (down.size() > kShown) fmt::print("and {} more down: sekisho show tunnels\n", down.size() - kShown);
+}
+
 void print_status(const Json& result) {
   const auto state = text_at(result, "state");
   const auto colour = state == "running" ? Colour::kGreen : Colour::kRed;
   fmt::print("{} {}: generation {}, {} of {} tunnels up\n", printable(text_at(result, "gateway")),
              coloured(colour, state), text_at(result, "generation"), text_at(object_at(result, "facilities"), "up"),
              text_at(object_at(result, "facilities"), "configured"));
+  print_down(object_at(result, "facilities"));
   const auto processes = object_at(result, "processes"), refused = object_at(result, "refused");
   for (const auto& [process, there] : processes.items())
     if (there != true) fmt::print("{} is not there\n", process);
@@ -93,6 +108,18 @@ std::vector<std::string> lines_at(const Json& json, const char* key) {
     for (const auto& each : json[key])
       if (each.is_string()) lines.push_back(each.get<std::string>());
   return lines;
+}
+
+bool needs_a_person(const Json& status) {
+  const auto tunnels = object_at(status, "facilities"), records = object_at(status, "records");
+  const auto processes = object_at(status, "processes");
+  const auto room = text_at(records, "room");
+  return number_at(tunnels, "up") < number_at(tunnels, "configured") ||
+         std::ranges::any_of(
+             processes, [](const Json& there) { return there != true; }) ||
+         text_at(records, "failing") == "true" || room == "none" || room == "short" ||
+         text_at(status, "from_last_good") == "true" || !text_at(status, "last_error").empty() ||
+         !lines_at(status, "warnings").empty();
 }
 
 namespace {
@@ -190,7 +217,8 @@ int status(const CommandLine& line) {
     fmt::print("{}", one_line(asked->answer));
   else
     print_status(result);
-  return text_at(result, "state") == "running" ? kFine : kFindings;
+  if (text_at(result, "state") != "running") return kFindings;
+  return line.has("--strict") && needs_a_person(result) ? kFindings : kFine;
 }
 
 }  // namespace gateway::daemon::cli

@@ -25,4 +25,8 @@ int print_not_reached(const std::string& sentence);
 [[nodiscard]] std::uint64_t number_at(const Json& json, const char* key);
 [[nodiscard]] std::vector<std::string> lines_at(const Json& json, const char* key);
 
+// The answer to `status` says so: a facility's tunnel is down, a process is missing, room for records is short or they
+// cannot be written, the last good configuration runs, the last change failed, or a warning stands.
+[[nodiscard]] bool needs_a_person(const Json& status);
+
 }  // namespace gateway::daemon::cli

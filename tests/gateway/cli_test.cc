@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "gateway/daemon/accessd_views.h"
+#include "gateway/daemon/cli_gateway.h"
 #include "gateway/daemon/cli_text.h"
 
 using namespace gateway::daemon;
@@ -395,6 +396,27 @@ TEST_CASE("cli: a title cannot drive the terminal") {
   CHECK(cli::printable("a\x1b[31mb\n") == "a?[31mb?");
   CHECK(cli::printable("\xc2\x9b") == "?");  // CSI as one C1 character
   CHECK(cli::printable("函館") == "函館");
+}
+
+TEST_CASE("cli: status --strict finds what needs a person") {
+  const auto good = Json::parse(R"({"state":"running","facilities":{"configured":2,"up":2},
+    "processes":{"netd":true,"tunneld":true,"keyd":true},"records":{"failing":false,"error":"","room":"good"},
+    "from_last_good":false,"last_error":"","warnings":[]})");
+  CHECK_FALSE(cli::needs_a_person(good));
+  const auto with = [&](const char* pointer, const char* value) {
+    auto changed = good;
+    changed[Json::json_pointer(pointer)] = Json::parse(value);
+    return cli::needs_a_person(changed);
+  };
+  CHECK(with("/facilities/up", "1"));
+  CHECK(with("/processes/keyd", "false"));
+  CHECK(with("/records/failing", "true"));
+  CHECK(with("/records/room", "\"short\""));
+  CHECK(with("/records/room", "\"none\""));
+  CHECK(with("/from_last_good", "true"));
+  CHECK(with("/last_error", "\"refused\""));
+  CHECK(with("/warnings", "[\"the certificate of the gateway ends in 29 days\"]"));
+  CHECK_FALSE(with("/flows", "{\"open\":3}"));
 }
 
 TEST_CASE("views: answers have a version and say what went wrong") {
