@@ -124,6 +124,15 @@ void add_exceptions(Values& values, const Facts& facts) {
   values.flag("some_exceptions", !list.rows.empty());
 }
 
+// Where an identity stands in a certificate (RFC 4945 3.1).
+std::string place_in_certificate(const Identity& id) {
+  if (id.kind == "fqdn") return "subjectAltName DNS: " + id.text;
+  if (id.kind == "ip") return "subjectAltName IP: " + id.text;
+  if (id.kind == "email") return "subjectAltName email: " + id.text;
+  if (id.kind == "keyid") return "subjectKeyIdentifier: " + id.text;
+  return "Subject: " + id.text;
+}
+
 void add_head(Values& values, const Facts& facts, const Vendor* vendor, const Made& made) {
   auto& texts = values.texts;
   texts["gateway"] = facts.gateway;
@@ -134,6 +143,8 @@ void add_head(Values& values, const Facts& facts, const Vendor* vendor, const Ma
   texts["router"] = vendor == nullptr ? "" : vendor->title;
   texts["gateway_id"] = facts.gateway_id.kind + ": " + facts.gateway_id.text;
   texts["facility_id"] = facts.facility_id.kind + ": " + facts.facility_id.text;
+  texts["gateway_name_in_certificate"] = place_in_certificate(facts.gateway_id);
+  texts["facility_name_in_certificate"] = place_in_certificate(facts.facility_id);
   texts["mtu"] = std::to_string(facts.mtu);
   texts["mss"] = std::to_string(facts.mtu - 40);
   texts["ppk_id"] = facts.ppk_id;
@@ -163,6 +174,7 @@ Result<std::string, std::string> sheet(const Facts& facts, const Vendor* vendor,
   values.flag("certificate", facts.certificate);
   values.flag("preshared_key", wireguard ? facts.wireguard_psk : !facts.certificate);
   values.flag("ppk", !facts.ppk_id.empty());
+  values.flag("handed_key", wireguard || !facts.certificate || !facts.ppk_id.empty());
   const auto text = TRY(template_named(language == Language::kJapanese ? "sheet-ja" : "sheet-en"));
   return render(text, values, Escape::kHtml);
 }

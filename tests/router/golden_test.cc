@@ -38,6 +38,8 @@ TEST_CASE("golden: the sheets") {
   const auto known = facts(config, "hakodate");
   check_golden("sheet.ja.html", r::sheet(known, nullptr, r::Language::kJapanese, kMade).value());
   check_golden("sheet.en.html", r::sheet(known, &vendor("yamaha-rtx"), r::Language::kEnglish, kMade).value());
+  check_golden("sheet.certificate.ja.html",
+               r::sheet(facts(config, "esashi"), nullptr, r::Language::kJapanese, kMade).value());
   check_golden("sheet.wireguard.ja.html",
                r::sheet(facts(config, "matsumae"), nullptr, r::Language::kJapanese, kMade).value());
 }

@@ -67,6 +67,21 @@ TEST_CASE("sheet: for one router it shows the one choice") {
                        Language::kJapanese, kMade));
 }
 
+TEST_CASE("sheet: with certificates it says which names, who gives what to whom, and speaks of no key to hand over") {
+  for (const auto language : {Language::kJapanese, Language::kEnglish}) {
+    const auto text = sheet_of(site(), "esashi", language);
+    for (const auto* words : {"subjectAltName DNS: esashi.example", "subjectAltName DNS: gw.dc1.example", "CSR",
+                              "RFC 7427", "digitalSignature"})
+      CHECK(has(text, words));
+    CHECK_FALSE(has(text, language == Language::kJapanese ? "鍵を渡した日" : "Key handed over"));
+    const auto other = sheet_of(site(), "hakodate", language);
+    CHECK_FALSE(has(other, "CSR"));
+    CHECK(has(other, language == Language::kJapanese ? "鍵を渡した日" : "Key handed over"));
+  }
+  const auto by_subject = site("\"fqdn:esashi.example\"", "\"dn:CN=esashi, C=JP\"");
+  CHECK(has(sheet_of(by_subject, "esashi", Language::kEnglish), "Subject: CN=esashi, C=JP"));
+}
+
 TEST_CASE("sheet: exceptions stand in it, with who and until when") {
   const auto text = sheet_of(site(), "matsumae", Language::kJapanese);
   for (const auto* words : {"WireGuard", "一部対象外", "ルータ更新まで", "情報管理責任者", "2027-03-31", "UDP 51820"})
