@@ -59,12 +59,18 @@ class IpsecHospital(peers.Hospital):
     def start(self, _gateway_public_key=None, endpoint="203.0.113.10:51820", keepalive=None, proposals=STRICT, esp="aes256gcm16-ecp384",
               services=("10.80.0.0/24", "fd00:80::/64"), connection="", child="", charon="", own_id=None, psk=None, initiate=True,
               certificate=None, gateway_id="203.0.113.10", ppk=None):
-        self.charon = Router(self.router, self.swan_folder, charon, remote=endpoint.rpartition(":")[0].strip("[]"),
-                             own_id=own_id or self.identity.partition(":")[2], gateway_id=gateway_id, local=(self.lan4, self.lan6),
-                             services=services, psk=psk or self.preshared_key, proposals=proposals, esp=esp, certificate=certificate,
-                             connection=connection, child=child, ppk=ppk)
+        self.settings = {"remote": endpoint.rpartition(":")[0].strip("[]"), "own_id": own_id or self.identity.partition(":")[2],
+                         "gateway_id": gateway_id, "local": (self.lan4, self.lan6), "services": services,
+                         "psk": psk or self.preshared_key, "proposals": proposals, "esp": esp, "certificate": certificate,
+                         "connection": connection, "child": child, "ppk": ppk}
+        self.charon = Router(self.router, self.swan_folder, charon, **self.settings)
         if initiate:
             self.initiate()
+
+    def set_key(self, psk):
+        """As a person enters another preshared key at a router that runs."""
+        self.settings["psk"] = psk
+        self.charon.load(**self.settings)
 
     def initiate(self, check=True):
         return self.charon.swanctl("--initiate", "--child", "lan", "--timeout", "20", check=check)

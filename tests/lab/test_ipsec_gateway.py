@@ -86,6 +86,26 @@ class IpsecGateway(unittest.TestCase):
         for hospital in lab.hospitals:
             wait_for(f"{hospital.name} has been told", lambda: "ESTABLISHED" not in hospital.sas(), 3)
 
+    def test_upgrade_is_a_stop_and_a_start(self):
+        """docs/operations/install.md, Upgrade: a flow that waits goes on, and the records have no gap."""
+        lab = self.raise_lab().start()
+        stream = lab.a.pc.connect(SERVICE4, 80)
+        self.addCleanup(stream.close)
+        self.assertIn("karte", ask(lab.a.pc, SERVICE4, stream=stream))
+        begun = time.monotonic()
+        self.assertEqual(lab.gateway.stop(), 0)
+        self.assertFalse(reaches(lab.a.pc, SERVICE4, timeout=0.5))
+        lab.gateway.start()
+        for hospital in lab.hospitals:
+            hospital.initiate()
+        self.assertIn("karte", ask(lab.a.pc, SERVICE4, stream=stream))
+        print(f"upgrade: {time.monotonic() - begun:.1f} s from the stop to the first answer on the same connection", flush=True)
+        tunnel = lab.gateway.tunnel("alpha")
+        self.assertLess(tunnel["since_seconds_ago"], 20)
+        self.assertLess(tunnel["last_heard_seconds_ago"], 20)
+        sequence = [record["sequence"] for record in lab.gateway.records()]
+        self.assertEqual(sequence, list(range(1, len(sequence) + 1)))
+
     def test_two_facilities_with_one_key_are_refused(self):
         lab = self.raise_lab().start()
         lab.gateway.write_key("alpha.psk", lab.b.preshared_key)
@@ -123,6 +143,36 @@ class IpsecGateway(unittest.TestCase):
         self.assertIn("ESTABLISHED", lab.b.sas())
         self.assertTrue(reaches(lab.b.pc, SERVICE4))
         self.assertNotEqual(lab.a.initiate(check=False).returncode, 0, "the old key is no longer one")
+
+    def test_key_is_rotated_at_the_router_first(self):
+        """The steps of docs/operations/routers.md: what is cut when, how long, and the way back."""
+        lab = self.raise_lab().start()
+        file = lab.gateway.folder / "keys/alpha.psk"
+        old, others = file.read_text(), lab.b.sas().split()[1]
+        lab.gateway.cli("key", "rotate", "alpha")
+        before = lab.a.sas().split()[1]
+        lab.gateway.reload()
+        lab.a.set_key(file.with_name("alpha.psk.next").read_text().strip())
+        self.assertIn("karte", ask(lab.a.pc, SERVICE4), "the new key counts for nothing yet, and the tunnel that runs asks for none")
+        self.assertEqual(lab.a.sas().split()[1], before)
+
+        def change_over(*words):
+            lab.gateway.cli("key", "rotate", "alpha", *words)
+            begun = time.monotonic()
+            lab.gateway.reload()
+            wait_for("the router is told", lambda: "ESTABLISHED" not in lab.a.sas(), 10, 0.02)
+            lab.a.initiate()
+            self.assertIn("karte", ask(lab.a.pc, SERVICE4))
+            return time.monotonic() - begun
+
+        self.assertLess(change_over("--swap"), 5)
+        self.assertEqual(file.with_name("alpha.psk.previous").read_text(), old)
+        lab.a.set_key(old.strip())
+        self.assertLess(change_over("--back"), 5)
+        self.assertEqual(file.read_text(), old)
+        self.assertEqual(lab.b.sas().split()[1], others, "the other hospital does not notice")
+        changed = [line for record in lab.gateway.records() for line in record.get("difference", [])]
+        self.assertIn("~ key keys/alpha.psk: another key", changed)
 
     def test_another_postquantum_key_in_the_same_file_ends_the_tunnel_with_the_reload(self):
         lab = self.raise_lab()
@@ -264,7 +314,8 @@ class IpsecCertificates(unittest.TestCase):
         kept = self.lab.b.sas().split()[1]
         self.assertIn("certificate_expires", self.lab.gateway.tunnel("alpha"))
         told = [record for record in self.lab.gateway.records() if record["kind"] == "certificate.expires"]
-        self.assertEqual(sorted(record.get("facility", "gateway") for record in told), ["alpha", "bravo", "gateway"])
+        self.assertEqual(sorted(record.get("facility", record["owner"]) for record in told), ["alpha", "authority", "bravo", "gateway"])
+        self.assertIn("ca.pem: the certificate of CN=Lab authority ends in 29 days", self.lab.gateway.cli("status").stdout)
         self.assertEqual({record["threshold_days"] for record in told}, {30}, "the authority's certificates last 30 days")
         self.authority.revoke("alpha")
         self.write_files()
