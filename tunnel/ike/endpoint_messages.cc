@@ -89,7 +89,7 @@ void Endpoint::State::receive_init(const wire::OuterDatagram& datagram, const Do
 void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& datagram, const Door& in,
                                         const Header& header, Turn turn) {
   if (!sa.opens || sa.asked != Asked::kNothing) return turn.out.drops.add(wire::Drop::kNoSession);
-  const Peer* const peer = peer_of(sa);
+  Peer* const peer = peer_of(sa);
   // RFC 4555 3.5: who may move is told that it may not go there.
   if (peer != nullptr && !sa.mobike && !peer->source_allowed(datagram.path.remote.address))
     return turn.out.drops.add(wire::Drop::kUnknownReceiver);
@@ -116,8 +116,7 @@ void Endpoint::State::receive_protected(IkeSa& sa, const wire::OuterDatagram& da
     return;
   }
   sa.heard = turn.now;  // RFC 7296 2.4: only what is new says that the peer lives
-  if (Peer* const peer = sa.established() ? peer_of(sa) : nullptr; peer != nullptr)
-    peer->counters.last_heard = turn.now;
+  if (peer != nullptr && sa.established()) peer->counters.last_heard = turn.now;
   if (leads && !header.response) sa.request_digest = digest;
   Incoming message{datagram.path, in, header, {}, {}, {}};
   if (!fragment) return receive_opened(sa, message, opened->content, turn);
