@@ -14,6 +14,11 @@ void sort_and_check_repeated(GatewayConfig& config, Report& report);
 // References: may_use, exchanges, inside_may_reach, tests; end dates of exchanges.
 void check_references(const GatewayConfig& config, WallTime now, Report& report);
 
+inline constexpr int kSoonDays = 30, kVerySoonDays = 7;
+
+// Exchanges and exceptions that end within kSoonDays: warnings.
+void check_ends(const GatewayConfig& config, WallTime now, Report& report);
+
 // Overlaps of networks with each other, with services, with the gateway's own and its peers' outer addresses; offers.
 void check_prefixes(const GatewayConfig& config, Report& report);
 

@@ -1,7 +1,6 @@
 #include "gateway/router/values.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include <fmt/format.h>
 
@@ -180,14 +179,6 @@ bool is_plain(std::string_view text) {
     const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     return word || std::string_view(".-_@:").find(c) != std::string_view::npos;
   });
-}
-
-std::string day_text(WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time.time_since_epoch() + std::chrono::hours(9));
-  const std::chrono::year_month_day date{std::chrono::sys_days(day)};
-  const auto two = [](unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); };
-  return std::to_string(static_cast<int>(date.year())) + "-" + two(static_cast<unsigned>(date.month())) + "-" +
-         two(static_cast<unsigned>(date.day()));
 }
 
 std::string joined(const std::vector<std::string>& words, std::string_view between) {

@@ -1,6 +1,7 @@
 // Facts, and a vendor's words for them, under the names that the templates use.
 #pragma once
 
+#include "config/moment.h"
 #include "gateway/router/router_config.h"
 #include "gateway/router/template.h"
 
@@ -8,7 +9,7 @@ namespace gateway::router {
 
 inline constexpr int kIkeSeconds = 28800, kEspSeconds = 3600;  // RFC 7296 2.8: each end has its own, nothing is agreed
 
-[[nodiscard]] std::string day_text(WallTime time);  // "2026-11-26", in Japan
+using config::day_text;
 [[nodiscard]] std::string joined(const std::vector<std::string>& words, std::string_view between);
 [[nodiscard]] std::string port_text(const config::ServicePort& port, std::string_view between);  // "443", "5000-5010"
 
