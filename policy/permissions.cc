@@ -81,8 +81,7 @@ void PermissionBuilder::add_facility_service(const config::Facility& facility, s
   form.kind = PermissionKind::kService;
   form.from_facility = facility.name;
   form.name = service->name.text;
-  form.origin = place(key, at);
-  if (add_pairs(form, seen_networks(facility), service->addresses, service->ports) == 0)
+  if (add_line(at, key, form, seen_networks(facility), service->addresses, service->ports) == 0)
     warn(at, key, facility.name.text + " and " + service->name.text + " have no address family in common",
          "give the service an address, or the facility a network, of the other's family");
 }
@@ -109,8 +108,7 @@ void PermissionBuilder::add_exchange(const config::Exchange& exchange, std::size
   form.to_facility = to->name;
   form.until = exchange.until;
   form.name = to->name.text + "/" + offer->name.text;
-  form.origin = place(key, exchange.at);
-  if (add_pairs(form, seen_networks(*from), seen_addresses(*to, *offer), offer->ports) == 0)
+  if (add_line(exchange.at, key, form, seen_networks(*from), seen_addresses(*to, *offer), offer->ports) == 0)
     warn(exchange.at, key, from->name.text + " and " + form.name + " have no address family in common", "");
 }
 
@@ -126,10 +124,19 @@ void PermissionBuilder::add_inside() {
     form.kind = PermissionKind::kInside;
     form.to_facility = facility->name;
     form.name = facility->name.text + "/" + offer->name.text;
-    form.origin = place(key, line.at);
-    if (add_pairs(form, hosts(service->addresses), seen_addresses(*facility, *offer), offer->ports) == 0)
+    if (add_line(line.at, key, form, hosts(service->addresses), seen_addresses(*facility, *offer), offer->ports) == 0)
       warn(line.at, key, service->name.text + " and " + form.name + " have no address family in common", "");
   }
+}
+
+std::size_t PermissionBuilder::add_line(const config::Position& at, const std::string& key_path, Permission form,
+                                        const std::vector<Prefix>& sources, const std::vector<IpAddress>& destinations,
+                                        const std::vector<ServicePort>& ports) {
+  form.origin = place(key_path, at);
+  const std::size_t begin = rows_.size();
+  const std::size_t made = add_pairs(form, sources, destinations, ports);
+  lines_.push_back({at, key_path, begin, begin + made});
+  return made;
 }
 
 std::size_t PermissionBuilder::add_pairs(const Permission& form, const std::vector<Prefix>& sources,
@@ -152,6 +159,8 @@ std::size_t PermissionBuilder::add_pairs(const Permission& form, const std::vect
 }
 
 std::vector<Permission> PermissionBuilder::take() {
+  for (auto& found : {shadowed(rows_, lines_), unreachable(config_, rows_, lines_)})
+    diagnostics_.insert(diagnostics_.end(), found.begin(), found.end());
   number_rows(rows_);
   return std::move(rows_);
 }

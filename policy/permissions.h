@@ -8,6 +8,7 @@
 #include "config/diagnostic.h"
 #include "config/gateway_config.h"
 #include "policy/plan.h"
+#include "policy/redundant.h"
 
 namespace policy {
 
@@ -19,7 +20,7 @@ class PermissionBuilder {
   void add_services();
   void add_exchanges();
   void add_inside();
-  // One row for each meaning, numbered and in the plan's order.
+  // One row for each meaning, numbered and in the plan's order. Adds to the diagnostics: only now all lines are known.
   [[nodiscard]] std::vector<Permission> take();
 
   [[nodiscard]] const std::vector<config::Diagnostic>& diagnostics() const { return diagnostics_; }
@@ -28,7 +29,10 @@ class PermissionBuilder {
  private:
   void add_facility_service(const config::Facility& facility, std::size_t index);
   void add_exchange(const config::Exchange& exchange, std::size_t index);
-  // Every pairing of one family; how many there were.
+  // A line of the configuration and every pairing of one family; how many there were.
+  std::size_t add_line(const config::Position& at, const std::string& key_path, Permission form,
+                       const std::vector<Prefix>& sources, const std::vector<IpAddress>& destinations,
+                       const std::vector<ServicePort>& ports);
   std::size_t add_pairs(const Permission& form, const std::vector<Prefix>& sources,
                         const std::vector<IpAddress>& destinations, const std::vector<ServicePort>& ports);
   void warn(const config::Position& at, std::string key_path, std::string message, std::string hint);
@@ -37,6 +41,7 @@ class PermissionBuilder {
   const config::GatewayConfig& config_;
   WallTime now_;
   std::vector<Permission> rows_;
+  std::vector<PermissionLine> lines_;  // what made them
   std::vector<config::Diagnostic> diagnostics_;
   std::optional<WallTime> next_change_;
 };
