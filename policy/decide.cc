@@ -1,5 +1,7 @@
 #include "policy/decide.h"
 
+#include "config/moment.h"
+
 namespace policy {
 namespace {
 
@@ -51,10 +53,12 @@ Decision decide(const Plan& plan, const Packet& packet, WallTime now) {
 
 std::string to_text(const Decision& decision) {
   const auto row = [&] { return decision.permission == nullptr ? std::string("?") : decision.permission->origin; };
+  const bool ends = decision.permission != nullptr && decision.permission->until;
   switch (decision.reason) {
     case Reason::kPermitted:
       return "allowed: " + row() + ", rule " +
-             std::to_string(decision.permission == nullptr ? 0 : decision.permission->rule.number);
+             std::to_string(decision.permission == nullptr ? 0 : decision.permission->rule.number) +
+             (ends ? ", last day " + config::last_day_text(*decision.permission->until) : "");
     case Reason::kUnknownSource:
       return "denied: the source is no facility's address and no service's that may reach a facility";
     case Reason::kUnknownDestination:

@@ -212,12 +212,15 @@ Explanation explain(const config::GatewayConfig& config, const Plan& plan, const
   return Asker(config, plan, question, now).ask();
 }
 
+std::string to_text(const Answer& answer) {
+  return answer.packet.source.to_string() + " -> " + endpoint(answer.packet.destination, answer.packet) + ": " +
+         to_text(answer.decision);
+}
+
 std::string to_text(const Explanation& explanation) {
   std::string out;
   for (const std::string& problem : explanation.problems) out += problem + "\n";
-  for (const Answer& answer : explanation.answers)
-    out += answer.packet.source.to_string() + " -> " + endpoint(answer.packet.destination, answer.packet) + ": " +
-           to_text(answer.decision) + "\n";
+  for (const Answer& answer : explanation.answers) out += to_text(answer) + "\n";
   return out;
 }
 

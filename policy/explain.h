@@ -38,6 +38,8 @@ struct Explanation {
 [[nodiscard]] Explanation explain(const config::GatewayConfig& config, const Plan& plan, const Question& question,
                                   WallTime now);
 
+// One line, without its end: the packet and what is said about it.
+[[nodiscard]] std::string to_text(const Answer& answer);
 // One line for each answer.
 [[nodiscard]] std::string to_text(const Explanation& explanation);
 

@@ -1,0 +1,49 @@
+// One packet asked at every layer that could refuse it (P4): the selectors of the tunnels, the guard, the routes and
+// the table of nftables, each from what it is itself given of the plan. For people who ask why (`sekisho explain`); no
+// packet is decided here, and policy::decide is not asked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/value/result.h"
+#include "firewall/rule_set.h"
+#include "gateway/core/guard.h"
+#include "policy/decide.h"
+#include "policy/plan.h"
+
+namespace gateway::core {
+
+struct LayerAnswer {
+  std::string layer;     // "tunnel", "guard", "route", "nftables"
+  std::string facility;  // whose tunnel, or whose side of the guard; empty: of the gateway
+  bool passes = false;
+  std::string says;  // one sentence
+};
+
+class Layers {
+ public:
+  // `plan` must outlive the result. The error: what the guard finds wrong with the plan.
+  [[nodiscard]] static Result<Layers, std::string> compile(const policy::Plan& plan);
+
+  // In the order in which the packet meets them; all are asked, also behind one that refuses. A source that is no
+  // facility's is taken to come from inside. The first packet of a flow: TCP with SYN, an echo request.
+  [[nodiscard]] std::vector<LayerAnswer> ask(const policy::Packet& packet, config::value::WallTime now) const;
+
+ private:
+  Layers(const policy::Plan& plan, Guard guard, firewall::RuleSet table)
+      : plan_(&plan), guard_(std::move(guard)), table_(std::move(table)) {}
+  [[nodiscard]] LayerAnswer out_of_tunnel(const policy::FacilityPlan& facility, const policy::Packet& packet) const;
+  [[nodiscard]] LayerAnswer into_tunnel(const policy::FacilityPlan& facility, const policy::Packet& packet) const;
+  void ask_kernel(const policy::Packet& packet, bool from_tunnel, std::vector<LayerAnswer>& out) const;
+
+  const policy::Plan* plan_;
+  Guard guard_;
+  firewall::RuleSet table_;
+};
+
+// Every layer lets it pass.
+[[nodiscard]] bool all_pass(const std::vector<LayerAnswer>& answers);
+
+}  // namespace gateway::core
