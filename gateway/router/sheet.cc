@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gateway/router/templates.h"
 #include "gateway/router/values.h"
 
 namespace gateway::router {
@@ -80,18 +79,13 @@ std::string port_words(const config::ServicePort& port) {
   return (port.protocol == config::value::IpProtocol::kTcp ? "TCP " : "UDP ") + port_text(port, "-");
 }
 
-// `until` is the first moment after the last day.
-std::string last_day(WallTime until) {
-  return day_text(until - std::chrono::seconds(1));
-}
-
 void add_flow_lists(Values& values, const Facts& facts) {
   const std::vector<std::string> fields = {"name", "title", "source", "destination", "port", "until"};
   values.lists["out"] = values.lists["in"] = {fields, {}};
   for (const auto& flow : facts.flows)
-    values.lists[flow.into_facility ? "in" : "out"].rows.push_back({flow.name, flow.title, flow.source.to_string(),
-                                                                    flow.destination.to_string(), port_words(flow.port),
-                                                                    flow.until ? last_day(*flow.until) : "-"});
+    values.lists[flow.into_facility ? "in" : "out"].rows.push_back(
+        {flow.name, flow.title, flow.source.to_string(), flow.destination.to_string(), port_words(flow.port),
+         flow.until ? config::last_day_text(*flow.until) : "-"});
   for (const std::string direction : {"in", "out"}) {
     const bool none = values.lists[direction].rows.empty();
     values.flag("no_" + direction, none);
@@ -118,9 +112,9 @@ void add_ends(Values& values, const Facts& facts) {
 void add_exceptions(Values& values, const Facts& facts) {
   auto& list = values.lists["exceptions"] = {{"what", "reason", "approved_by", "until"}, {}};
   for (const auto& each : facts.exceptions)
-    list.rows.push_back({each.algorithm, each.why.reason, each.why.approved_by, last_day(each.why.until)});
+    list.rows.push_back({each.algorithm, each.why.reason, each.why.approved_by, config::last_day_text(each.why.until)});
   if (const auto& each = facts.wireguard_exception)
-    list.rows.push_back({"WireGuard", each->reason, each->approved_by, last_day(each->until)});
+    list.rows.push_back({"WireGuard", each->reason, each->approved_by, config::last_day_text(each->until)});
   values.flag("some_exceptions", !list.rows.empty());
 }
 
@@ -175,8 +169,8 @@ Result<std::string, std::string> sheet(const Facts& facts, const Vendor* vendor,
   values.flag("preshared_key", wireguard ? facts.wireguard_psk : !facts.certificate);
   values.flag("ppk", !facts.ppk_id.empty());
   values.flag("handed_key", wireguard || !facts.certificate || !facts.ppk_id.empty());
-  const auto text = TRY(template_named(language == Language::kJapanese ? "sheet-ja" : "sheet-en"));
-  return render(text, values, Escape::kHtml);
+  const std::string what = language == Language::kJapanese ? "接続パラメータシート " : "Connection parameters: ";
+  return render_page({language, Paper::kPortrait, what + values.texts["title"], "sheet"}, values);
 }
 
 }  // namespace gateway::router

@@ -2,11 +2,10 @@
 // of elsewhere, every value escaped. The preshared key is not in it and never was here.
 #pragma once
 
+#include "gateway/router/page.h"
 #include "gateway/router/router_config.h"
 
 namespace gateway::router {
-
-enum class Language : std::uint8_t { kJapanese, kEnglish };
 
 // `vendor`: the sheet shows the one choice made for it; null: everything the gateway accepts, best first.
 [[nodiscard]] Result<std::string, std::string> sheet(const Facts& facts, const Vendor* vendor, Language language,

@@ -13,35 +13,10 @@ using config::value::Result;
 using Row = std::map<std::string, std::string, std::less<>>;
 
 std::optional<std::string> escaped(std::string_view value, Escape escape) {
-  std::string text;
-  for (const char c : value) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    if (control && escape == Escape::kLine) return std::nullopt;
-    if (control || escape == Escape::kLine) {
-      text += control ? ' ' : c;
-      continue;
-    }
-    switch (c) {
-      case '&':
-        text += "&amp;";
-        break;
-      case '<':
-        text += "&lt;";
-        break;
-      case '>':
-        text += "&gt;";
-        break;
-      case '"':
-        text += "&quot;";
-        break;
-      case '\'':
-        text += "&#39;";
-        break;
-      default:
-        text += c;
-    }
-  }
-  return text;
+  if (escape == Escape::kHtml) return html_escaped(value);
+  const bool control =
+      std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return control ? std::nullopt : std::optional<std::string>(value);
 }
 
 struct Line {
@@ -76,6 +51,10 @@ class Renderer {
   Result<void, std::string> part(std::span<const Line> lines, const Row& row, bool write) {
     for (std::size_t at = 0; at < lines.size(); ++at) {
       if (mark(lines[at].text, '/')) return wrong(lines[at], "closes a part that is not open");
+      if (const auto made = mark(lines[at].text, '>')) {
+        TRY(markup(lines[at], *made, write));
+        continue;
+      }
       const auto name = mark(lines[at].text, '#');
       if (!name) {
         TRY(line(lines[at], row, write));
@@ -111,6 +90,14 @@ class Renderer {
       for (std::size_t i = 0; i < fields.size(); ++i) inner[fields[i]] = row[i];
       TRY(part(body, inner, write));
     }
+    return {};
+  }
+
+  Result<void, std::string> markup(const Line& line, std::string_view name, bool write) {
+    const auto found = values_.markup.find(name);
+    if (found == values_.markup.end()) return wrong(line, "names markup that nobody made");
+    if (escape_ != Escape::kHtml) return wrong(line, "has no place outside HTML");
+    put(found->second, write);
     return {};
   }
 
@@ -152,6 +139,32 @@ class Renderer {
 };
 
 }  // namespace
+
+std::string html_escaped(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    switch (c) {
+      case '&':
+        text += "&amp;";
+        break;
+      case '<':
+        text += "&lt;";
+        break;
+      case '>':
+        text += "&gt;";
+        break;
+      case '"':
+        text += "&quot;";
+        break;
+      case '\'':
+        text += "&#39;";
+        break;
+      default:
+        text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    }
+  }
+  return text;
+}
 
 Result<std::string_view, std::string> template_named(const std::string& name) {
   const auto found = std::ranges::find(templates(), name, &Template::name);

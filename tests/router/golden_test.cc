@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "gateway/router/matrix_page.h"
+#include "policy/compile.h"
 #include "tests/router/site.h"
 
 using namespace router_test;
@@ -42,4 +44,11 @@ TEST_CASE("golden: the sheets") {
                r::sheet(facts(config, "esashi"), nullptr, r::Language::kJapanese, kMade).value());
   check_golden("sheet.wireguard.ja.html",
                r::sheet(facts(config, "matsumae"), nullptr, r::Language::kJapanese, kMade).value());
+}
+
+TEST_CASE("golden: the pages of the matrix") {
+  const auto config = site();
+  const auto matrix = policy::matrix(config, policy::compile(config, kNow).plan, {}, kNow);
+  check_golden("matrix.ja.html", r::matrix_page(matrix, r::Language::kJapanese, {"dc1", kNow, {}}).value());
+  check_golden("matrix.en.html", r::matrix_page(matrix, r::Language::kEnglish, {"dc1", kNow, {}}).value());
 }

@@ -69,3 +69,20 @@ TEST_CASE("template: a value cannot begin a line of its own, nor be HTML") {
   values.texts["v"] = "{{b}}";  // a value is never read as a template
   CHECK(render("{{v}}", values, Escape::kLine).value() == "{{b}}\n");
 }
+
+TEST_CASE("template: markup that was made elsewhere is taken as it is, in HTML alone, and only by its own line") {
+  auto values = sample();
+  values.markup["box"] = "<b>&amp;</b>\n";
+  values.texts["box"] = "<i>";
+  const auto text = render("{{>box}}\n{{box}}\n{{#off}}\n{{>box}}\n{{/off}}\n", values, Escape::kHtml);
+  REQUIRE(text);
+  CHECK(*text == "<b>&amp;</b>\n&lt;i&gt;\n");
+  CHECK(render("{{>box}}\n", values, Escape::kLine).error().find("no place outside HTML") != std::string::npos);
+  CHECK(error("{{>nobody}}\n").find("nobody made") != std::string::npos);
+  CHECK_FALSE(render("a {{>box}}\n", values, Escape::kHtml));  // not a line of its own: an unknown name
+}
+
+TEST_CASE("template: what HTML would read as its own is escaped, and control characters are spaces") {
+  CHECK(gateway::router::html_escaped("<a href=\"x\">&'\x01\x7f函館") ==
+        "&lt;a href=&quot;x&quot;&gt;&amp;&#39;  函館");
+}
