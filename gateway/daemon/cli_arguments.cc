@@ -36,6 +36,16 @@ constexpr std::array<Option, 7> kKey{{
      true},
     {"--out", "FILE", "csr: write there, never over a file", false},
 }};
+constexpr std::array<Option, 1> kExplain{
+    {{"--at", "TIME", "decide for that time: RFC 3339, or local \"2027-03-31 09:00\" (now)", false}}};
+constexpr std::array<Option, 6> kMatrix{{
+    {"--from", "NAME", "only what begins at that facility or service", false},
+    {"--to", "NAME", "only what ends at that facility or service", false},
+    {"--at", "TIME", "what is open then: RFC 3339, or local \"2027-03-31 09:00\" (now)", false},
+    {"--html", "", "one page for paper (A4 landscape), with a picture", false},
+    {"--lang", "ja|en", "html: language (ja)", false},
+    {"--out", "FILE", "html: write there, never over a file", false},
+}};
 constexpr std::array<Option, 15> kFacility{{
     {"--protocol", "PROTOCOL", "add: ikev2 or wireguard (ikev2)", false},
     {"--title", "TEXT", "add: name for people", false},
@@ -57,7 +67,7 @@ constexpr std::array<Option, 15> kFacility{{
      false},
 }};
 
-constexpr std::array<Verb, 12> kVerbs{{
+constexpr std::array<Verb, 13> kVerbs{{
     {"check", "[FILE]", "read the configuration and show everything that is wrong", 0, 1, {}, check},
     {"run", "", "run the whole gateway in the foreground", 0, 0, {}, run_foreground},
     {"reload", "", "make the running gateway read its configuration again", 0, 0, kApply, reload},
@@ -65,13 +75,12 @@ constexpr std::array<Verb, 12> kVerbs{{
     {"diff", "", "what a reload would change", 0, 0, {}, diff},
     {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, kStatus, status},
     {"show", "facilities|tunnels|routes|flows [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
-    {"explain",
-     "FROM TO[:PORT]",
-     "may FROM (facility, inside:SERVICE, address) open PORT at TO (service, facility, address), and by which line",
-     2,
-     2,
-     {},
-     explain},
+    {"explain", "FROM TO[:PORT]",
+     "may FROM (facility, inside:SERVICE, address) open PORT at TO (service, facility, address), by which line, and "
+     "what "
+     "each layer says",
+     2, 2, kExplain, explain},
+    {"matrix", "", "who may reach whom, by which line, until when; as text, JSON or a page", 0, 0, kMatrix, matrix},
     {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
     {"key", "generate|public|csr FILE, rotate FACILITY",
      "make a private key; its public key; a request for its certificate; another preshared key", 1, 2, kKey, key},
