@@ -115,8 +115,8 @@ bool needs_a_person(const Json& status) {
   const auto processes = object_at(status, "processes");
   const auto room = text_at(records, "room");
   return number_at(tunnels, "up") < number_at(tunnels, "configured") ||
-         std::ranges::any_of(
-             processes, [](const Json& there) { return there != true; }) ||
+         std::any_of(
+             processes.begin(), processes.end(), [](const Json& there) { return there != true; }) ||
          text_at(records, "failing") == "true" || room == "none" || room == "short" ||
          text_at(status, "from_last_good") == "true" || !text_at(status, "last_error").empty() ||
          !lines_at(status, "warnings").empty();
