@@ -109,7 +109,7 @@ class ManyPackets(unittest.TestCase):
             received, overtaken = self.out_of_order(lab, *options)
             print(f"{received} packets {'to' if options else 'from'} the hospital in two flows, {overtaken} out of order", flush=True)
             self.assertEqual(overtaken, 0)
-            self.assertGreater(received, ORDERED * 0.25)  # the others the kernel had no room for
+            self.assertGreater(received, ORDERED * 0.05)  # the others the kernel had no room for
 
     def test_longer_than_the_line_is_cut(self):
         """A line that takes less than sekisho0 (IKEv2: 1380 of 1420): what may be cut arrives, what may not is told to its sender."""
