@@ -119,7 +119,7 @@ class Gateway:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(5)
+        self.process.wait(20)
         for pid in pids[1:]:
             self.wait_gone(pid)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Runs the lab's tests; ends with "N passed, N failed".  run.py [WORD]  only tests whose name contains WORD.
-run.py --without WORD  the others.  TERM ends the run after the test that is running.
+"""Runs the lab's tests; ends with "N passed, N failed".  run.py [WORD...]  only tests whose name contains one of the words.
+run.py --without WORD...  the others.  TERM ends the run after the test that is running.
 
 Each test has its own time limit. What a test needs and is not there (root, /dev/net/tun, a program) is a failure with that reason.
 """
@@ -84,8 +84,9 @@ def main():
     faulthandler.enable()
     signal.signal(signal.SIGALRM, _overdue)
     without = sys.argv[1:2] == ["--without"]
-    word = "".join(sys.argv[2 if without else 1:][:1])
-    tests = unittest.TestSuite(chosen(unittest.defaultTestLoader.discover(str(FOLDER), "test_*.py"), lambda name: (word in name) != without))
+    words = sys.argv[2 if without else 1:] or [""]
+    tests = unittest.TestSuite(chosen(unittest.defaultTestLoader.discover(str(FOLDER), "test_*.py"),
+                                      lambda name: any(word in name for word in words) != without))
     result = Lines()
     signal.signal(signal.SIGTERM, lambda *_: result.stop())
     tests.run(result)
@@ -93,7 +94,7 @@ def main():
         print("FAIL ended early, by a signal")
         result.failed += 1
     elif result.passed + result.failed == 0:
-        print(f"no test has '{word}' in its name")
+        print(f"no test has {' or '.join(map(repr, words))} in its name")
         result.failed = 1
     print(f"{result.passed} passed, {result.failed} failed")
     return 1 if result.failed else 0
