@@ -23,16 +23,15 @@
 
 #include <fmt/format.h>
 
+#include "bench/clock.h"
+
 namespace {
 
-constexpr std::size_t kBatch = 64;  // frames of one call, and of one tick: what was late is made up no faster
-constexpr std::int64_t kSecond = 1'000'000'000, kTick = 1'000'000;  // nanoseconds
+using bench::kSecond;
+using bench::now;
 
-std::int64_t now() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * kSecond + t.tv_nsec;
-}
+constexpr std::size_t kBatch = 64;         // frames of one call, and of one tick: what was late is made up no faster
+constexpr std::int64_t kTick = 1'000'000;  // nanoseconds
 
 [[noreturn]] void die(const char* what) {
   std::perror(what);

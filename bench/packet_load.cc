@@ -26,24 +26,23 @@
 
 #include <fmt/format.h>
 
+#include "bench/clock.h"
+
 namespace {
+
+using bench::kSecond;
+using bench::now;
 
 constexpr std::size_t kBatch = 64;  // packets of one call, and of one tick: what was late is made up no faster
 constexpr std::size_t kLargest = 2048;
-constexpr std::int64_t kSecond = 1'000'000'000, kTick = 200'000;  // nanoseconds
-constexpr std::uint64_t kFlood = 500'000;                         // packets a second
-constexpr std::int64_t kInTime = kSecond / 2;                     // later is as good as lost
+constexpr std::int64_t kTick = 200'000;        // nanoseconds
+constexpr std::uint64_t kFlood = 500'000;      // packets a second
+constexpr std::int64_t kInTime = kSecond / 2;  // later is as good as lost
 
 struct Head {
   std::uint64_t number;
   std::int64_t sent;
 };
-
-std::int64_t now() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * kSecond + t.tv_nsec;
-}
 
 [[noreturn]] void die(const char* what) {
   std::perror(what);

@@ -109,26 +109,15 @@ Result<Layers, std::string> Layers::compile(const Plan& plan) {
   return Layers(plan, std::move(guard), firewall::compile(plan));
 }
 
-LayerAnswer Layers::out_of_tunnel(const FacilityPlan& facility, const policy::Packet& packet) const {
-  const NetworkMap* network = network_of(facility, packet.source);
-  const std::string fault = other_end_fault(*plan_, facility, packet.destination);
-  std::string says = protocol_word(facility) + ": ";
-  if (network == nullptr)
-    return {"tunnel", facility.name.text, false, says + packet.source.to_string() + " is foreign"};
+LayerAnswer Layers::tunnel_answer(const FacilityPlan& facility, const IpAddress& near, const IpAddress& far,
+                                  const std::string& way) const {
+  const NetworkMap* network = network_of(facility, near);
+  const std::string fault = other_end_fault(*plan_, facility, far);
+  const std::string says = protocol_word(facility) + ": ";
+  if (network == nullptr) return {"tunnel", facility.name.text, false, says + near.to_string() + " is foreign"};
   if (!fault.empty()) return {"tunnel", facility.name.text, false, says + fault};
-  says += real_text(*network, packet.source) + " may come out of it, in " + network->real.to_string();
-  return {"tunnel", facility.name.text, true, says};
-}
-
-LayerAnswer Layers::into_tunnel(const FacilityPlan& facility, const policy::Packet& packet) const {
-  const NetworkMap* network = network_of(facility, packet.destination);
-  const std::string fault = other_end_fault(*plan_, facility, packet.source);
-  std::string says = protocol_word(facility) + ": ";
-  if (network == nullptr)
-    return {"tunnel", facility.name.text, false, says + packet.destination.to_string() + " is foreign"};
-  if (!fault.empty()) return {"tunnel", facility.name.text, false, says + fault};
-  says += real_text(*network, packet.destination) + " may go into it, in " + network->real.to_string();
-  return {"tunnel", facility.name.text, true, says};
+  return {"tunnel", facility.name.text, true,
+          says + real_text(*network, near) + " may " + way + " it, in " + network->real.to_string()};
 }
 
 // Prerouting gives the mark that the routing rules ask for, and `forward` the last word.
@@ -155,14 +144,14 @@ std::vector<LayerAnswer> Layers::ask(const policy::Packet& packet, WallTime now)
   const auto view = view_of(packet);
   if (from != kNoFacility) {
     const FacilityPlan& facility = plan_->facilities[from];
-    out.push_back(out_of_tunnel(facility, packet));
+    out.push_back(tunnel_answer(facility, packet.source, packet.destination, "come out of"));
     out.push_back(guard_answer(facility.name.text, guard_.ingress(from, view, now), "out of the tunnel"));
   }
   ask_kernel(packet, from != kNoFacility, out);
   if (to != kNoFacility) {
     const FacilityPlan& facility = plan_->facilities[to];
     out.push_back(guard_answer(facility.name.text, guard_.egress(view, now), "into the tunnel"));
-    out.push_back(into_tunnel(facility, packet));
+    out.push_back(tunnel_answer(facility, packet.destination, packet.source, "go into"));
   }
   return out;
 }

@@ -34,8 +34,9 @@ class Layers {
  private:
   Layers(const policy::Plan& plan, Guard guard, firewall::RuleSet table)
       : plan_(&plan), guard_(std::move(guard)), table_(std::move(table)) {}
-  [[nodiscard]] LayerAnswer out_of_tunnel(const policy::FacilityPlan& facility, const policy::Packet& packet) const;
-  [[nodiscard]] LayerAnswer into_tunnel(const policy::FacilityPlan& facility, const policy::Packet& packet) const;
+  // `near`: the packet's address on the facility's side, `far`: the other; `way`: in the sentence.
+  [[nodiscard]] LayerAnswer tunnel_answer(const policy::FacilityPlan& facility, const config::value::IpAddress& near,
+                                          const config::value::IpAddress& far, const std::string& way) const;
   void ask_kernel(const policy::Packet& packet, bool from_tunnel, std::vector<LayerAnswer>& out) const;
 
   const policy::Plan* plan_;

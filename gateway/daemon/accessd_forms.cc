@@ -37,8 +37,16 @@ bool event_fits(const core::TunnelEvent& event) {
   return is_name(event.facility) && event.detail.size() <= core::kLongestDetail;
 }
 
+// Of a boot's clock, which begins with 0: what is before that would be shown as a day long ago.
+bool counts_up(const std::optional<config::value::Instant>& moment) {
+  return !moment || moment->time_since_epoch().count() >= 0;
+}
+
 bool tunnel_fits(const core::TunnelStatus& tunnel) {
-  return is_name(tunnel.facility) && !tunnel.facility.empty() && tunnel.problem.size() <= core::kLongestDetail &&
+  const auto& ends = tunnel.certificate_expires;
+  return counts_up(tunnel.last_handshake) && counts_up(tunnel.since) && counts_up(tunnel.last_heard) &&
+         counts_up(tunnel.problem_since) && (!ends || ends->time_since_epoch().count() >= 0) &&
+         is_name(tunnel.facility) && !tunnel.facility.empty() && tunnel.problem.size() <= core::kLongestDetail &&
          tunnel.negotiated.size() <= core::kLongestDetail;
 }
 

@@ -142,8 +142,7 @@ void print_text(const AskedAt& asked, const Explained& found) {
   }
   if (!found.agree())
     fmt::print("policy and layers do not agree: a fault of the gateway, please report it (SECURITY.md)\n");
-  for (const auto& note : asked.notes)
-    fmt::print("note: a reload at that time would be refused: {}\n", printable_lines(note));
+  print_notes(asked);
 }
 
 }  // namespace

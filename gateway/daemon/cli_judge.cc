@@ -6,6 +6,7 @@
 
 #include "config/moment.h"
 #include "gateway/core/candidate.h"
+#include "gateway/daemon/cli_text.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
@@ -82,6 +83,11 @@ config::value::Result<AskedAt, int> read_at(const CommandLine& line, const char*
   }
   if (at > now) asked.notes = refusals_at(line.config_file(), at);
   return asked;
+}
+
+void print_notes(const AskedAt& asked) {
+  for (const auto& note : asked.notes)
+    fmt::print("note: a reload at that time would be refused: {}\n", printable_lines(note));
 }
 
 }  // namespace gateway::daemon::cli

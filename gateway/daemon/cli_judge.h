@@ -38,5 +38,6 @@ struct AskedAt {
 
 // `--at TIME`, else now. Key files are not opened. The error: exit status, after what is wrong was printed.
 [[nodiscard]] config::value::Result<AskedAt, int> read_at(const CommandLine& line, const char* verb);
+void print_notes(const AskedAt& asked);
 
 }  // namespace gateway::daemon::cli

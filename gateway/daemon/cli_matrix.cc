@@ -131,8 +131,7 @@ void print_text(const AskedAt& asked, const policy::MatrixQuestion& question, co
   const bool whole = !question.from && !question.to;
   fmt::print("{}{} closed; answers come back along what is open.\n", matrix.openings.empty() ? "Nothing is open. " : "",
              whole ? "Everything else is" : "Of what was asked for, everything else is");
-  for (const auto& note : asked.notes)
-    fmt::print("note: a reload at that time would be refused: {}\n", printable_lines(note));
+  print_notes(asked);
 }
 
 int write_page(const CommandLine& line, const std::string& page) {

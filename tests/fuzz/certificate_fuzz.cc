@@ -26,6 +26,10 @@ void describe(const Certificate& certificate) {
   must(certificate.subject().size() <= 512 && certificate.issuer().size() <= 512 && certificate.serial().size() <= 64);
   must(!certificate.der().empty());
   (void)certificate.not_before(), (void)certificate.not_after(), (void)certificate.authority_hash();
+  for (const auto& [kind, name] : alternative_names(certificate)) {
+    using Kind = ClaimedIdentity::Kind;
+    must(kind == Kind::kFqdn || kind == Kind::kEmail || (kind == Kind::kIp && (name.size() == 4 || name.size() == 16)));
+  }
   const ClaimedIdentity own{ClaimedIdentity::Kind::kDn, {}};
   must(!names(certificate, own));
   if (const auto key = certificate.public_key()) must(!key->verify(SignatureScheme::kRsaPssSha256, own.data, own.data));

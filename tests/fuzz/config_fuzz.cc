@@ -5,9 +5,15 @@
 #include <string_view>
 
 #include "config/load.h"
+#include "config/moment.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view rest(reinterpret_cast<const char*>(data), size);
+  if (const auto moment = config::Moment::parse(rest)) {  // written again it is the same second
+    const auto text = config::moment_text(moment->at);
+    const auto again = config::Moment::parse(text);
+    if (text.size() != 25 || (again && again->at != std::chrono::floor<std::chrono::seconds>(moment->at))) std::abort();
+  }
   std::vector<config::SourceFile> files;
   for (;;) {
     const auto end = rest.find('\x1e');

@@ -69,6 +69,14 @@ TEST_CASE("accessd: a status report has tunnels with names and as many counters 
   CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].facility = "../alpha"; }));
   CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].problem.assign(core::kLongestDetail + 1, 'x'); }));
   CHECK_FALSE(report_fits([](auto& all) { all.tunnels[0].negotiated.assign(core::kLongestDetail + 1, 'x'); }));
+  const config::value::Instant before(std::chrono::nanoseconds(-1)), begin{};
+  CHECK(report_fits([&](auto& all) { all.tunnels[0].since = all.tunnels[0].last_heard = begin; }));
+  CHECK_FALSE(report_fits([&](auto& all) { all.tunnels[0].since = before; }));
+  CHECK_FALSE(report_fits([&](auto& all) { all.tunnels[0].last_heard = before; }));
+  CHECK_FALSE(report_fits([&](auto& all) { all.tunnels[0].last_handshake = before; }));
+  CHECK_FALSE(report_fits([&](auto& all) { all.tunnels[0].problem_since = before; }));
+  CHECK_FALSE(report_fits(
+      [](auto& all) { all.tunnels[0].certificate_expires = config::value::WallTime(std::chrono::seconds(-1)); }));
   CHECK_FALSE(report_fits([](auto& all) { all.counters[0].name = "guard-in \"x\""; }));
   CHECK_FALSE(report_fits([](auto& all) { all.counters[0].name.clear(); }));
   CHECK_FALSE(report_fits([](auto& all) { all.counters[0].name.assign(65, 'g'); }));

@@ -36,6 +36,16 @@ policy::Plan sample_plan() {
   return plan;
 }
 
+// FNV-1a over the octets of every form that was checked, in their order. Its value stands beside kMessageVersion: a
+// form that changes without another version would be misread by the other end of a channel, or out of a file kept.
+struct Fingerprint {
+  std::uint64_t value = 0xcbf29ce484222325;
+  void add(std::span<const std::uint8_t> octets) {
+    for (const std::uint8_t octet : octets) value = (value ^ octet) * 0x100000001b3;
+  }
+};
+Fingerprint fingerprint;
+
 // Equal octets of a second encoding stand for equality, since most messages have no ==.
 template <class T>
 void check_form(const T& message) {
@@ -43,6 +53,7 @@ void check_form(const T& message) {
   const auto decoded = decode<T>(octets);
   REQUIRE(decoded.has_value());
   CHECK(encode(*decoded) == octets);
+  fingerprint.add(octets);
   for (std::size_t length = 0; length < octets.size(); ++length)
     REQUIRE_FALSE(decode<T>(std::span(octets).first(length)).has_value());
   auto longer = octets;
@@ -51,6 +62,7 @@ void check_form(const T& message) {
 }
 
 TEST_CASE("codec: every message keeps its value and refuses every other length") {
+  fingerprint = {};
   const auto plan = sample_plan();
   const BoundSocket bound{*config::value::SocketAddress::parse("203.0.113.10:51820")};
   check_form(PeerChannel{ProcessRole::kKeyd});
@@ -91,6 +103,9 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   replies.replies[0].output.fill()[95] = 7;
   check_form(replies);
   CHECK(decode<KeyReplies>(encode(replies))->replies[0].output.expose()[95] == 7);
+  // Another value here: raise kMessageVersion, and write both down again.
+  CHECK(kMessageVersion == 2);
+  CHECK(fingerprint.value == 0xc775899fa7a55222);
 }
 
 TEST_CASE("codec: the plan arrives as it was") {

@@ -258,6 +258,20 @@ TEST_CASE("certificates: the gateway's own must be that of its signing key") {
       "gateway.pem is not the certificate of the key gateway.key: every router would refuse our signature"));
 }
 
+// RFC 7296 2: what would be longer than a message can be must be found before a router asks for it.
+TEST_CASE("certificates: a chain that fits no IKE message is refused") {
+  Certified facility;
+  auto& own = facility.files[0].octets;
+  const auto one = own;
+  const std::size_t size = tunnel::crypto::Certificate::parse_pem(one)->front().der().size();
+  for (std::size_t count = 1; count < tunnel::ike::kMostChain / size; ++count)
+    own.insert(own.end(), one.begin(), one.end());
+  CHECK(facility.params().has_value());
+  own.insert(own.end(), one.begin(), one.end());
+  CHECK(facility.params().error().find("more than the " + std::to_string(tunnel::ike::kMostChain)) !=
+        std::string::npos);
+}
+
 TEST_CASE("certificates: a file that was not read, or is none, is named") {
   auto config = ikev2_sample();
   auto& tunnel = matsumae(config).tunnel.ikev2;

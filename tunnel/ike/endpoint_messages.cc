@@ -198,20 +198,27 @@ void Endpoint::State::handle_response(IkeSa& sa, const Incoming& message, Turn t
   turn.out.drops.add(wire::Drop::kMalformed);
 }
 
+// The datagrams of one message of ours.
+std::vector<Octets> Endpoint::State::sealed(IkeSa& sa, const Header& header, Draft& draft) {
+  const auto limit = sa.fragments ? std::optional(params.fragment_size) : std::nullopt;
+  auto datagrams = seal_message(header, draft.content(), limit, *sa.seals, rng);
+  // RFC 7383 2.5: what would be more fragments than anybody takes goes whole, for IP to cut.
+  if (!datagrams) datagrams = seal_message(header, draft.content(), std::nullopt, *sa.seals, rng);
+  wire::require(datagrams.has_value());
+  return std::move(*datagrams);
+}
+
 void Endpoint::State::request(IkeSa& sa, Exchange exchange, Exchanging::Kind kind, Draft& draft, Turn turn) {
   const Header header{.initiator_spi = sa.spis.initiator,
                       .responder_spi = sa.spis.responder,
                       .exchange = exchange,
                       .from_initiator = sa.initiator,
                       .message_id = sa.requests.next_id()};
-  const auto limit = sa.fragments ? std::optional(params.fragment_size) : std::nullopt;
-  auto datagrams = seal_message(header, draft.content(), limit, *sa.seals, rng);
-  // RFC 7383 2.5: what would be more fragments than anybody takes goes whole, for IP to cut.
-  if (!datagrams) datagrams = seal_message(header, draft.content(), std::nullopt, *sa.seals, rng);
-  wire::require(datagrams.has_value() && !sa.requests.outstanding());
-  transmit(sa.path, sa.encapsulated, *datagrams, turn);
+  auto datagrams = sealed(sa, header, draft);
+  wire::require(!sa.requests.outstanding());
+  transmit(sa.path, sa.encapsulated, datagrams, turn);
   sa.exchanging.kind = kind;
-  sa.requests.sent(std::move(*datagrams), turn.now, params.backoff);
+  sa.requests.sent(std::move(datagrams), turn.now, params.backoff);
 }
 
 // RFC 7296 2.11: to where the request came from.
@@ -222,14 +229,10 @@ void Endpoint::State::respond(IkeSa& sa, Exchange exchange, Draft& draft, Turn t
                       .from_initiator = sa.initiator,
                       .response = true,
                       .message_id = sa.answers.expected_id()};
-  const auto limit = sa.fragments ? std::optional(params.fragment_size) : std::nullopt;
-  auto datagrams = seal_message(header, draft.content(), limit, *sa.seals, rng);
-  // RFC 7383 2.5: what would be more fragments than anybody takes goes whole, for IP to cut.
-  if (!datagrams) datagrams = seal_message(header, draft.content(), std::nullopt, *sa.seals, rng);
-  wire::require(datagrams.has_value());
-  transmit(sa.reply_path, sa.reply_encapsulated, *datagrams, turn);
+  auto datagrams = sealed(sa, header, draft);
+  transmit(sa.reply_path, sa.reply_encapsulated, datagrams, turn);
   sa.repeated_elsewhere = 0;
-  sa.answers.answered(sa.request_digest, std::move(*datagrams));
+  sa.answers.answered(sa.request_digest, std::move(datagrams));
 }
 
 void Endpoint::State::respond_error(IkeSa& sa, Exchange exchange, NotifyType type, wire::ConstBytes data, Turn turn) {

@@ -42,16 +42,16 @@ struct Turn {
   wire::Outputs& out;
 };
 
-// At most one event a second; remembers that this one is told.
-[[nodiscard]] inline bool first_in_a_second(std::optional<Instant>& told, Instant now) {
-  if (told && now - *told < std::chrono::seconds(1)) return false;
-  told = now;
-  return true;
-}
-
-// The same question, without the consequence: is what is dear to put into words told at all?
+// At most one event a second: is what is dear to put into words told at all?
 [[nodiscard]] inline bool would_be_first(const std::optional<Instant>& told, Instant now) {
   return !told || now - *told >= std::chrono::seconds(1);
+}
+
+// The same question, and remembers that this one is told.
+[[nodiscard]] inline bool first_in_a_second(std::optional<Instant>& told, Instant now) {
+  if (!would_be_first(told, now)) return false;
+  told = now;
+  return true;
 }
 
 [[nodiscard]] std::vector<Selector> selectors_of(const std::vector<wire::Prefix>& prefixes);
@@ -163,6 +163,7 @@ struct Endpoint::State {
   void answer_major_version(const wire::OuterDatagram& datagram, const Door& in, const Header& header, Turn turn);
   void request(IkeSa& sa, Exchange exchange, Exchanging::Kind kind, Draft& draft, Turn turn);
   void respond(IkeSa& sa, Exchange exchange, Draft& draft, Turn turn);
+  [[nodiscard]] std::vector<Octets> sealed(IkeSa& sa, const Header& header, Draft& draft);
   void respond_error(IkeSa& sa, Exchange exchange, NotifyType type, wire::ConstBytes data, Turn turn);
   void transmit(const wire::OuterPath& path, bool encapsulated, const Datagrams& datagrams, Turn turn);
 

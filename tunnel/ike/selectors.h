@@ -74,8 +74,7 @@ struct SelectorRefusal {
   std::optional<Selector> offender;
 };
 
-inline constexpr std::size_t kNarrowingSteps = std::size_t{1}
-                                               << 17;  // comparisons on each side, then the rest is left out
+inline constexpr std::size_t kNarrowingSteps = 131'072;  // comparisons on each side, then the rest is left out
 
 // As responder. `peer` and `ours`: the proposal's TSi and TSr, in that order when the peer is the initiator.
 [[nodiscard]] Result<NarrowedSelectors, SelectorRefusal> narrow(std::span<const Selector> peer,
