@@ -46,6 +46,31 @@ TEST_CASE("ike certificates: every kind of key comes up in both roles") {
   }
 }
 
+// RFC 7427 4: one of the hash algorithms that the other end has named, and of nothing else.
+TEST_CASE("ike certificates: to an initiator's peer that names no hash nothing is signed") {
+  CertifiedPair pair;
+  pair.middle = [&](Sent& s) {
+    static constexpr std::uint8_t kHashes[] = {16431 >> 8, 16431 & 255}, kPrivate[] = {0xbf, 0xff};
+    if (s.from.address == pair.b.address)
+      if (const auto at = std::ranges::search(s.bytes, kHashes); !at.empty()) std::ranges::copy(kPrivate, at.begin());
+    return true;
+  };
+  pair.connect(3s);
+  CHECK_FALSE(pair.a.counters().up);
+  CHECK(pair.a.told("the peer names no hash algorithm that our signature can have (RFC 7427)"));
+  CHECK(pair.a.keyd.asked == 0);
+}
+
+TEST_CASE("ike certificates: as responder without a hash in common nothing is signed either") {
+  CertifiedPair pair;
+  pair.a_at_b.certificate->schemes.clear();
+  pair.connect(3s);
+  CHECK_FALSE(pair.b.counters().up);
+  CHECK(pair.b.told("the peer names no hash algorithm that our signature can have (RFC 7427)"));
+  CHECK(pair.a.told("AUTHENTICATION_FAILED"));
+  CHECK(pair.b.keyd.asked == 0);
+}
+
 TEST_CASE("ike certificates: fragments carry them where one datagram does not") {
   ike::EndpointParams params;
   params.fragment_size = 300;

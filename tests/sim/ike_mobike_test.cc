@@ -345,6 +345,53 @@ TEST_CASE("ike mobike: another mapping of the NAT is found and told") {
   pair.check_carries();
 }
 
+// RFC 4555 3.8: the hashes of the old IKE SA say nothing in the new one, so what happened between is asked for at once.
+TEST_CASE("ike mobike: another mapping of the NAT is found after a rekeying of the IKE SA") {
+  MovingPair pair;
+  std::uint16_t mapped = 61000;
+  const auto outside = *tunnel::wire::IpAddress::parse("203.0.113.1");
+  pair.middle = [&](Sent& s) {
+    if (s.from.address == pair.a.address) s.from = {outside, s.from.port == 500 ? std::uint16_t{60500} : mapped};
+    if (s.to.address == outside) {
+      if (s.to.port != mapped && s.to.port != 60500) return false;
+      s.to = {pair.a.address, static_cast<std::uint16_t>(s.to.port == 60500 ? 500 : 4500)};
+    }
+    return true;
+  };
+  pair.b_at_a.lifetimes.ike = 100s;
+  pair.b_at_a.lifetimes.liveness = pair.a_at_b.lifetimes.liveness = 0s;  // nothing else would find it
+  pair.connect();
+  REQUIRE(pair.up());
+  pair.run(kStart + 60s);
+  mapped = 61001;
+  pair.run(kStart + 110s);
+  CHECK(pair.b.counters().path->remote == SocketAddress{outside, mapped});
+  pair.check_carries();
+}
+
+// RFC 3948 4: who follows the other's move may be behind a NAT on the new path.
+TEST_CASE("ike mobike: the end that follows keeps the mapping of a NAT on the new path alive") {
+  MovingPair pair;
+  pair.connect();
+  const auto outside = pair.b.address, inside = *tunnel::wire::IpAddress::parse("10.99.0.2");
+  const auto keepalives = [&] {
+    return std::ranges::count_if(pair.seen,
+                                 [&](const Sent& s) { return s.from.address == inside && s.bytes.size() == 1; });
+  };
+  pair.b.address = inside;  // a router was put in front of it
+  pair.middle = [&](Sent& s) {
+    if (s.to.address == outside) s.to.address = inside;
+    if (s.from.address == inside) s.from.address = outside;
+    return true;
+  };
+  pair.b.endpoint->set_doors(pair.b.doors(false), {inside});
+  pair.a_moves_to(kElsewhere);
+  pair.run(pair.now + 1s);
+  CHECK(pair.b.counters().path->remote.address == kElsewhere);
+  pair.run(pair.now + 100s);
+  CHECK(keepalives() >= 2);
+}
+
 // RFC 4555 3.6.
 TEST_CASE("ike mobike: the answering end tells its other addresses when they change") {
   MovingPair pair;

@@ -159,6 +159,39 @@ TEST_CASE("ike: the byte limit rekeys the CHILD SA") {
   check_settled(pair);
 }
 
+// RFC 4301 4.4.2.1: what was received counts as much.
+TEST_CASE("ike: the byte limit rekeys the CHILD SA also of an end that only receives") {
+  Pair pair;
+  pair.a_at_b.lifetimes.child_bytes = 100'000;
+  pair.connect(1s);
+  const auto before = pair.b.counters().handshakes;
+  for (int i = 0; i < 200; ++i) pair.a_sends(1000), pair.run(pair.now + 10ms);
+  pair.run(pair.now + 1s);
+  CHECK(pair.b.counters().handshakes == before + 1);
+  CHECK(pair.b.received.size() == 200);
+  check_settled(pair);
+}
+
+// RFC 7296 2.8: a request that nobody answers does not lengthen the life of the keys.
+TEST_CASE("ike: an IKE SA ends at its end also while a request of ours waits for its answer") {
+  Pair pair;
+  pair.a_at_b.lifetimes = lives(100s, 8h);
+  pair.a_at_b.lifetimes.liveness = 15s;
+  pair.b_at_a.start = false, pair.b_at_a.lifetimes.liveness = 0s;
+  pair.b.set_peer(pair.a_at_b, pair.now), pair.a.set_peer(pair.b_at_a, pair.now);
+  pair.a_sends();
+  pair.run(kStart + 61s);                                                         // rekeying would begin after 80
+  pair.middle = [&](const Sent& s) { return s.from.address != pair.a.address; };  // nothing of a arrives any more
+  pair.run(kStart + 99s);                                                         // b asks whether it lives
+  CHECK(pair.b.counters().up);
+  pair.run(kStart + 102s);
+  CHECK_FALSE(pair.b.counters().up);
+  CHECK(pair.b.told("was not rekeyed before its end"));
+  pair.middle = [](Sent&) { return true; };
+  pair.run(kStart + 108s);
+  CHECK(pair.a.counters().ike_sas == 0);  // it is told as soon as it hears
+}
+
 // RFC 7296 2.4.
 TEST_CASE("ike: a silent peer is asked, and a dead one is found and the tunnel taken down") {
   Pair pair;

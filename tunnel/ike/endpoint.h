@@ -82,7 +82,7 @@ struct IdentityValue {
 struct Lifetimes {
   Duration ike = std::chrono::hours(8);
   Duration child = std::chrono::hours(1);
-  std::uint64_t child_bytes = std::uint64_t{1} << 40;  // sent on one CHILD SA, then it is rekeyed
+  std::uint64_t child_bytes = std::uint64_t{1} << 40;  // one way on one CHILD SA, then it is rekeyed
   Duration liveness = std::chrono::seconds(30);        // of silence, then the peer is asked (RFC 7296 2.4); zero: never
   Duration keepalive = std::chrono::seconds(20);       // to a NAT in front of us (RFC 3948 4)
   Duration retry = std::chrono::seconds(10);           // after a failed attempt of ours

@@ -38,7 +38,8 @@ void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, const Doo
       sa.path.remote != datagram.path.remote)
     sa.path = datagram.path;
   if (!child->sends) child->sends = true;  // RFC 7296 2.8: the peer has our answer
-  if (opened->empty()) return;             // a dummy
+  if (child->inbound->use().bytes >= peer->params.lifetimes.child_bytes) wear_out(sa, *child, turn);
+  if (opened->empty()) return;  // a dummy
   const auto inner = view_of(*opened);
   if (!inner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
   // RFC 4301 5.2: what comes out must be what was agreed to go in.
@@ -91,6 +92,15 @@ void Endpoint::State::send_inner(Peer& peer, const wire::InnerPacket& packet, Tu
   stage(peer, packet.bytes, turn);
 }
 
+// RFC 4301 4.4.2.1: it has carried what it may, one way or the other. Once: RFC 7296 2.25 forbids to ask at once again
+// when its rekeying is refused.
+void Endpoint::State::wear_out(IkeSa& sa, ChildSa& child, Turn turn) {
+  if (child.used_up || child.phase != ChildSa::Phase::kUsed) return;
+  child.used_up = true;
+  child.rekey = std::min(child.rekey, turn.now);
+  touched.push_back(sa.local());
+}
+
 void Endpoint::State::seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner,
                            const wire::InnerPacket& packet, Turn turn) {
   const crypto::CipherSuite& cipher = child.suite.cipher;
@@ -98,14 +108,8 @@ void Endpoint::State::seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerVie
   const wire::Bytes sealed = wire::place_to_seal(packet, esp::text_offset(cipher), size, turn.out.arena);
   if (child.outbound->seal(packet.bytes, sealed, rng) != esp::OutboundSa::Outcome::kSealed)
     return turn.out.drops.add(wire::Drop::kKeyExhausted);
-  const bool used_up =
-      child.outbound->left() < kLastNumbers || child.outbound->use().bytes >= peer.params.lifetimes.child_bytes;
-  // Once: RFC 7296 2.25 forbids to ask at once again when that is refused.
-  if (used_up && !child.used_up && child.phase == ChildSa::Phase::kUsed) {
-    child.used_up = true;
-    child.rekey = std::min(child.rekey, turn.now);
-    touched.push_back(sa.local());
-  }
+  if (child.outbound->left() < kLastNumbers || child.outbound->use().bytes >= peer.params.lifetimes.child_bytes)
+    wear_out(sa, child, turn);
   ++peer.counters.sent_packets;
   peer.counters.sent_bytes += packet.bytes.size();
   if (sa.keepalive != kNever) sa.sent = turn.now;

@@ -278,6 +278,7 @@ struct Endpoint::State {
   void receive_esp(const wire::OuterDatagram& datagram, const Door& in, Turn turn);
   void send(const wire::InnerPacket& packet, Turn turn);
   void send_inner(Peer& peer, const wire::InnerPacket& packet, Turn turn);
+  void wear_out(IkeSa& sa, ChildSa& child, Turn turn);
   void seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerView& inner, const wire::InnerPacket& packet, Turn turn);
 
   // staged.cc

@@ -42,6 +42,10 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
   if (sa.keepalive <= turn.now) send_keepalive(sa, turn);
   if (sa.ends <= turn.now) {
     if (!sa.established() || sa.redundant) return bury(sa);
+    // RFC 7296 2.8: its keys are at their end, and a request that nobody answers does not lengthen their life. Only its
+    // own rekeying is waited for: the peer may have done it, and then has an IKE SA that we do not know yet.
+    if (sa.requests.outstanding() && sa.exchanging.kind != Exchanging::Kind::kRekeyIke)
+      return expel(sa, "the IKE SA was not rekeyed before its end", turn);
     sa.close_wanted = true;
   }
   pursue(sa, turn);

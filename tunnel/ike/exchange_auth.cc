@@ -57,16 +57,19 @@ Octets body_of(const IdentityValue& identity) {
   return body;
 }
 
-// RFC 7427 4: a scheme whose hash the peer has named; without its word our best.
-crypto::SignatureScheme scheme_for(const Peer& peer, const Handshake& handshake) {
+// RFC 7427 4: one whose hash the peer has named, or none.
+std::optional<crypto::SignatureScheme> scheme_for(const Peer& peer, const Handshake& handshake) {
   const auto& schemes = peer.params.certificate->schemes;
   const auto understood = std::ranges::find_if(schemes, [&](crypto::SignatureScheme scheme) {
     const auto& hashes = handshake.peer_hashes;
     return std::ranges::find(hashes, static_cast<std::uint16_t>(crypto::hash_of(scheme))) != hashes.end();
   });
-  if (understood != schemes.end()) return *understood;
-  return schemes.empty() ? crypto::SignatureScheme::kEcdsaSha256 : schemes.front();
+  return understood == schemes.end() ? std::nullopt : std::optional(*understood);
 }
+
+constexpr std::string_view kNoScheme =
+    "the peer names no hash algorithm that our signature can have (RFC 7427): its digital signature authentication is "
+    "to be switched on, with SHA-256 or longer";
 
 AuthMethod own_method(const Peer& peer) {
   return peer.params.certificate ? AuthMethod::kDigitalSignature : AuthMethod::kSharedKey;
@@ -111,7 +114,7 @@ std::string words_of(const IdentityValue& identity) {
 Octets authentication_data(const IkeSa& sa, const Peer& peer, const wire::KeyReply& reply) {
   if (!peer.params.certificate)
     return octets_of(wire::ConstBytes(reply.output.expose()).first(crypto::prf_size(sa.suite.prf)));
-  const auto algorithm = crypto::algorithm_identifier(scheme_for(peer, *sa.handshake));  // RFC 7427 3
+  const auto algorithm = crypto::algorithm_identifier(scheme_for(peer, *sa.handshake).value());  // RFC 7427 3
   Octets data{static_cast<std::uint8_t>(algorithm.size())};
   data.insert(data.end(), algorithm.begin(), algorithm.end());
   data.insert(data.end(), reply.octets.begin(), reply.octets.end());
@@ -135,9 +138,12 @@ void Endpoint::State::ask_authentication(IkeSa& sa, Asked whose, Turn turn) {
   request.key = peer.params.preshared_key;
   request.prf = static_cast<std::uint16_t>(sa.suite.prf);
   if (peer.params.certificate) {
+    const auto scheme = scheme_for(peer, handshake);
+    if (!scheme && sa.initiator) return abandon_auth(sa, kNoScheme, turn);
+    if (!scheme) return refuse_auth(sa, NotifyType::kAuthenticationFailed, kNoScheme, turn);
     request.operation = wire::KeyRequest::Operation::kSign;
     request.key = peer.params.certificate->key;
-    request.scheme = static_cast<std::uint16_t>(scheme_for(peer, handshake));
+    request.scheme = static_cast<std::uint16_t>(*scheme);
   }
   const bool with_ppk = handshake.ppk && whose == Asked::kOwnAuthentication;  // only the initiator still has both
   request.octets =

@@ -31,7 +31,10 @@ IkeSa& Endpoint::State::succeed(IkeSa& old, const Succession& what, Turn turn) {
   sa.fragments = old.fragments, sa.childless = old.childless, sa.mobike = old.mobike;
   sa.moves = old.moves, sa.held = old.held;
   // What is under way on the old one may find it replaced at the peer, and be answered without effect.
-  sa.update_wanted = old.update_wanted || old.exchanging.kind == Kind::kUpdateAddresses;
+  // RFC 4555 3.8: what the NAT in front of us made of our address is not to be compared any more (its hash has the
+  // SPIs in it); that it was changed meanwhile would not be seen.
+  const bool behind = old.mobike && old.moves && old.nat.we_behind;
+  sa.update_wanted = behind || old.update_wanted || old.exchanging.kind == Kind::kUpdateAddresses;
   sa.addresses_wanted = old.addresses_wanted || old.exchanging.kind == Kind::kAddresses;
   sa.proof_wanted = old.held.has_value();
   sa.keepalive = old.keepalive;

@@ -16,16 +16,10 @@ void Endpoint::State::part_from(IkeSa& sa, Turn turn) {
                         .exchange = Exchange::kInformational,
                         .from_initiator = sa.initiator,
                         .message_id = sa.requests.next_id() + (busy ? 1 : 0)};
-    const auto limit = sa.fragments ? std::optional(params.fragment_size) : std::nullopt;
-    auto datagrams = seal_message(header, draft.content(), limit, *sa.seals, rng);
-    wire::require(datagrams.has_value());
-    if (busy) {
-      words.then = std::move(*datagrams);
-      transmit(sa.path, sa.encapsulated, words.requests.kept(), turn);
-    } else {
-      transmit(sa.path, sa.encapsulated, *datagrams, turn);
-      words.requests.sent(std::move(*datagrams), turn.now, kFarewellBackoff);
-    }
+    auto datagrams = sealed(sa, header, draft);
+    if (busy) words.then = std::exchange(datagrams, words.requests.kept());
+    transmit(sa.path, sa.encapsulated, datagrams, turn);
+    words.requests.sent(std::move(datagrams), turn.now, kFarewellBackoff);  // also the open request begins anew
   }
   if (farewells.size() >= kMostFarewells || !words.requests.outstanding()) return;
   farewell_deadlines.emplace(words.requests.deadline(), sa.local());

@@ -127,6 +127,7 @@ std::optional<NotifyType> Endpoint::State::take_update(IkeSa& sa, const Incoming
     return NotifyType::kUnacceptableAddresses;
   }
   move_to(sa, message);
+  keep_mapping(sa, turn);  // also we may be behind one on the new path, or no longer
   return std::nullopt;
 }
 
