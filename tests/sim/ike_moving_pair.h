@@ -1,0 +1,28 @@
+// Two endpoints of which one changes its address (RFC 4555).
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include "tests/sim/ike_nodes.h"
+
+namespace ike_sim {
+
+inline const tunnel::wire::IpAddress kElsewhere = *tunnel::wire::IpAddress::parse("198.51.100.7");
+
+struct MovingPair : Pair {
+  MovingPair() { keep_seen = true; }
+  void a_moves_to(const tunnel::wire::IpAddress& address) {
+    a.address = address;
+    a.endpoint->set_doors(a.doors(false), {address});
+    a.on_deadline(now);
+  }
+  void check_carries() {
+    a.received.clear(), b.received.clear();
+    a_sends(), b_sends();
+    run(now + 1s);
+    CHECK(a.received.size() == 1);
+    CHECK(b.received.size() == 1);
+  }
+};
+
+}  // namespace ike_sim
