@@ -65,6 +65,9 @@ struct FacilityPlan {
   std::uint16_t mtu = 1420;
   WireguardPeer wireguard;  // its public key is empty when `ike` is there
   std::optional<IkePeer> ike{};
+  // Cut off by order (isolation.h): it keeps its networks, so that nothing for them goes another way, and has no
+  // tunnel.
+  bool isolated = false;
   friend auto operator<=>(const FacilityPlan&, const FacilityPlan&) = default;
 };
 

@@ -87,9 +87,17 @@ class Verifier {
                       (row.kind == PermissionKind::kExchange && from && to && row.from_facility != row.to_facility);
     if (!fits) report("P1", text(row) + " has sides that its kind does not allow");
     if (row.kind == PermissionKind::kExchange && !row.until) report("P1", text(row) + " is an exchange without an end");
+    check_connected(row);
     if (!row.destination.is_host()) report("P1", text(row) + " opens more than one host");
     for (const IpAddress& outside : plan_.outside_addresses)
       if (row.destination.contains(outside)) report("P1", text(row) + " leads to the gateway's own outside address");
+  }
+
+  // By the addresses, not only by the names: a row that is called another's would let it pass all the same.
+  void check_connected(const Permission& row) {
+    for (const Prefix& end : {row.source, row.destination})
+      if (const FacilityPlan* found = owner(end); found != nullptr && found->isolated)
+        report("P1", text(row) + " opens something for " + found->name.text + ", which is isolated");
   }
 
   bool in_exchange(const Prefix& network) const {
@@ -112,7 +120,10 @@ class Verifier {
         if (!route.destination.is_host()) report("P1", name + " is wider than a service");
         return;
       case RouteTable::kToFacilities:
-        if (owner(route.destination) == nullptr) report("P3", name + " is no facility's network");
+        if (const FacilityPlan* found = owner(route.destination); found == nullptr)
+          report("P3", name + " is no facility's network");
+        else if (found->isolated)
+          report("P1", name + " leads to " + found->name.text + ", which is isolated");
         if (route.interface != kTunnelInterface) report("P3", name + " would leave in clear");
         return;
       case RouteTable::kExchange:
@@ -127,12 +138,24 @@ class Verifier {
     for (const RouteTable table : {RouteTable::kFromTunnels, RouteTable::kExchange})
       for (const bool v4 : {true, false}) check_closed(table, v4);
     for (const Owned& owned : networks_) {
+      if (owned.facility->isolated) {
+        check_unreachable(owned);
+        continue;
+      }
       const Route least{RouteTable::kToFacilities, owned.network, kTunnelInterface, std::nullopt};  // of any MTU
       const auto found = std::lower_bound(plan_.routes.begin(), plan_.routes.end(), least);
       if (found == plan_.routes.end() || found->table != least.table || found->destination != least.destination ||
           found->interface != least.interface || found->via)
         report("P3", owned.network.to_string() + " of " + owned.facility->name.text + " has no route into the tunnel");
     }
+  }
+
+  // Without it, what the gateway itself sends there would go by the host's own routes: outside, in clear.
+  void check_unreachable(const Owned& owned) {
+    const Route wanted{RouteTable::kToFacilities, owned.network, "", std::nullopt};
+    if (!std::binary_search(plan_.routes.begin(), plan_.routes.end(), wanted))
+      report("P3", owned.network.to_string() + " of " + owned.facility->name.text +
+                       ", which is isolated, is not unreachable");
   }
 
   void check_closed(RouteTable table, bool v4) {
