@@ -85,6 +85,8 @@ void compare_facilities(const policy::Plan& before, const policy::Plan& after, s
       lines.push_back("~ facility " + key.text + ": tunnel");
     if (was->second->sources != facility->sources) lines.push_back("~ facility " + key.text + ": outer sources");
     if (was->second->mtu != facility->mtu) lines.push_back("~ facility " + key.text + ": MTU");
+    if (was->second->isolated != facility->isolated)
+      lines.push_back("~ facility " + key.text + (facility->isolated ? ": isolated" : ": isolated no longer"));
     if (was->second->title != facility->title) lines.push_back("~ facility " + key.text + ": title");
   }
 }

@@ -15,6 +15,8 @@ const char* to_string(ChangeReason reason) {
       return "expiry";
     case ChangeReason::kLastGood:
       return "last-good";
+    case ChangeReason::kRejoin:
+      return "rejoin";
   }
   return "unknown";
 }
@@ -41,7 +43,8 @@ void note_changed_keys(std::span<const KeyMark> before, std::span<const KeyMark>
 }  // namespace
 
 std::vector<std::string> Controller::difference_to(const Candidate& candidate) const {
-  auto lines = describe_difference(running_ ? running_->plan : policy::Plan{}, candidate.plan);
+  auto lines =
+      describe_difference(running_ ? running_->plan : policy::Plan{}, policy::isolate(candidate.plan, isolation_));
   if (running_) note_changed_files(running_->credentials, candidate.credentials, lines);
   return lines;
 }
@@ -49,8 +52,13 @@ std::vector<std::string> Controller::difference_to(const Candidate& candidate) c
 void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
   if (!candidate.errors.empty()) return refuse(candidate, request, out);
   if (pending_ && retry_at_) give_up("replaced by a newer change: " + last_error_, out);
-  if (!pending_) return begin(std::move(candidate), std::move(request), now, out);
-  if (waiting_.size() < kMostWaiting) return waiting_.push_back({std::move(candidate), std::move(request)});
+  // One after the other, also behind a cut and what it overtook; but a cut that fails must not keep a mended
+  // configuration out.
+  if (waiting_.size() < kMostWaiting) {
+    waiting_.push_back({std::move(candidate), std::move(request)});
+    if (!cutting_ || retry_at_) next_waiting(now, out);
+    return;
+  }
   candidate.errors.push_back("too many changes are waiting; try again when they are done");
   refuse(candidate, request, out);
 }
@@ -67,20 +75,30 @@ void Controller::refuse(const Candidate& candidate, const ChangeRequest& request
   if (request.reason == ChangeReason::kStart && !running_ && !pending_) out.push_back(action::UseLastGood{});
 }
 
-void Controller::begin(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
+void Controller::begin(Waiting waiting, Instant now, Actions& out) {
+  const bool rejoins = waiting.request.reason == ChangeReason::kRejoin;
+  Candidate candidate = rejoins && running_ ? candidate_of(*running_) : std::move(waiting.candidate);
   Target next;
   next.generation = last_generation_ = Generation{last_generation_.number + 1};
-  next.digest = digest(candidate.plan);
-  next.difference = difference_to(candidate);
+  next.lifts = std::move(waiting.lifts);
+  next.whole = std::make_shared<const policy::Plan>(std::move(candidate.plan));
+  next.plan = policy::isolate(*next.whole, isolation_without(next.lifts));
+  next.digest = digest(next.plan);
+  next.difference = describe_difference(running_ ? running_->plan : policy::Plan{}, next.plan);
+  if (running_) note_changed_files(running_->credentials, candidate.credentials, next.difference);
   // An end date that has come reads no files: they are those of before.
   next.credentials =
       candidate.credentials.empty() && running_ ? running_->credentials : std::move(candidate.credentials);
   next.config = std::move(candidate.config);
-  next.plan = std::move(candidate.plan);
   next.keys = std::move(candidate.keys);
   next.next_change = candidate.next_change;
-  next.warnings = std::move(candidate.warnings);
-  next.request = std::move(request);
+  if (!rejoins) next.warnings = std::move(candidate.warnings);
+  for (auto& each : policy::isolation_notes(isolation_without(next.lifts), *next.whole))
+    if (std::ranges::find(next.warnings, each) == next.warnings.end()) next.warnings.push_back(std::move(each));
+  next.request = std::move(waiting.request);
+  const auto reason = next.request.reason;
+  const bool same_source = reason == ChangeReason::kExpiry || reason == ChangeReason::kRejoin;
+  next.from_last_good = reason == ChangeReason::kLastGood || (same_source && from_last_good());
   pending_ = std::move(next);
   state_ = Step::kRecord;
   reply_by_.reset(), retry_at_.reset();
@@ -122,6 +140,7 @@ void Controller::on_greeted(ProcessRole role, Instant now, Actions& out) {
 
 void Controller::on_lost(ProcessRole role, Instant now, Actions& out) {
   process(role) = Process{};
+  if (role == ProcessRole::kKeyd) stale_key_replies_ = 0;
   if (role == ProcessRole::kTunneld) tunneld_has_descriptors_ = false;
   if (role == ProcessRole::kNetd) descriptors_asked_ = false;
   advance(now, out);
@@ -132,9 +151,14 @@ void Controller::advance(Instant now, Actions& out) {
   Target* wanted = target();
   if (wanted == nullptr || retry_at_) return;
   if (!wanted->recorded) return record(*wanted, out);
+  if (cutting_) push_cut(*wanted, now, out);
   const bool done = keys_there(*wanted, now, out) && netd_there(*wanted, now, out) &&
                     descriptors_there(*wanted, now, out) && tunneld_there(*wanted, now, out);
-  if (done) settle(now, out);
+  if (cutting_) look_at_cut(out);
+  if (done)
+    settle(now, out);
+  else if (!cutting_)
+    next_waiting(now, out);  // what a cut overtook
 }
 
 void Controller::asked(ProcessRole role, Step step, Instant now) {
@@ -181,12 +205,13 @@ bool Controller::tunneld_there(const Target& wanted, Instant now, Actions& out) 
   if (!tunneld.present) state_ = Step::kTunneld;
   if (!tunneld.present || tunneld.asked) return false;
   asked(ProcessRole::kTunneld, Step::kTunneld, now);
-  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, public_key_, signature_schemes_, key_marks_,
-                                         !tunneld_has_descriptors_});
+  out.push_back(action::ConfigureTunneld{wanted.generation, wanted.plan, key_facts_.public_key,
+                                         key_facts_.signature_schemes, key_facts_.marks, !tunneld_has_descriptors_});
   return false;
 }
 
 void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Actions& out) {
+  if (stale_key_replies_ > 0) return void(--stale_key_replies_);
   auto& keyd = process(ProcessRole::kKeyd);
   const Target* wanted = target();
   if (!keyd.asked || wanted == nullptr) return;
@@ -199,12 +224,12 @@ void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Ac
       return fail(
           "key " + wanted_key.name + ": " + found->error + " ('sekisho check' names the place in the configuration)",
           now, out);
-    if (wanted_key.name == wanted->plan.gateway_key) public_key_ = found->public_key;
-    if (wanted_key.name == wanted->plan.signing_key) signature_schemes_ = found->signature_schemes;
+    if (wanted_key.name == wanted->plan.gateway_key) key_facts_.public_key = found->public_key;
+    if (wanted_key.name == wanted->plan.signing_key) key_facts_.signature_schemes = found->signature_schemes;
     if (found->mark != 0) marks.push_back({found->name, found->mark});
   }
-  if (pending_ && running_) note_changed_keys(key_marks_, marks, pending_->difference);
-  key_marks_ = std::move(marks);
+  if (pending_ && running_) note_changed_keys(key_facts_.marks, marks, pending_->difference);
+  key_facts_.marks = std::move(marks);
   keyd.has = wanted->generation;
   advance(now, out);
 }
@@ -261,10 +286,14 @@ void Controller::adopt_pending(Actions& out) {
   running_ = std::move(*pending_);
   pending_.reset();
   last_error_.clear();
+  running_key_facts_ = key_facts_;
+  lift(*running_, out);
+  running_->lifts.clear();
+  learn_facilities(out);
   out.push_back(action::PlanChanged{});
   // Always, also when only the generation is new: no generation comes twice.
-  out.push_back(action::KeepLastGood{running_->generation, running_->plan, running_->keys});
-  if (running_->request.id == 0) return;
+  out.push_back(action::KeepLastGood{running_->generation, *running_->whole, running_->keys});
+  if (running_->request.id == 0 || running_->request.reason == ChangeReason::kRejoin) return;
   ChangeOutcome outcome{true, running_->generation, {}, running_->warnings, running_->difference};
   out.push_back(action::AnswerChange{running_->request.id, std::move(outcome)});
 }
@@ -298,6 +327,7 @@ void Controller::give_up(const std::string& error, Actions& out) {
 void Controller::answer_failed(const std::string& error, Actions& out) {
   const std::uint64_t id = std::exchange(pending_->request.id, 0);
   if (id == 0) return;
+  if (pending_->request.reason == ChangeReason::kRejoin) return refuse_rejoin(id, error, out);
   ChangeOutcome outcome{false, running_generation(), {error}, pending_->warnings, pending_->difference};
   out.push_back(action::AnswerChange{id, std::move(outcome)});
 }
@@ -306,24 +336,30 @@ void Controller::next_waiting(Instant now, Actions& out) {
   if (pending_ || waiting_.empty()) return;
   Waiting next = std::move(waiting_.front());
   waiting_.pop_front();
-  begin(std::move(next.candidate), std::move(next.request), now, out);
+  begin(std::move(next), now, out);
+}
+
+// Not while the same waits behind a cut: it would be asked for in every turn.
+bool Controller::may_recompile() const {
+  return !pending_ && running_ && running_->next_change && waiting_.empty() && (!cutting_ || retry_at_);
 }
 
 void Controller::on_deadline(WallTime wall, Instant now, Actions& out) {
+  if (cut_by_ && *cut_by_ <= now) tell_late_cut(out);
   if (reply_by_ && *reply_by_ <= now) return fail("a process did not answer within 30 s", now, out);
   if (retry_at_ && *retry_at_ <= now) {
     retry_at_.reset();
     advance(now, out);
   }
-  if (!pending_ && running_ && running_->next_change && *running_->next_change <= wall)
-    out.push_back(action::RecompileRunning{});
+  if (may_recompile() && *running_->next_change <= wall) out.push_back(action::RecompileRunning{});
 }
 
 std::optional<Instant> Controller::next_deadline(WallTime wall, Instant now) const {
   std::optional<Instant> first = reply_by_;
   const auto take = [&first](Instant at) { first = first ? std::min(*first, at) : at; };
   if (retry_at_) take(*retry_at_);
-  if (!pending_ && running_ && running_->next_change) {
+  if (cut_by_) take(*cut_by_);
+  if (may_recompile()) {
     const Duration left = *running_->next_change - wall;
     take(now + std::clamp(left, Duration::zero(), Duration(std::chrono::seconds(60))));
   }

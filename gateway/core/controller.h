@@ -8,11 +8,14 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "gateway/core/candidate.h"
+#include "gateway/core/isolation_order.h"
 #include "gateway/core/messages.h"
 
 namespace gateway::core {
@@ -22,7 +25,7 @@ using config::value::Generation;
 using config::value::Instant;
 using config::value::WallTime;
 
-enum class ChangeReason : std::uint8_t { kStart, kRequest, kExpiry, kLastGood };
+enum class ChangeReason : std::uint8_t { kStart, kRequest, kExpiry, kLastGood, kRejoin };
 [[nodiscard]] const char* to_string(ChangeReason reason);
 
 struct ChangeRequest {
@@ -81,7 +84,7 @@ struct AnswerChange {
 };
 struct KeepLastGood {
   Generation generation;
-  policy::Plan plan;
+  policy::Plan plan;  // before isolation: that is kept by itself, and is applied to this one too
   std::vector<KeySource> keys;
 };
 struct UseLastGood {};  // the configuration on disk is bad and nothing runs yet
@@ -93,24 +96,43 @@ struct RecompileRunning {};  // an end date of the running plan has come
 struct RaiseAlarm {
   std::string what;
 };
+// To be durable before the next action is carried out; a failure keeps none of them back.
+struct KeepIsolation {
+  policy::Isolation isolation;
+};
+struct AppendIsolationRecord {
+  IsolationRecord record;
+};
+struct AnswerIsolation {
+  std::uint64_t request = 0;
+  IsolationOutcome outcome;
+};
 }  // namespace action
 
 using Action =
     std::variant<action::ConfigureKeyd, action::ApplyToNetd, action::RequestDescriptors, action::ConfigureTunneld,
                  action::AppendRecord, action::AnswerChange, action::KeepLastGood, action::UseLastGood,
-                 action::PlanChanged, action::AnnounceReady, action::RecompileRunning, action::RaiseAlarm>;
+                 action::PlanChanged, action::AnnounceReady, action::RecompileRunning, action::RaiseAlarm,
+                 action::KeepIsolation, action::AppendIsolationRecord, action::AnswerIsolation>;
 using Actions = std::vector<Action>;
 
 class Controller {
  public:
   static constexpr Duration kReplyTime = std::chrono::seconds(30);  // a process that does not answer has failed
   static constexpr Duration kRetryTime = std::chrono::seconds(2);
+  static constexpr Duration kCutTime = std::chrono::seconds(3);  // then people are told that it is not in force yet
   static constexpr std::size_t kMostWaiting = 16;
 
-  // `last` is the highest generation ever used, 0 for a new installation.
-  explicit Controller(Generation last) : last_generation_(last) {}
+  // `last` is the highest generation ever used, 0 for a new installation. `isolation`: as it was kept.
+  explicit Controller(Generation last, policy::Isolation isolation = {})
+      : last_generation_(last), isolation_(std::move(isolation)) {}
 
   void on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out);
+  // controller_isolation.cc. A cut waits for nothing: what is under way begins anew after it, and no process, record or
+  // file that fails keeps it from the others. A rejoin is a change like any other, and ends only the orders that stood
+  // when it was asked for.
+  void on_isolate(IsolationRequest request, Instant now, Actions& out);
+  void on_rejoin(IsolationRequest request, Instant now, Actions& out);
   void on_recorded(std::uint64_t ticket, bool durable, Instant now, Actions& out);
   void on_greeted(ProcessRole role, Instant now, Actions& out);
   void on_lost(ProcessRole role, Instant now, Actions& out);
@@ -126,6 +148,10 @@ class Controller {
   // What it would change, line by line; which keys have changed is seen only when keyd has read them.
   [[nodiscard]] std::vector<std::string> difference_to(const Candidate& candidate) const;
   [[nodiscard]] const policy::Plan* running_plan() const { return running_ ? &running_->plan : nullptr; }
+  // The same before isolation: what a later one must be made of. Null with running_plan().
+  [[nodiscard]] const policy::Plan* running_whole() const { return running_ ? running_->whole.get() : nullptr; }
+  [[nodiscard]] const policy::Isolation& isolation() const { return isolation_; }
+  [[nodiscard]] bool cutting() const { return cutting_; }  // an isolation is not in force yet
   // What `running_plan` was compiled from; null when it is the kept last-good plan.
   [[nodiscard]] std::shared_ptr<const config::GatewayConfig> running_config() const {
     return running_ ? running_->config : nullptr;
@@ -136,7 +162,7 @@ class Controller {
   [[nodiscard]] Generation running_generation() const { return running_ ? running_->generation : Generation{}; }
   [[nodiscard]] std::string running_digest() const { return running_ ? running_->digest : std::string(); }
   [[nodiscard]] bool settled() const { return running_ && !pending_ && state_ == Step::kSettled; }
-  [[nodiscard]] bool from_last_good() const { return running_ && running_->request.reason == ChangeReason::kLastGood; }
+  [[nodiscard]] bool from_last_good() const { return running_ && running_->from_last_good; }
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
   [[nodiscard]] std::optional<WallTime> next_change() const { return running_ ? running_->next_change : std::nullopt; }
   [[nodiscard]] bool present(ProcessRole role) const { return process(role).present; }
@@ -146,7 +172,9 @@ class Controller {
   struct Target {
     Generation generation;
     std::shared_ptr<const config::GatewayConfig> config;
-    policy::Plan plan;
+    std::shared_ptr<const policy::Plan> whole;  // as compiled
+    policy::Plan plan;                          // of `whole`, isolated
+    std::vector<std::uint64_t> lifts;           // orders that end when this runs
     std::vector<KeySource> keys;
     Credentials credentials;
     std::optional<WallTime> next_change;
@@ -154,6 +182,7 @@ class Controller {
     std::string digest;
     ChangeRequest request;
     bool record_asked = false, recorded = false;
+    bool from_last_good = false;  // or made of one that is
   };
   struct Process {
     bool present = false;
@@ -161,14 +190,38 @@ class Controller {
     Generation has;      // what it confirmed
   };
   struct Waiting {
-    Candidate candidate;
+    Candidate candidate;  // of a rejoin nothing: it is made of what runs when its turn comes
     ChangeRequest request;
+    std::vector<std::uint64_t> lifts{};
+  };
+  struct KeyFacts {  // what keyd told of a target's keys
+    std::array<std::uint8_t, 32> public_key{};
+    std::vector<std::uint16_t> signature_schemes;
+    std::vector<KeyMark> marks;
   };
 
   [[nodiscard]] const Process& process(ProcessRole role) const { return processes_[static_cast<std::size_t>(role)]; }
   [[nodiscard]] Process& process(ProcessRole role) { return processes_[static_cast<std::size_t>(role)]; }
   [[nodiscard]] Target* target() { return pending_ ? &*pending_ : running_ ? &*running_ : nullptr; }
-  void begin(Candidate candidate, ChangeRequest request, Instant now, Actions& out);
+  void begin(Waiting next, Instant now, Actions& out);
+  [[nodiscard]] policy::Isolation isolation_without(std::span<const std::uint64_t> lifts) const;
+  [[nodiscard]] bool is_known(const config::value::FacilityName& name) const;
+  [[nodiscard]] std::vector<std::string_view> facility_names() const;
+  [[nodiscard]] std::vector<std::uint64_t> being_lifted() const;
+  [[nodiscard]] std::vector<policy::IsolationOrder> orders_to_lift(const IsolationRequest& request) const;
+  void learn_facilities(Actions& out);
+  void give_order(const IsolationRequest& request, Actions& out);
+  void interrupt(Actions& out);
+  void renew(Target& wanted);
+  void cut(Instant now, Actions& out);
+  void push_cut(const Target& wanted, Instant now, Actions& out);
+  void look_at_cut(Actions& out);
+  void answer_cut(std::vector<std::string> errors, Actions& out);
+  void lift(const Target& done, Actions& out);
+  void refuse_rejoin(std::uint64_t request, const std::string& error, Actions& out);
+  void tell_late_cut(Actions& out);
+  [[nodiscard]] bool may_recompile() const;
+  [[nodiscard]] Candidate candidate_of(const Target& target) const;
   void refuse(const Candidate& candidate, const ChangeRequest& request, Actions& out);
   void advance(Instant now, Actions& out);
   [[nodiscard]] bool keys_there(const Target& wanted, Instant now, Actions& out);
@@ -193,9 +246,17 @@ class Controller {
   Generation last_generation_;
   Step state_ = Step::kNothing;
   std::uint64_t ticket_ = 0;
-  std::array<std::uint8_t, 32> public_key_{};
-  std::vector<std::uint16_t> signature_schemes_;
-  std::vector<KeyMark> key_marks_;
+  KeyFacts key_facts_, running_key_facts_;
+  int stale_key_replies_ = 0;  // to requests that an isolation overtook
+  policy::Isolation isolation_;
+  struct CutWaiter {
+    std::uint64_t request = 0;
+    policy::IsolationOrder order;
+    bool already = false;
+  };
+  std::vector<CutWaiter> cut_waiters_;
+  bool cutting_ = false;
+  std::optional<Instant> cut_by_;
   std::vector<BoundSocket> bound_;  // what the descriptors we hold are bound to, sorted
   bool descriptors_asked_ = false;
   bool tunneld_has_descriptors_ = false;

@@ -5,6 +5,7 @@
 
 #include "gateway/core/data_plane.h"
 #include "gateway/core/ike_peers.h"
+#include "policy/isolation.h"
 
 namespace gateway::core {
 namespace {
@@ -101,8 +102,12 @@ Result<DataPlane::Prepared, std::string> DataPlane::prepare(const Plan& plan, co
   return prepared;
 }
 
-Result<void, std::string> DataPlane::apply(const Plan& plan, const TunnelIdentity& identity, Times now,
+// Facilities that are isolated are none here: no peer, so that a handshake is a stranger's; no place in the guard.
+Result<void, std::string> DataPlane::apply(const Plan& whole, const TunnelIdentity& identity, Times now,
                                            DataPlaneOutputs& out) {
+  std::optional<Plan> fewer;
+  if (policy::any_isolated(whole)) fewer = policy::without_isolated(whole);
+  const Plan& plan = fewer ? *fewer : whole;
   Prepared prepared = TRY(prepare(plan, identity, now.wall));
   open_tunnels(plan, identity, now, out);
   tunnels_.set_wall_time(now.wall, now.boot);

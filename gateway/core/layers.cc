@@ -111,6 +111,7 @@ Result<Layers, std::string> Layers::compile(const Plan& plan) {
 
 LayerAnswer Layers::tunnel_answer(const FacilityPlan& facility, const IpAddress& near, const IpAddress& far,
                                   const std::string& way) const {
+  if (facility.isolated) return {"tunnel", facility.name.text, false, "it is isolated: it has no tunnel"};
   const NetworkMap* network = network_of(facility, near);
   const std::string fault = other_end_fault(*plan_, facility, far);
   const std::string says = protocol_word(facility) + ": ";

@@ -367,7 +367,7 @@ void fields(Ar& ar, IkePeer& m) {
 }
 template <class Ar>
 void fields(Ar& ar, FacilityPlan& m) {
-  gateway::core::transfer_all(ar, m.name, m.title, m.networks, m.sources, m.mtu, m.wireguard, m.ike);
+  gateway::core::transfer_all(ar, m.name, m.title, m.networks, m.sources, m.mtu, m.wireguard, m.ike, m.isolated);
 }
 template <class Ar>
 void fields(Ar& ar, Permission& m) {

@@ -20,6 +20,7 @@ policy::Plan sample_plan() {
   facility.title = "函館総合病院";
   facility.networks = {{*Prefix::parse("192.168.1.0/24"), *Prefix::parse("100.64.1.0/24")}};
   facility.sources = {*Prefix::parse("198.51.100.7/32")};
+  facility.isolated = true;
   facility.wireguard.endpoint = *config::value::SocketAddress::parse("[2001:db8::1]:51820");
   plan.facilities = {facility};
   policy::Permission row;

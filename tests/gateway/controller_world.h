@@ -37,7 +37,8 @@ inline Candidate candidate(const std::string& facility) {
 
 // The controller with processes that answer. What each does is a switch of the test.
 struct World {
-  explicit World(std::uint64_t last = 0) : controller(Generation{last}) {}
+  explicit World(std::uint64_t last = 0, policy::Isolation isolation = {})
+      : controller(Generation{last}, std::move(isolation)) {}
   Controller controller;
   Instant now{seconds(1000)};
   WallTime wall{seconds(1'700'000'000)};
@@ -51,6 +52,10 @@ struct World {
   std::vector<KeyMark> tunneld_has_marks;
   bool tunneld_has_descriptors = false, use_last_good = false, recompile = false;
   int alarms = 0;
+  policy::Plan netd_plan, tunneld_plan, last_good;  // as they were told and confirmed
+  policy::Isolation kept;
+  std::vector<IsolationRecord> isolation_records;
+  std::vector<IsolationOutcome> isolation_answers;
 
   void carry_out(Actions actions) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -75,6 +80,7 @@ struct World {
   void act(const action::ApplyToNetd& a, Actions& more) {
     log.push_back("netd");
     if (!netd_answers) return;
+    if (netd_good) netd_plan = a.message.plan;
     if (netd_good) netd_has = a.message.plan.facilities[0].name.text;
     controller.on_plan_applied({a.message.generation, netd_good, netd_good ? "" : "no such device"}, now, more);
   }
@@ -86,12 +92,18 @@ struct World {
   void act(const action::ConfigureTunneld& a, Actions& more) {
     log.push_back("tunneld");
     if (!tunneld_answers) return;
+    if (tunneld_good) tunneld_plan = a.plan;
     if (tunneld_good) tunneld_has = a.plan.facilities[0].name.text, tunneld_has_marks = a.key_marks;
     tunneld_has_descriptors |= a.with_descriptors;
     controller.on_tunnels_configured({a.generation, tunneld_good, tunneld_good ? "" : "no memory"}, now, more);
   }
   void act(const action::AnswerChange& a, Actions&) { answers.push_back(a.outcome); }
-  void act(const action::KeepLastGood&, Actions&) { log.push_back("keep"); }
+  void act(const action::KeepLastGood& a, Actions&) { log.push_back("keep"), last_good = a.plan; }
+  void act(const action::KeepIsolation& a, Actions&) { log.push_back("isolation"), kept = a.isolation; }
+  void act(const action::AppendIsolationRecord& a, Actions&) {
+    log.push_back("order"), isolation_records.push_back(a.record);
+  }
+  void act(const action::AnswerIsolation& a, Actions&) { isolation_answers.push_back(a.outcome); }
   void act(const action::UseLastGood&, Actions&) { use_last_good = true; }
   void act(const action::PlanChanged&, Actions&) { log.push_back("changed"); }
   void act(const action::AnnounceReady&, Actions&) { log.push_back("ready"); }
@@ -103,6 +115,21 @@ struct World {
     controller.on_candidate(std::move(wanted), {id, reason, "uid 0", "why"}, now, actions);
     carry_out(std::move(actions));
   }
+  IsolationRequest about(const std::string& facility) {
+    return {++isolation_id, {facility}, "uid 0 (root), pid 7", "virus", wall};
+  }
+  // An empty name: all.
+  void isolate(const std::string& facility) {
+    Actions actions;
+    controller.on_isolate(about(facility), now, actions);
+    carry_out(std::move(actions));
+  }
+  void rejoin(const std::string& facility) {
+    Actions actions;
+    controller.on_rejoin(about(facility), now, actions);
+    carry_out(std::move(actions));
+  }
+  std::uint64_t isolation_id = 100;
   void greet(ProcessRole role) {
     Actions actions;
     controller.on_greeted(role, now, actions);

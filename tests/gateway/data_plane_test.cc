@@ -315,6 +315,10 @@ TEST_CASE("data plane: a facility that is removed is cut, one that is refused ch
   CHECK_FALSE(lab.apply());
   const auto packet = tcp("10.1.0.7", 4, "10.80.0.10", 443);
   CHECK(lab.from(lab.a, packet).size() == 1);
+  lab.plan = whole, lab.plan.facilities[0].isolated = true;  // its rows are there: this layer does not rely on them
+  REQUIRE(lab.apply());
+  CHECK(lab.plane.status().size() == 1);
+  CHECK(lab.from(lab.a, packet).empty());
   lab.plan = whole;
   lab.plan.facilities.erase(lab.plan.facilities.begin());
   std::erase_if(lab.plan.permissions, [](const auto& p) { return p.from_facility.text == "a"; });

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "policy/compile.h"
+#include "policy/isolation.h"
 #include "tests/policy/sample_config.h"
 
 using namespace tests;
@@ -139,4 +140,20 @@ TEST_CASE("layers: with policy, for every pair of ends and ports; what is denied
       }
     CHECK(allowed > 20);
   }
+}
+
+TEST_CASE("layers: of an isolated facility each refuses by itself, and of the others none", "[layers]") {
+  policy::Isolation isolation{1, {{1, {"hakodate"}, {}, "test", "", {}, {}}}};
+  const auto plan = policy::isolate(plan_of(), isolation);
+  const auto layers = layers_of(plan);
+  const auto out = layers.ask(packet("100.64.1.7", "10.80.0.10", IpProtocol::kTcp, 443), kBefore);
+  for (const auto* layer : {"tunnel", "guard", "nftables"}) CHECK_FALSE(of(out, layer).passes);
+  CHECK(of(out, "tunnel").says == "it is isolated: it has no tunnel");
+  const auto in = layers.ask(packet("10.80.0.10", "100.64.1.5", IpProtocol::kTcp, 104), kBefore);
+  for (const auto* layer : {"tunnel", "guard", "route"}) CHECK_FALSE(of(in, layer).passes);
+  CHECK(has(of(in, "route").says, "table 7102: 100.64.1.0/24 is unreachable"));
+  const auto across = layers.ask(packet("10.2.0.7", "100.64.1.5", IpProtocol::kTcp, 104), kBefore);
+  for (const auto* layer : {"guard", "route", "nftables"}) CHECK_FALSE(of(across, layer).passes);
+  CHECK_FALSE(of(across, "tunnel", "hakodate").passes);
+  CHECK(gateway::core::all_pass(layers.ask(packet("10.2.0.7", "10.80.0.10", IpProtocol::kTcp, 443), kBefore)));
 }

@@ -1,0 +1,412 @@
+// Cutting wins: whatever is under way, missing, broken or asked for twice. Rejoining is a change in its turn.
+#include "policy/isolation.h"
+
+#include "tests/gateway/controller_world.h"
+
+using namespace controller_world;
+
+namespace {
+
+Candidate of(const std::vector<std::string>& names) {
+  Candidate wanted;
+  wanted.plan = plan_named(names[0]);
+  wanted.plan.facilities.clear();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    policy::FacilityPlan facility;
+    facility.name = {names[i]};
+    facility.wireguard.public_key = "key of " + names[i];
+    const auto network = *config::value::Prefix::parse("10." + std::to_string(names[i][0]) + ".0.0/24");
+    facility.networks = {{network, network}};
+    wanted.plan.facilities.push_back(facility);
+    policy::Permission row;
+    row.rule = {static_cast<std::uint32_t>(names[i][0])};
+    row.from_facility = facility.name;
+    row.source = network, row.destination = *config::value::Prefix::parse("10.80.0.10/32");
+    row.port = *config::value::ServicePort::parse("tcp/443");
+    wanted.plan.permissions.push_back(row);
+  }
+  wanted.keys = key_sources(wanted.plan, "/etc/sekisho");
+  return wanted;
+}
+
+bool lets_pass(const policy::Plan& plan, const std::string& facility) {
+  const bool row =
+      std::ranges::any_of(plan.permissions, [&](const auto& r) { return r.from_facility.text == facility; });
+  const bool tunnel =
+      std::ranges::any_of(plan.facilities, [&](const auto& f) { return f.name.text == facility && !f.isolated; });
+  CHECK(row == tunnel);
+  return row || tunnel;
+}
+
+struct IsolationWorld : World {
+  using World::World;
+  void begin(const std::vector<std::string>& names = {"a", "b"}) {
+    give(of(names), ChangeReason::kStart, 0);
+    greet_all();
+    log.clear(), records.clear(), alarms = 0;
+  }
+  [[nodiscard]] bool passes(const std::string& facility) const {
+    const bool netd = lets_pass(netd_plan, facility), tunneld = lets_pass(tunneld_plan, facility);
+    return netd || tunneld;
+  }
+  [[nodiscard]] bool cut(const std::string& facility) const {
+    return !passes(facility) && !lets_pass(*controller.running_plan(), facility);
+  }
+  [[nodiscard]] std::vector<IsolationRecord::Step> steps() const {
+    std::vector<IsolationRecord::Step> all;
+    for (const auto& each : isolation_records) all.push_back(each.step);
+    return all;
+  }
+};
+
+using Steps = std::vector<IsolationRecord::Step>;
+using enum IsolationRecord::Step;
+
+}  // namespace
+
+TEST_CASE("isolation: kept and recorded first, then every layer, without keyd; then told") {
+  IsolationWorld world;
+  world.begin();
+  const auto before = world.controller.running_generation();
+  world.isolate("a");
+  CHECK(world.log == Log{"isolation", "order", "netd", "tunneld", "changed", "keep", "order"});
+  CHECK(world.cut("a"));
+  CHECK(world.passes("b"));
+  CHECK(world.controller.settled());
+  CHECK(world.controller.running_generation() > before);
+  CHECK(world.steps() == Steps{kOrdered, kInForce});
+  CHECK(world.isolation_records[0].actor == "uid 0 (root), pid 7");
+  CHECK(world.isolation_records[0].reason == "virus");
+  CHECK(world.isolation_records[0].order.since == world.wall);
+  REQUIRE(world.isolation_answers.size() == 1);
+  CHECK(world.isolation_answers[0].good);
+  CHECK_FALSE(world.isolation_answers[0].already);
+  CHECK(world.kept == world.controller.isolation());
+  CHECK(world.kept.orders[0].identities == std::vector<std::string>{"wireguard key of a"});
+  CHECK(lets_pass(world.last_good, "a"));  // what is kept of the plan is whole: the orders are kept by themselves
+}
+
+TEST_CASE("isolation: an order is found again after a restart, with a start from last-good too") {
+  IsolationWorld first;
+  first.begin();
+  first.isolate("a");
+  for (const auto reason : {ChangeReason::kStart, ChangeReason::kLastGood}) {
+    IsolationWorld again(first.controller.running_generation().number, first.kept);
+    Candidate kept;
+    kept.plan = first.last_good;
+    again.give(std::move(kept), reason, 0);
+    again.greet_all();
+    CHECK(again.cut("a"));
+    CHECK(again.passes("b"));
+    CHECK(again.controller.settled());
+  }
+}
+
+TEST_CASE("isolation: no reload lifts it: the same, a changed facility, another name, an end date") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  world.give(of({"a", "b"}));
+  CHECK(world.cut("a"));
+  auto changed = of({"a", "b"});
+  changed.plan.facilities[0].wireguard.public_key = "a new key";
+  world.give(std::move(changed));
+  CHECK(world.cut("a"));
+  auto renamed = of({"aa", "b"});
+  renamed.plan.facilities[0].wireguard.public_key = "a new key";
+  renamed.plan.facilities[0].networks[0].seen = *config::value::Prefix::parse("10.55.0.0/24");
+  world.give(std::move(renamed));
+  CHECK(world.cut("aa"));
+  REQUIRE(world.answers.size() == 3);
+  REQUIRE(world.answers[2].warnings.size() == 1);
+  CHECK(world.answers[2].warnings[0].find("isolated") != std::string::npos);
+  world.give(of({"aa", "b"}), ChangeReason::kExpiry, 0);
+  CHECK(world.cut("aa"));
+  CHECK(world.passes("b"));
+  world.give(of({"b"}));
+  world.give(of({"a", "b"}));
+  CHECK(world.cut("a"));  // it comes back, and the order is still there
+}
+
+TEST_CASE("isolation: twice is once, and says so") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  const auto generation = world.controller.running_generation();
+  world.log.clear();
+  world.isolate("a");
+  CHECK(world.log.empty());
+  CHECK(world.controller.running_generation() == generation);
+  REQUIRE(world.isolation_answers.size() == 2);
+  CHECK(world.isolation_answers[1].good);
+  CHECK(world.isolation_answers[1].already);
+  CHECK(world.controller.isolation().orders.size() == 1);
+}
+
+TEST_CASE("isolation: a facility nobody knows is refused, on record, and nothing is cut") {
+  IsolationWorld world;
+  world.begin({"alpha", "b"});
+  world.isolate("alpah");
+  REQUIRE(world.isolation_answers.size() == 1);
+  CHECK_FALSE(world.isolation_answers[0].good);
+  CHECK(world.isolation_answers[0].orders.empty());
+  CHECK(world.isolation_answers[0].errors[0].find("did you mean \"alpha\"") != std::string::npos);
+  CHECK(world.steps() == Steps{kRefused});
+  CHECK(world.passes("alpha"));
+  CHECK(world.controller.isolation().orders.empty());
+}
+
+TEST_CASE("isolation: while nothing runs, the order is kept for when something does") {
+  IsolationWorld world;
+  world.isolate("a");
+  REQUIRE(world.isolation_answers.size() == 1);
+  CHECK(world.isolation_answers[0].good);
+  CHECK(world.isolation_answers[0].notes.size() == 1);
+  world.begin();
+  CHECK(world.cut("a"));
+  CHECK(world.passes("b"));
+}
+
+TEST_CASE("isolation: overtakes a change that waits for a process, and the change comes after it") {
+  const auto hold = [](IsolationWorld& world, int which, bool answers) {
+    (which == 0 ? world.keys_answer : which == 1 ? world.netd_answers : world.tunneld_answers) = answers;
+  };
+  for (int which = 0; which < 3; ++which) {
+    INFO(which);
+    IsolationWorld world;
+    world.begin();
+    hold(world, which, false);
+    world.give(of({"a", "b", "c"}));
+    CHECK_FALSE(world.controller.settled());
+    CHECK(world.answers.empty());
+    hold(world, which, true);
+    world.isolate("a");
+    if (which == 0) {  // the answer to the request that was overtaken comes late, and is not taken for another's
+      CHECK_FALSE(world.passes("a"));
+      Actions actions;
+      world.controller.on_keys_configured({{{"keys/other", true, "", {}, {}, 0}}}, world.now, actions);
+      world.carry_out(std::move(actions));
+    }
+    CHECK(world.controller.settled());
+    CHECK(world.cut("a"));
+    CHECK(world.passes("b"));
+    CHECK(world.passes("c"));
+    REQUIRE(world.answers.size() == 1);
+    CHECK(world.answers[0].good);
+    REQUIRE(world.isolation_answers.size() == 1);
+    CHECK(world.isolation_answers[0].good);
+  }
+}
+
+TEST_CASE("isolation: keyd away or broken does not hold it up") {
+  for (const bool away : {true, false}) {
+    IsolationWorld world;
+    world.begin();
+    if (away)
+      world.lose(ProcessRole::kKeyd);
+    else
+      world.keys_good = false;
+    world.isolate("a");
+    CHECK_FALSE(world.passes("a"));
+    REQUIRE(world.isolation_answers.size() == 1);
+    CHECK(world.isolation_answers[0].good);
+  }
+}
+
+TEST_CASE("isolation: a layer that fails does not keep it from the other, is told, and is tried until it has it") {
+  IsolationWorld world;
+  world.begin();
+  world.netd_good = false;
+  world.isolate("a");
+  CHECK_FALSE(lets_pass(world.tunneld_plan, "a"));
+  CHECK(world.alarms > 0);
+  CHECK(world.isolation_answers.empty());
+  world.pass(seconds(3));
+  REQUIRE(world.isolation_answers.size() == 1);
+  CHECK_FALSE(world.isolation_answers[0].good);
+  CHECK(world.isolation_answers[0].orders.size() == 1);
+  CHECK(world.isolation_answers[0].errors[0].find("netd has not confirmed it (netd: no such device)") !=
+        std::string::npos);
+  CHECK(world.steps() == Steps{kOrdered});
+  world.netd_good = true;
+  world.pass(seconds(3));
+  CHECK(world.cut("a"));
+  CHECK(world.steps() == Steps{kOrdered, kInForce});
+  CHECK_FALSE(world.controller.cutting());
+  CHECK(world.isolation_answers.size() == 1);
+}
+
+TEST_CASE("isolation: a mended configuration comes in although the cut still fails") {
+  IsolationWorld world;
+  world.begin();
+  world.netd_good = false;
+  world.isolate("a");
+  world.netd_good = true;
+  world.give(of({"a", "b", "c"}));
+  CHECK(world.cut("a"));
+  CHECK(world.passes("c"));
+  CHECK_FALSE(world.controller.cutting());
+}
+
+TEST_CASE("isolation: netd away: tunneld is cut at once, netd when it comes") {
+  IsolationWorld world;
+  world.begin();
+  world.lose(ProcessRole::kNetd);
+  world.isolate("a");
+  CHECK_FALSE(lets_pass(world.tunneld_plan, "a"));
+  world.pass(seconds(3));
+  REQUIRE(world.isolation_answers.size() == 1);
+  CHECK(world.isolation_answers[0].errors[0].find("netd is not there") != std::string::npos);
+  world.greet(ProcessRole::kNetd);
+  CHECK(world.cut("a"));
+  CHECK(world.steps() == Steps{kOrdered, kInForce});
+}
+
+TEST_CASE("isolation: it needs no durable record; joining again does (P7)") {
+  IsolationWorld world;
+  world.begin();
+  world.record_good = false;
+  world.isolate("a");
+  CHECK(world.cut("a"));
+  world.rejoin("a");
+  CHECK(world.cut("a"));
+  REQUIRE(world.isolation_answers.size() == 2);
+  CHECK_FALSE(world.isolation_answers[1].good);
+  CHECK(world.controller.isolation().orders.size() == 1);
+  world.record_good = true;
+  world.rejoin("a");
+  CHECK(world.passes("a"));
+}
+
+TEST_CASE("isolation: during the start too, before anything runs") {
+  IsolationWorld world;
+  world.keys_answer = false;
+  world.give(of({"a", "b"}), ChangeReason::kStart, 0);
+  world.greet_all();  // netd may hold what ran before this process was restarted
+  CHECK(world.netd_has.empty());
+  world.isolate("a");
+  CHECK(world.netd_has == "a");
+  CHECK_FALSE(lets_pass(world.netd_plan, "a"));
+  CHECK(lets_pass(world.netd_plan, "b"));
+}
+
+TEST_CASE("isolation: joining again is a recorded change, and forgotten only when it runs") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  world.isolate("b");
+  world.log.clear();
+  world.rejoin("a");
+  CHECK(world.log == Log{"record", "keys", "netd", "tunneld", "record", "isolation", "order", "changed", "keep"});
+  CHECK(world.passes("a"));
+  CHECK(world.cut("b"));
+  REQUIRE(world.isolation_answers.size() == 3);
+  CHECK(world.isolation_answers[2].good);
+  CHECK(world.isolation_answers[2].orders.size() == 1);
+  CHECK(world.records[0].request.reason == ChangeReason::kRejoin);
+  CHECK(world.records[0].difference ==
+        std::vector<std::string>{"~ facility a: isolated no longer",
+                                 "+ permission a 10.97.0.0/24 ->  10.80.0.10/32 tcp/443"});
+  CHECK(world.isolation_records.back().step == kLifted);
+  CHECK(world.kept.orders.size() == 1);
+  CHECK(world.answers.empty());
+  world.rejoin("a");
+  CHECK_FALSE(world.isolation_answers[3].good);
+  CHECK(world.isolation_answers[3].errors[0].find("is not isolated") != std::string::npos);
+}
+
+TEST_CASE("isolation: a rejoin that cannot be completed leaves the facility cut, and the order") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  world.tunneld_good = false;
+  world.rejoin("a");
+  CHECK_FALSE(world.isolation_answers.back().good);
+  CHECK(world.controller.isolation().orders.size() == 1);
+  world.tunneld_good = true;
+  world.pass(seconds(3));
+  CHECK(world.cut("a"));
+}
+
+TEST_CASE("isolation: an order given while a rejoin is under way stands after it") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  world.tunneld_answers = false;
+  world.rejoin("a");
+  CHECK(lets_pass(world.netd_plan, "a"));  // half of it
+  world.tunneld_answers = true;
+  world.isolate("a");
+  CHECK(world.cut("a"));
+  REQUIRE(world.controller.isolation().orders.size() == 1);
+  CHECK(world.controller.isolation().orders[0].number == 2);
+  CHECK(std::ranges::all_of(world.isolation_answers, &IsolationOutcome::good));
+  CHECK(world.isolation_answers.back().notes.size() == 1);  // of the rejoin: it stays isolated
+}
+
+TEST_CASE("isolation: the emergency stop and its end, beside an order of its own") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  world.isolate("");
+  CHECK(world.cut("a"));
+  CHECK(world.cut("b"));
+  world.give(of({"a", "b", "c"}));
+  CHECK(world.cut("c"));  // comes later
+  world.rejoin("b");
+  CHECK(world.isolation_answers.back().errors[0].find("rejoin --all") != std::string::npos);
+  world.rejoin("");
+  CHECK(world.cut("a"));
+  CHECK(world.passes("b"));
+  CHECK(world.passes("c"));
+  CHECK(world.isolation_answers.back().notes.size() == 1);
+  world.rejoin("");
+  CHECK_FALSE(world.isolation_answers.back().good);
+  world.rejoin("a");
+  CHECK(world.passes("a"));
+}
+
+TEST_CASE("isolation: what stood under another name is lifted by the name it has now") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  auto renamed = of({"aa", "b"});
+  renamed.plan.facilities[0].wireguard.public_key = "key of a";
+  world.give(std::move(renamed));
+  CHECK(world.cut("aa"));
+  world.rejoin("aa");
+  CHECK(world.passes("aa"));
+  CHECK(world.controller.isolation().orders.empty());
+}
+
+TEST_CASE("isolation: an end date that comes meanwhile does not fill the queue") {
+  IsolationWorld world;
+  auto ends = of({"a", "b"});
+  ends.next_change = world.wall + seconds(1);
+  world.give(std::move(ends), ChangeReason::kStart, 0);
+  world.greet_all();
+  world.netd_answers = false;
+  world.isolate("a");
+  world.recompile = false;
+  world.pass(seconds(2));
+  CHECK_FALSE(world.recompile);
+  world.netd_answers = true;
+  world.pass(seconds(29));  // netd did not answer; tried again
+  world.pass(seconds(2));
+  CHECK(world.cut("a"));
+  CHECK_FALSE(world.controller.cutting());
+  world.pass(seconds(1));
+  CHECK(world.recompile);
+}
+
+TEST_CASE("isolation: that the last good configuration runs is not forgotten by a rejoin") {
+  IsolationWorld world(1, {1, {{1, {"a"}, {}, "uid 0", "", {}, {}}}});
+  world.give(of({"a", "b"}), ChangeReason::kLastGood, 0);
+  world.greet_all();
+  CHECK(world.cut("a"));
+  world.rejoin("a");
+  CHECK(world.passes("a"));
+  CHECK(world.controller.from_last_good());
+  world.give(of({"a", "b"}));
+  CHECK_FALSE(world.controller.from_last_good());
+}
