@@ -1,12 +1,17 @@
 // Order of the start: closed table, device, parameters, routes, rules, forwarding. Order of the stop: the reverse.
 #include "gateway/daemon/netd_kernel.h"
 
+#include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "firewall/compile.h"
 #include "gateway/daemon/netd_sysctls.h"
+#include "gateway/os/conntrack_forget.h"
 #include "gateway/os/record_sockets.h"
 #include "gateway/os/routing_foreign.h"
+#include "policy/isolation.h"
 #include "policy/verify.h"
 
 namespace gateway::daemon {
@@ -14,6 +19,19 @@ namespace {
 
 using os::OsError;
 using os::OsResult;
+
+// Seen networks of the facilities that `now` isolates and `before` did not.
+std::vector<config::value::Prefix> newly_isolated(const std::optional<policy::Plan>& before, const policy::Plan& now) {
+  std::set<policy::FacilityName> known;
+  if (before)
+    for (const auto& facility : before->facilities)
+      if (facility.isolated) known.insert(facility.name);
+  std::vector<config::value::Prefix> networks;
+  for (const auto& facility : now.facilities)
+    if (facility.isolated && !known.contains(facility.name))
+      for (const auto& network : facility.networks) networks.push_back(network.seen);
+  return networks;
+}
 
 core::KernelDrift failed_repair(const OsError& error) {
   return {"repair failed: " + error.to_string(), false, 0, {}};
@@ -64,13 +82,39 @@ OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
   auto done = prepare(plan);
   if (done) done = rules_.install(firewall::compile(plan));
   if (!done) {
-    if (plan_ && !closed_) (void)routing_.apply(os::wanted_routing(*plan_));
+    if (plan_ && !closed_) stay_isolated_as(plan);
     return done;
   }
+  forget_cut_flows(plan);
   plan_ = plan;
   closed_ = false;
   if (auto accounted = os::enable_conntrack_accounting(); !accounted) return accounted;
-  return switch_forwarding(true);
+  return switch_forwarding(forwards());
+}
+
+// The new plan cannot be had, so the old one goes on; but what the new one isolates is cut in the old one too.
+void NetdKernel::stay_isolated_as(const policy::Plan& plan) {
+  auto cut = policy::isolate_as(*plan_, plan);
+  if (cut != *plan_) {
+    if (auto installed = rules_.install(firewall::compile(cut)); !installed)
+      untold_.push_back({"isolation failed: " + installed.error().to_string(), false, 0, {}});
+    forget_cut_flows(cut);
+    plan_ = std::move(cut);
+    if (auto switched = switch_forwarding(forwards()); !switched) untold_.push_back(failed_repair(switched.error()));
+  }
+  (void)routing_.apply(os::wanted_routing(*plan_));
+}
+
+// The rules have stopped the packets already.
+void NetdKernel::forget_cut_flows(const policy::Plan& plan) {
+  if (const auto forgotten = os::forget_flows(newly_isolated(plan_, plan)); !forgotten)
+    untold_.push_back(
+        {"flows of an isolated facility stay in connection tracking: " + forgotten.error().to_string(), false, 0, {}});
+}
+
+// Nothing is forwarded while everything is isolated: the rules refuse it, and the kernel does not even try.
+bool NetdKernel::forwards() const {
+  return !closed_ && !(plan_ && policy::all_isolated(*plan_));
 }
 
 // The kernel puts some of the parameters back to its defaults when forwarding changes.
@@ -143,9 +187,9 @@ NetdKernel::Repairs NetdKernel::check_parameters() {
   repairs.drifts = std::exchange(untold_, {});
   retry_rules(repairs);
   if (!plan_) return repairs;
-  const auto wrong = wrong_sysctls(*plan_, !closed_);
+  const auto wrong = wrong_sysctls(*plan_, forwards());
   if (wrong.empty()) return repairs;
-  const auto set = switch_forwarding(!closed_);
+  const auto set = switch_forwarding(forwards());
   for (const auto& what : wrong) repairs.drifts.push_back({what, set.has_value(), 0, {}});
   return repairs;
 }

@@ -27,7 +27,8 @@ class NetdKernel {
   [[nodiscard]] bool owned() const { return rules_.protection() == os::NftablesTable::Protection::kOwned; }
   [[nodiscard]] const std::optional<policy::Plan>& plan() const { return plan_; }
 
-  // Everything for `plan`, forwarding last. On error the old plan stays (or the gateway stays closed).
+  // Everything for `plan`, forwarding last. On error the old plan stays (or the gateway stays closed), but without what
+  // the new one isolates. Flows of a facility that is isolated now are forgotten.
   [[nodiscard]] os::OsResult<void> apply(const policy::Plan& plan);
   // Forwarding off, then the closed rules, then the routes unreachable. Goes on after an error and returns the first.
   [[nodiscard]] os::OsResult<void> close_all();
@@ -50,6 +51,9 @@ class NetdKernel {
       : rules_(std::move(rules)), routing_(std::move(routing)), watch_(std::move(watch)) {}
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
+  void stay_isolated_as(const policy::Plan& plan);
+  void forget_cut_flows(const policy::Plan& plan);
+  [[nodiscard]] bool forwards() const;
   void repair_rules(const os::KernelChanges& changes, Repairs& repairs);
   void repair_routing(Repairs& repairs);
   void retry_rules(Repairs& repairs);

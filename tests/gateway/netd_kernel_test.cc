@@ -11,6 +11,7 @@
 #include "gateway/os/outside_socket.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
+#include "policy/isolation.h"
 #include "policy/routing.h"
 #include "tests/gateway/network_namespace.h"
 #include "tests/policy/sample_config.h"
@@ -299,6 +300,86 @@ TEST_CASE("netd: a plan that cannot be installed changes nothing", "[osn]") {
   CHECK(holds(firewall::compile(plan)));
   CHECK(routing() == os::wanted_routing(plan));
   CHECK(forwarding() == "11");
+}
+
+namespace {
+
+policy::Plan cut_off(const policy::Plan& plan, const char* facility) {
+  return policy::isolate(plan, {1, {{1, {facility}, {}, "test", "", {}, {}}}});
+}
+
+// As conntrack-tools make one: a flow of facility a, and one of somebody else.
+bool track_flows() {
+  const auto flow = [](const char* source, const char* port) {
+    return stranger(std::string("conntrack -I -p tcp -s ") + source + " -d 10.80.0.10 --sport " + port +
+                    " --dport 443 --state ESTABLISHED -t 300 -u ASSURED") == 0;
+  };
+  return flow("10.1.0.7", "40001") && flow("10.1.0.8", "40002") && flow("10.9.0.7", "40003");
+}
+
+bool tracked(const char* source, const char* port) {
+  return stranger(std::string("conntrack -G -p tcp -s ") + source + " -d 10.80.0.10 --sport " + port +
+                  " --dport 443") == 0;
+}
+
+}  // namespace
+
+TEST_CASE("netd: an isolated facility is unreachable, its flows are forgotten, the others' are not", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  REQUIRE(track_flows());
+  REQUIRE(tracked("10.1.0.7", "40001"));
+  const auto cut = cut_off(plan, "a");
+  REQUIRE(kernel.apply(cut).has_value());
+  CHECK(holds(firewall::compile(cut)));
+  CHECK(routing() == os::wanted_routing(cut));
+  const policy::Route closed{RouteTable::kToFacilities, prefix("10.1.0.0/24"), "", {}};
+  CHECK(std::ranges::count(os::wanted_routing(cut).routes, closed) == 1);
+  CHECK_FALSE(tracked("10.1.0.7", "40001"));
+  CHECK_FALSE(tracked("10.1.0.8", "40002"));
+  CHECK(tracked("10.9.0.7", "40003"));
+  CHECK(forwarding() == "11");
+  CHECK(kernel.check_parameters().drifts.empty());
+  REQUIRE(kernel.apply(plan).has_value());
+  CHECK(routing() == os::wanted_routing(plan));
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: the emergency stop ends forwarding, and it stays so", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  REQUIRE(kernel.apply(cut_off(plan, "")).has_value());
+  CHECK(forwarding() == "00");
+  REQUIRE(os::write_sysctl("net/ipv4/ip_forward", "1").has_value());
+  CHECK_FALSE(kernel.check_parameters().drifts.empty());
+  CHECK(forwarding() == "00");
+  REQUIRE(kernel.apply(plan).has_value());
+  CHECK(forwarding() == "11");
+}
+
+TEST_CASE("netd: a plan that cannot be installed isolates all the same, in the one of before", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = two_facilities();
+  auto kernel = opened(plan);
+  REQUIRE(track_flows());
+  auto impossible = cut_off(plan, "a");
+  SECTION("a next hop of another family") {
+    impossible.routes.push_back(
+        {RouteTable::kFromTunnels, prefix("10.81.0.0/24"), "dc0", IpAddress::parse("fe80::1").value()});
+  }
+  SECTION("an interface name no kernel takes") {
+    impossible.inside_interface = "an-interface-name-too-long";
+    impossible.rules = policy::routing_rules(impossible);
+  }
+  REQUIRE_FALSE(kernel.apply(impossible).has_value());
+  const auto cut = cut_off(plan, "a");
+  CHECK(holds(firewall::compile(cut)));
+  CHECK(routing() == os::wanted_routing(cut));
+  CHECK_FALSE(tracked("10.1.0.7", "40001"));
+  CHECK(tracked("10.9.0.7", "40003"));
+  CHECK(kernel.plan() == cut);
 }
 
 TEST_CASE("netd: descriptors that are not as many as they are said to be are left aside") {
