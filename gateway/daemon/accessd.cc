@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "gateway/daemon/isolation_file.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
@@ -25,14 +26,17 @@ os::OsResult<Accessd> Accessd::create(os::SupervisedChild child) {
   const auto path = child.arguments().runtime_directory + "/control.sock";
   auto control = TRY(os::ControlSocket::create(path, kControlToken, child.loop()));
   const auto last = read_last_generation(child.arguments().state_directory);
-  return Accessd(std::move(child), std::move(control), last);
+  auto isolation = read_isolation(child.arguments().state_directory);
+  return Accessd(std::move(child), std::move(control), last, std::move(isolation));
 }
 
-Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last)
+Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last,
+                 os::OsResult<policy::Isolation> isolation)
     : child_(std::move(child)),
       recorder_(child_.arguments().state_directory),
       control_(std::move(control)),
-      controller_(last),
+      controller_(last, isolation ? *isolation : everything_isolated(isolation.error().to_string(), os::wall_now())),
+      isolation_unreadable_(isolation ? "" : isolation.error().to_string()),
       now_(os::boot_now()),
       started_(now_) {
   summary_at_ = now_ + kSummaryTime;
@@ -47,6 +51,9 @@ void Accessd::start() {
     timestamp_warning_ = floor.error().to_string();
     act(core::action::RaiseAlarm{timestamp_warning_});
   }
+  if (!isolation_unreadable_.empty())
+    act(core::action::RaiseAlarm{"the isolation that was kept cannot be read, so everything is isolated: " +
+                                 isolation_unreadable_});
   load({0, core::ChangeReason::kStart, "start", ""});
 }
 
@@ -128,6 +135,7 @@ void Accessd::on_deadlines() {
   core::Actions actions;
   controller_.on_deadline(os::wall_now(), now_, actions);
   perform(std::move(actions));
+  keep_isolation_again();
   recorder_.on_deadline(now_);
   std::vector<std::uint64_t> lost;
   control_.on_deadline(now_, child_.loop(), lost);
@@ -147,6 +155,7 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, recorder_.next_deadline());
   take_earlier(first, control_.next_deadline());
   take_earlier(first, status_by_);
+  take_earlier(first, keep_isolation_at_);
   return first;
 }
 

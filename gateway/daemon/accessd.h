@@ -47,7 +47,8 @@ class Accessd {
     Json request;
   };
 
-  Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last);
+  Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last,
+          os::OsResult<policy::Isolation> isolation);
   void start();
   void stop();
   void load(core::ChangeRequest request);
@@ -86,6 +87,13 @@ class Accessd {
   void act(const core::action::AnnounceReady& wanted);
   void act(const core::action::RecompileRunning& wanted);
   void act(const core::action::RaiseAlarm& wanted);
+
+  // accessd_isolation.cc
+  void answer_isolation_request(const os::ControlSocket::Request& request, const Json& json, bool cuts);
+  void act(const core::action::KeepIsolation& wanted);
+  void act(const core::action::AppendIsolationRecord& wanted);
+  void act(const core::action::AnswerIsolation& wanted);
+  void keep_isolation_again();
   template <class T>
   void send(core::ProcessRole to, core::MessageType type, const T& message, std::span<const int> descriptors = {});
 
@@ -119,6 +127,15 @@ class Accessd {
   os::NetfilterSocket conntrack_, nflog_;
   std::uint64_t conntrack_lost_ = 0, nflog_lost_ = 0;
   std::map<std::uint64_t, std::uint64_t> changes_;  // change id -> client
+  struct IsolationAsked {
+    std::uint64_t client = 0;
+    Instant at;
+  };
+  std::map<std::uint64_t, IsolationAsked> isolations_;  // as changes_, of the same numbers
+  std::string isolation_error_;                         // why the orders are not kept as they are; empty: they are
+  std::string isolation_unreadable_;                    // at the start; told with the first record
+  std::string isolation_unrecorded_;                    // of the request under way
+  std::optional<Instant> keep_isolation_at_;
   std::uint64_t next_change_ = 1;
   std::set<std::uint64_t> watchers_;
   std::vector<StatusWaiter> waiting_;

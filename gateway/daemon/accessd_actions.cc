@@ -138,7 +138,7 @@ void Accessd::act(const action::AnnounceReady& wanted) {
 }
 
 void Accessd::act(const action::RecompileRunning&) {
-  const auto* plan = controller_.running_plan();
+  const auto* plan = controller_.running_whole();
   if (plan == nullptr) return;
   const auto wall = os::wall_now();
   const auto config = controller_.running_config();

@@ -1,5 +1,6 @@
 // Answers the requests of the control socket. Views are made in accessd_views; changes go through the controller.
 #include "gateway/daemon/accessd.h"
+#include "gateway/daemon/isolation_views.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
@@ -30,6 +31,7 @@ void Accessd::on_request(const os::ControlSocket::Request& request) {
                          child_.loop());
   const auto verb = text_of(json, "verb");
   if (verb == "reload" || verb == "apply") return answer_change_request(request, json);
+  if (verb == "isolate" || verb == "rejoin") return answer_isolation_request(request, json, verb == "isolate");
   if (verb == "diff") return answer_diff(request.client);
   if (verb == "status" || verb == "show") return answer_show(request.client, json);
   control_.send(request.client, error_line("form", "unknown verb '" + verb + "'"), child_.loop());
@@ -84,13 +86,17 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
   const policy::Plan plan = running == nullptr ? policy::Plan{} : *running;
   const auto what = text_of(waiter.request, "what");
   const auto now = os::record_time();
+  const auto marked = [&](Json view, const char* list, const char* state) {
+    mark_isolated(view[list], state, plan, controller_.isolation(), now);
+    return view;
+  };
   std::string line;
   if (text_of(waiter.request, "verb") == "status")
     line = answer_line(status_view());
   else if (what == "facilities")
-    line = answer_line(facilities_view(plan, tunnels_));
+    line = answer_line(marked(facilities_view(plan, tunnels_), "facilities", "tunnel"));
   else if (what == "tunnels")
-    line = answer_line(tunnels_view(plan, tunnels_, certificate_ends_, now));
+    line = answer_line(marked(tunnels_view(plan, tunnels_, certificate_ends_, now), "tunnels", "state"));
   else if (what == "routes")
     line = answer_line(routes_view(plan));
   else if (what == "flows")
@@ -106,7 +112,9 @@ Json Accessd::status_view() const {
   const auto* plan = controller_.running_plan();
   const auto up = std::ranges::count_if(tunnels_, [](const auto& each) { return each.second.up; });
   view["facilities"] = {{"configured", plan == nullptr ? 0 : plan->facilities.size()}, {"up", up}};
-  view["facilities"]["down"] = plan == nullptr ? Json::array() : down_view(*plan, tunnels_, now, kMostDown);
+  view["facilities"]["down"] =
+      plan == nullptr ? Json::array() : down_view(policy::without_isolated(*plan), tunnels_, now, kMostDown);
+  view["isolation"] = isolation_view(controller_, isolation_error_, now);
   view["flows"] = {{"open", flows_.size()},
                    {"begun", flows_.begun()},
                    {"ended", flows_.ended()},
@@ -152,6 +160,7 @@ void Accessd::forget_clients(const std::vector<std::uint64_t>& lost) {
     watchers_.erase(client);
     std::erase_if(waiting_, [client](const auto& waiter) { return waiter.client == client; });
     std::erase_if(changes_, [client](const auto& change) { return change.second == client; });
+    std::erase_if(isolations_, [client](const auto& asked) { return asked.second.client == client; });
   }
 }
 

@@ -63,7 +63,7 @@ struct Verb {
 [[nodiscard]] int run(std::span<const std::string> arguments);
 
 // The verbs, by file: cli_config.cc, cli_explain.cc, cli_matrix.cc, cli_gateway.cc, cli_show.cc, cli_keys.cc,
-// cli_facility.cc, cli_router.cc, cli_doctor.cc.
+// cli_isolation.cc, cli_facility.cc, cli_router.cc, cli_doctor.cc.
 int check(const CommandLine&);
 int explain(const CommandLine&);
 int matrix(const CommandLine&);
@@ -74,6 +74,8 @@ int apply(const CommandLine&);
 int diff(const CommandLine&);
 int status(const CommandLine&);
 int show(const CommandLine&);
+int isolate(const CommandLine&);
+int rejoin(const CommandLine&);
 int key(const CommandLine&);
 int facility(const CommandLine&);
 int doctor(const CommandLine&);

@@ -19,6 +19,10 @@ constexpr std::array<Option, 5> kCommon{{
 }};
 
 constexpr std::array<Option, 1> kApply{{{"--comment", "TEXT", "why; kept in the record of the change", false}}};
+constexpr std::array<Option, 2> kIsolate{{
+    {"--all", "", "every facility, also those that come later: the emergency stop", false},
+    {"--reason", "TEXT", "why; kept with the order and in the record", false},
+}};
 constexpr std::array<Option, 1> kStatus{
     {{"--strict", "", "exit 1 also when anything needs a person: a tunnel that is down, a warning, no records",
       false}}};
@@ -67,7 +71,7 @@ constexpr std::array<Option, 15> kFacility{{
      false},
 }};
 
-constexpr std::array<Verb, 13> kVerbs{{
+constexpr std::array<Verb, 15> kVerbs{{
     {"check", "[FILE]", "read the configuration and show everything that is wrong", 0, 1, {}, check},
     {"run", "", "run the whole gateway in the foreground", 0, 0, {}, run_foreground},
     {"reload", "", "make the running gateway read its configuration again", 0, 0, kApply, reload},
@@ -82,6 +86,9 @@ constexpr std::array<Verb, 13> kVerbs{{
      2, 2, kExplain, explain},
     {"matrix", "", "who may reach whom, by which line, until when; as text, JSON or a page", 0, 0, kMatrix, matrix},
     {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
+    {"isolate", "[FACILITY]", "cut a facility off at once, open flows included; it stays so until it rejoins", 0, 1,
+     kIsolate, isolate},
+    {"rejoin", "[FACILITY]", "end the isolation of a facility (--all: the emergency stop)", 0, 1, kIsolate, rejoin},
     {"key", "generate|public|csr FILE, rotate FACILITY",
      "make a private key; its public key; a request for its certificate; another preshared key", 1, 2, kKey, key},
     {"facility", "add|router-config|sheet NAME",

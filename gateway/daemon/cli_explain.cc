@@ -117,12 +117,28 @@ struct Explained {
   }
 };
 
+// Of the two sides, and that nothing is known.
+std::vector<std::string> isolated(const AskedAt& asked, const Explained& found) {
+  auto sentences = asked.isolated;
+  std::erase_if(sentences, [&](const std::string& each) {
+    return !each.starts_with("not known") && !each.starts_with(found.from.name + " ") &&
+           !each.starts_with(found.to.name + " ");
+  });
+  return sentences;
+}
+
 void print_json(const AskedAt& asked, const Explained& found) {
-  Json out{{"version", kControlVersion},    {"at", config::moment_text(asked.at)},
-           {"from", to_json(found.from)},   {"to", to_json(found.to)},
-           {"allowed", found.allowed()},    {"all_allowed", found.policy.all_allowed()},
-           {"layers_agree", found.agree()}, {"problems", found.policy.problems},
-           {"notes", asked.notes},          {"answers", Json::array()}};
+  Json out{{"version", kControlVersion},
+           {"at", config::moment_text(asked.at)},
+           {"from", to_json(found.from)},
+           {"to", to_json(found.to)},
+           {"allowed", found.allowed()},
+           {"all_allowed", found.policy.all_allowed()},
+           {"layers_agree", found.agree()},
+           {"problems", found.policy.problems},
+           {"isolated", isolated(asked, found)},
+           {"notes", asked.notes},
+           {"answers", Json::array()}};
   for (std::size_t i = 0; i < found.policy.answers.size(); ++i)
     out["answers"].push_back(to_json(found.policy.answers[i], found.layers[i]));
   fmt::print("{}", one_line(out));
@@ -142,6 +158,7 @@ void print_text(const AskedAt& asked, const Explained& found) {
   }
   if (!found.agree())
     fmt::print("policy and layers do not agree: a fault of the gateway, please report it (SECURITY.md)\n");
+  for (const auto& sentence : isolated(asked, found)) fmt::print("isolated: {}\n", printable(sentence));
   print_notes(asked);
 }
 

@@ -43,6 +43,24 @@ int print_change(const CommandLine& line, const Json& answer) {
   return kFine;
 }
 
+// Who is cut off, since when, by whom, why; and what of that needs a person.
+void print_isolation(const Json& isolation) {
+  const Json orders =
+      isolation.contains("orders") && isolation["orders"].is_array() ? isolation["orders"] : Json::array();
+  for (const auto& order : orders) {
+    const auto facility = text_at(order, "facility"), reason = text_at(order, "reason");
+    const auto what =
+        facility.empty() ? "emergency stop: everything is isolated" : printable(facility) + " is isolated";
+    fmt::print("{} since {}, by {}{}\n", coloured(Colour::kRed, what), text_at(order, "since"),
+               printable(text_at(order, "actor")), reason.empty() ? "" : ": " + printable(reason));
+  }
+  if (text_at(isolation, "in_force") == "false")
+    fmt::print("{}\n", coloured(Colour::kRed, "an isolation is not in force yet, and is tried until it is"));
+  if (const auto error = text_at(isolation, "error"); !error.empty())
+    fmt::print("{}\n",
+               coloured(Colour::kRed, "isolation is not durable, a restart would forget it: " + printable(error)));
+}
+
 // A few; `show tunnels` has all.
 void print_down(const Json& facilities) {
   constexpr std::size_t kShown = 10;
@@ -62,6 +80,7 @@ void print_status(const Json& result) {
   fmt::print("{} {}: generation {}, {} of {} tunnels up\n", printable(text_at(result, "gateway")),
              coloured(colour, state), text_at(result, "generation"), text_at(object_at(result, "facilities"), "up"),
              text_at(object_at(result, "facilities"), "configured"));
+  print_isolation(object_at(result, "isolation"));
   print_down(object_at(result, "facilities"));
   const auto processes = object_at(result, "processes"), refused = object_at(result, "refused");
   for (const auto& [process, there] : processes.items())

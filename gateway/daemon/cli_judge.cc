@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "config/moment.h"
 #include "gateway/core/candidate.h"
 #include "gateway/daemon/cli_text.h"
+#include "gateway/daemon/isolation_file.h"
+#include "gateway/daemon/isolation_views.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
+#include "gateway/os/record_files.h"
 #include "policy/explain.h"
 
 namespace gateway::daemon::cli {
@@ -58,6 +62,25 @@ std::string counted(std::size_t number, const char* one, const char* many) {
   return fmt::format("{} {}", number, number == 1 ? one : many);
 }
 
+namespace {
+
+// By the orders in the state folder. Who may not read them is told so, and is answered without.
+void isolate(const CommandLine& line, config::WallTime now, AskedAt& asked) {
+  auto kept = read_isolation(line.state_directory());
+  if (!kept && kept.error().number == EACCES) {
+    asked.isolated.push_back("not known to you: " + kept.error().to_string());
+    return;
+  }
+  const auto isolation = kept ? *kept : everything_isolated(kept.error().to_string(), now);
+  asked.known = policy::isolate(std::move(asked.known), isolation);
+  asked.then = policy::isolate(std::move(asked.then), isolation);
+  for (const auto& facility : asked.then.facilities)
+    for (const auto* order : policy::holding(isolation, facility))
+      asked.isolated.push_back(isolation_sentence(facility.name.text, *order, os::record_time()));
+}
+
+}  // namespace
+
 config::value::Result<AskedAt, int> read_at(const CommandLine& line, const char* verb) {
   const auto now = os::wall_now();
   auto at = now;
@@ -76,11 +99,12 @@ config::value::Result<AskedAt, int> read_at(const CommandLine& line, const char*
     return std::unexpected(loaded.unreadable ? print_unreadable(verb) : kCouldNotRun);
   }
   AskedAt asked{
-      loaded.config, at, policy::compile(loaded.config, known).plan, policy::compile(loaded.config, at).plan, {}};
+      loaded.config, at, policy::compile(loaded.config, known).plan, policy::compile(loaded.config, at).plan, {}, {}};
   if (!policy::verify(asked.known).empty()) {
     fmt::print(stderr, "sekisho {}: the plan breaks a promise; 'sekisho check' says which\n", verb);
     return std::unexpected(kCouldNotRun);
   }
+  isolate(line, now, asked);
   if (at > now) asked.notes = refusals_at(line.config_file(), at);
   return asked;
 }

@@ -31,12 +31,14 @@ void print_diagnostics(const config::Loaded& loaded, std::FILE* to);
 struct AskedAt {
   config::GatewayConfig config;
   config::WallTime at;
-  policy::Plan known;              // with what has ended by `at`, so that it can be named
-  policy::Plan then;               // as the gateway would have it at `at`
-  std::vector<std::string> notes;  // what a reload at that time would be refused for
+  policy::Plan known;                 // with what has ended by `at`, so that it can be named
+  policy::Plan then;                  // as the gateway would have it at `at`
+  std::vector<std::string> isolated;  // a sentence for each facility that is, as the gateway keeps it; of both plans
+  std::vector<std::string> notes;     // what a reload at that time would be refused for
 };
 
-// `--at TIME`, else now. Key files are not opened. The error: exit status, after what is wrong was printed.
+// `--at TIME`, else now; what is isolated now is isolated in both plans. Key files are not opened. The error: exit
+// status, after what is wrong was printed.
 [[nodiscard]] config::value::Result<AskedAt, int> read_at(const CommandLine& line, const char* verb);
 void print_notes(const AskedAt& asked);
 

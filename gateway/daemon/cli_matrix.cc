@@ -71,6 +71,7 @@ void print_json(const AskedAt& asked, const policy::MatrixQuestion& question, co
            {"services", ends_json(matrix.services)},
            {"open", Json::array()},
            {"everything_else", "closed"},
+           {"isolated", asked.isolated},
            {"notes", asked.notes}};
   if (question.from) out["from"] = *question.from;
   if (question.to) out["to"] = *question.to;
@@ -131,6 +132,7 @@ void print_text(const AskedAt& asked, const policy::MatrixQuestion& question, co
   const bool whole = !question.from && !question.to;
   fmt::print("{}{} closed; answers come back along what is open.\n", matrix.openings.empty() ? "Nothing is open. " : "",
              whole ? "Everything else is" : "Of what was asked for, everything else is");
+  for (const auto& sentence : asked.isolated) fmt::print("isolated: {}\n", printable(sentence));
   print_notes(asked);
 }
 

@@ -20,6 +20,17 @@ Json list_at(const Json& json, const char* key) {
   return json.is_object() && json.contains(key) && json[key].is_array() ? json[key] : Json::array();
 }
 
+// The lines below a table of facilities: who is cut off, since when, by whom, why.
+void print_isolated(const Json& list) {
+  for (const auto& each : list)
+    for (const auto& order : list_at(each, "isolated")) {
+      const auto reason = text_at(order, "reason");
+      fmt::print("{}: isolated{} since {}, by {}{}\n", printable(text_at(each, "facility")),
+                 text_at(order, "all") == "true" ? " (emergency stop)" : "", text_at(order, "since"),
+                 printable(text_at(order, "actor")), reason.empty() ? "" : ": " + printable(reason));
+    }
+}
+
 void print_facilities(const Json& result) {
   Table table({"FACILITY", "TITLE", "TUNNEL", "NETWORKS", "MAY OPEN", "OPENED TO OTHERS"});
   for (const auto& each : list_at(result, "facilities")) {
@@ -32,6 +43,7 @@ void print_facilities(const Json& result) {
                joined(lines_at(each, "may_open")), joined(lines_at(each, "opened_to_others"))});
   }
   fmt::print("{}", table.to_string());
+  print_isolated(list_at(result, "facilities"));
 }
 
 void print_certificate(const std::string& whose, const Json& of) {
@@ -60,6 +72,7 @@ void print_tunnels(const Json& result) {
                fmt::format("{}/{}", number_at(each, "refused_in"), number_at(each, "refused_out"))});
   }
   fmt::print("{}", table.to_string());
+  print_isolated(list_at(result, "tunnels"));
   for (const auto& each : list_at(result, "tunnels"))
     if (const auto negotiated = text_at(each, "negotiated"); !negotiated.empty())
       fmt::print("{}: {}\n", printable(text_at(each, "facility")), printable(negotiated));

@@ -6,7 +6,7 @@ _sekisho() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
   local common="--config --runtime --state --json --help"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "check run reload apply diff status show explain matrix verify key facility doctor --help" -- "$word"))
+    COMPREPLY=($(compgen -W "check run reload apply diff status show explain matrix verify isolate rejoin key facility doctor --help" -- "$word"))
     return
   fi
   case $before in
@@ -26,6 +26,7 @@ _sekisho() {
         facilities|tunnels) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
         *) COMPREPLY=($(compgen -W "facilities tunnels routes flows --watch $common" -- "$word")) ;;
       esac ;;
+    isolate|rejoin) COMPREPLY=($(compgen -W "$(_sekisho_facilities) --all --reason $common" -- "$word")) ;;
     explain) COMPREPLY=($(compgen -W "$(_sekisho_facilities) --at $common" -- "$word")) ;;
     matrix)
       case $before in

@@ -244,3 +244,34 @@ TEST_CASE("cli: check warns of a line that allows nothing of its own, and does n
   const auto json = json_of(told(site, {"check", "--json"}));
   CHECK(json["ok"] == true);
 }
+
+TEST_CASE("cli: matrix and explain say who is isolated, and what is left is closed") {
+  const Site site;
+  const Words state{"--state", site.folder};
+  const auto with = [&](Words words) {
+    words.insert(words.end(), state.begin(), state.end());
+    return told(site, std::move(words));
+  };
+  CHECK(json_of(with({"matrix", "--json"}))["isolated"].empty());
+  CHECK(with({"explain", "hakodate", "karte:443"}).status == cli::kFine);
+  site.write("isolation.json",
+             R"({"version":1,"last":1,"orders":[{"number":1,"facility":"hakodate","since_ns":1900000000000000000,
+                 "actor":"uid 0 (root), pid 7","reason":"virus","identities":[],"networks":[]}]})");
+  const auto json = json_of(with({"matrix", "--json"}));
+  REQUIRE(json["isolated"].size() == 1);
+  CHECK(has(json["isolated"][0].get<std::string>(), "hakodate is isolated since 2030-03-1"));
+  CHECK(has(json["isolated"][0].get<std::string>(), "by uid 0 (root), pid 7: virus"));
+  CHECK(json["open"].size() == 2);  // matsumae's services; neither hakodate's own nor the exchange
+  CHECK(has(with({"matrix"}).out, "isolated: hakodate is isolated since"));
+  const auto denied = with({"explain", "hakodate", "karte:443"});
+  CHECK(denied.status == cli::kFindings);
+  CHECK(has(denied.out, "isolated: hakodate is isolated since"));
+  CHECK(has(denied.out, "it is isolated: it has no tunnel"));
+  CHECK_FALSE(has(denied.out, "do not agree"));
+  CHECK(with({"explain", "matsumae", "hakodate:104"}).status == cli::kFindings);
+  const auto other = with({"explain", "matsumae", "karte:443"});
+  CHECK(other.status == cli::kFine);
+  CHECK_FALSE(has(other.out, "isolated"));
+  site.write("isolation.json", "{");  // what cannot be read isolates everything, as the gateway itself does
+  CHECK(json_of(with({"matrix", "--json"}))["open"].empty());
+}

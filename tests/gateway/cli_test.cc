@@ -425,3 +425,14 @@ TEST_CASE("views: answers have a version and say what went wrong") {
         "{\"version\":1,\"ok\":false,\"error\":{\"code\":\"refused\",\"message\":\"m\",\"errors\":[\"e\"],\"warnings\":"
         "[]}}\n");
 }
+
+TEST_CASE("cli: isolate and rejoin want one facility or --all") {
+  for (const auto* name : {"isolate", "rejoin"}) {
+    CHECK(cli::run(Words{name}) == cli::kCouldNotRun);
+    CHECK(cli::run(Words{name, "hakodate", "--all"}) == cli::kCouldNotRun);
+    CHECK(cli::run(Words{name, "hakodate", "esashi"}) == cli::kCouldNotRun);
+    CHECK(cli::run(Words{name, "hakodate", "--runtime", "/nonexistent"}) == cli::kCouldNotRun);  // nobody answers
+  }
+  CHECK(cli::parse(verb("isolate"), Words{"--all", "--reason", "drill"}).has_value());
+  CHECK_FALSE(cli::parse(verb("isolate"), Words{"hakodate", "--raeson", "x"}).has_value());
+}

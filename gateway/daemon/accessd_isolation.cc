@@ -1,0 +1,75 @@
+// Isolation at the border of accessd: the requests of people, the file, the records and the answers. What is cut, and
+// in which order, is the controller's (gateway/core/controller_isolation.cc).
+#include <cerrno>
+
+#include "gateway/daemon/accessd.h"
+#include "gateway/daemon/isolation_file.h"
+#include "gateway/daemon/isolation_views.h"
+#include "gateway/os/clock.h"
+
+namespace gateway::daemon {
+namespace {
+
+constexpr auto kKeepAgain = std::chrono::seconds(5);
+
+}  // namespace
+
+void Accessd::answer_isolation_request(const os::ControlSocket::Request& request, const Json& json, bool cuts) {
+  const auto asked = isolation_request_of(json);
+  if (!asked) return control_.send(request.client, error_line("form", asked.error()), child_.loop());
+  core::IsolationRequest wanted = *asked;
+  wanted.id = next_change_++;
+  wanted.actor = request.actor;
+  wanted.at = os::wall_now();
+  isolations_[wanted.id] = {request.client, now_};
+  control_.keep(request.client, true);
+  core::Actions actions;
+  if (cuts)
+    controller_.on_isolate(std::move(wanted), now_, actions);
+  else
+    controller_.on_rejoin(std::move(wanted), now_, actions);
+  perform(std::move(actions));
+}
+
+// What cannot be kept is cut all the same: said at once, shown as long as it is so, and tried again.
+void Accessd::act(const core::action::KeepIsolation& wanted) {
+  const auto& folder = child_.arguments().state_directory;
+  auto kept = keep_isolation(folder, wanted.isolation);
+  constexpr int kMostSteps = 16;
+  for (int i = 0; i < kMostSteps && !kept && kept.error().number == ENOSPC && recorder_.make_room(); ++i)
+    kept = keep_isolation(folder, wanted.isolation);
+  const bool first = isolation_error_.empty();
+  isolation_error_ = kept ? "" : kept.error().to_string();
+  keep_isolation_at_ = kept ? std::nullopt : std::optional<Instant>(now_ + kKeepAgain);
+  if (!kept && first)
+    act(core::action::RaiseAlarm{"isolation is not durable, a restart would forget what changed: " + isolation_error_});
+}
+
+void Accessd::keep_isolation_again() {
+  if (!keep_isolation_at_ || *keep_isolation_at_ > now_) return;
+  act(core::action::KeepIsolation{controller_.isolation()});
+}
+
+void Accessd::act(const core::action::AppendIsolationRecord& wanted) {
+  if (recorder_.write(to_record(wanted.record, os::record_time()), Weight::kDurable, now_)) return;
+  recorder_.tell(telemetry::Alarm{"an isolation could not be recorded: " + recorder_.error()});
+  isolation_unrecorded_ = recorder_.error();
+}
+
+void Accessd::act(const core::action::AnswerIsolation& wanted) {
+  const auto found = isolations_.find(wanted.request);
+  if (found == isolations_.end()) return;
+  const auto [client, asked] = found->second;
+  isolations_.erase(found);
+  auto outcome = wanted.outcome;
+  if (!isolation_error_.empty())
+    outcome.notes.push_back("not durable, a restart would forget it: " + isolation_error_ +
+                            "; it is tried again, 'sekisho status' says when it is");
+  if (!isolation_unrecorded_.empty()) outcome.notes.push_back("not on record: " + isolation_unrecorded_);
+  isolation_unrecorded_.clear();
+  control_.send(client, isolation_answer(outcome, isolation_error_.empty(), now_ - asked, os::record_time()),
+                child_.loop());
+  control_.keep(client, false);
+}
+
+}  // namespace gateway::daemon
