@@ -55,11 +55,8 @@ std::vector<Prefix> outermost_sources(const policy::Plan& plan) {
   for (const policy::FacilityPlan& facility : plan.facilities)
     all.insert(facility.sources.begin(), facility.sources.end());
   std::vector<Prefix> out;
-  for (const Prefix& one : all) {
-    const bool inner =
-        std::any_of(all.begin(), all.end(), [&](const Prefix& other) { return other != one && other.contains(one); });
-    if (!inner) out.push_back(one);
-  }
+  for (const Prefix& one : all)  // a wider one sorts before those inside it
+    if (out.empty() || !out.back().contains(one)) out.push_back(one);
   return out;
 }
 

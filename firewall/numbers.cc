@@ -27,11 +27,11 @@ void ClassNumbers::add(const policy::Prefix& network) {
 std::uint32_t FacilityNumbers::add(const policy::FacilityName& name) {
   std::uint32_t number = folded(name.text);
   while (number == 0 || !taken_.insert(number).second) ++number;
-  return numbers_[name] = number;
+  return numbers_[name.text] = number;
 }
 
 std::uint32_t FacilityNumbers::of(const policy::FacilityName& name) const {
-  const auto at = numbers_.find(name);
+  const auto at = numbers_.find(name.text);
   return at == numbers_.end() ? 0 : at->second;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "policy/plan.h"
@@ -30,7 +32,7 @@ class FacilityNumbers {
   [[nodiscard]] std::uint32_t of(const policy::FacilityName& name) const;
 
  private:
-  std::map<policy::FacilityName, std::uint32_t> numbers_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;
   std::unordered_set<std::uint32_t> taken_;
 };
 

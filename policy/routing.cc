@@ -28,8 +28,8 @@ std::uint16_t route_mtu(const FacilityPlan& facility, const Plan& plan) {
 }
 
 std::uint16_t route_mtu(const FacilityName& name, const Plan& plan) {
-  const auto found = std::ranges::find(plan.facilities, name, &FacilityPlan::name);
-  return found == plan.facilities.end() ? std::uint16_t{0} : route_mtu(*found, plan);
+  const auto found = std::ranges::lower_bound(plan.facilities, name, {}, &FacilityPlan::name);
+  return found == plan.facilities.end() || found->name != name ? std::uint16_t{0} : route_mtu(*found, plan);
 }
 
 }  // namespace

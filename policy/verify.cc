@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace policy {
 namespace {
@@ -18,6 +19,8 @@ class Verifier {
     for (const FacilityPlan& facility : plan.facilities)
       for (const NetworkMap& network : facility.networks) networks_.push_back({network.seen, &facility});
     std::sort(networks_.begin(), networks_.end(), [](const Owned& a, const Owned& b) { return a.network < b.network; });
+    for (const Permission& row : plan.permissions)
+      if (row.kind == PermissionKind::kExchange) in_exchanges_.insert({row.source, row.destination});
   }
 
   std::vector<Finding> run() {
@@ -100,12 +103,6 @@ class Verifier {
         report("P1", text(row) + " opens something for " + found->name.text + ", which is isolated");
   }
 
-  bool in_exchange(const Prefix& network) const {
-    return std::any_of(plan_.permissions.begin(), plan_.permissions.end(), [&](const Permission& row) {
-      return row.kind == PermissionKind::kExchange && (row.source == network || row.destination == network);
-    });
-  }
-
   void check_route(const Route& route) {
     const std::string name = "route " + route.destination.to_string() + " of table " +
                              std::to_string(static_cast<std::uint32_t>(route.table));
@@ -127,7 +124,7 @@ class Verifier {
         if (route.interface != kTunnelInterface) report("P3", name + " would leave in clear");
         return;
       case RouteTable::kExchange:
-        if (!in_exchange(route.destination)) report("P1", name + " takes part in no exchange");
+        if (!in_exchanges_.contains(route.destination)) report("P1", name + " takes part in no exchange");
         if (route.interface != kTunnelInterface) report("P3", name + " would leave in clear");
         return;
     }
@@ -189,6 +186,7 @@ class Verifier {
 
   const Plan& plan_;
   std::vector<Owned> networks_;
+  std::set<Prefix> in_exchanges_;  // ends of them
   std::vector<Finding> findings_;
 };
 

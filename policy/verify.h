@@ -1,5 +1,6 @@
-// A static check of a finished plan against P1-P3, independent of how it was compiled. First form: rows, prefixes,
-// tables and rules each on their own; the proof over whole paths comes later. An empty answer means nothing was found.
+// A quick check of a finished plan against P1-P3, independent of how it was compiled: rows, prefixes, tables and rules
+// each on their own, as netd does before it touches the kernel. An empty answer means nothing was found. The proof over
+// whole paths and all packets is gateway/core/proof.h.
 #pragma once
 
 #include <string>

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "config/report.h"
 #include "tunnel/crypto/distinguished_name.h"
@@ -164,10 +165,16 @@ std::optional<std::string> too_many_destinations(std::size_t count) {
 }
 
 std::map<std::string_view, std::set<tunnel::wire::Prefix>> destinations_of(const Plan& plan) {
-  std::map<std::string_view, std::set<tunnel::wire::Prefix>> reached;
+  std::unordered_map<std::string_view, std::vector<tunnel::wire::Prefix>> found;  // many rows name one end
   for (const policy::Permission& permission : plan.permissions) {
-    reached[permission.from_facility.text].insert(permission.destination);
-    reached[permission.to_facility.text].insert(permission.source);
+    found[permission.from_facility.text].push_back(permission.destination);
+    found[permission.to_facility.text].push_back(permission.source);
+  }
+  std::map<std::string_view, std::set<tunnel::wire::Prefix>> reached;
+  for (auto& [facility, prefixes] : found) {
+    std::sort(prefixes.begin(), prefixes.end());
+    prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+    reached[facility].insert(prefixes.begin(), prefixes.end());
   }
   return reached;
 }
