@@ -6,6 +6,7 @@
 #include <map>
 
 #include "gateway/core/ike_peers.h"
+#include "gateway/core/proof.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
 #include "policy/verify.h"
@@ -50,6 +51,7 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   add(check_reach(config, candidate.plan), config.files, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
+  if (candidate.errors.empty()) candidate.errors = unproved(candidate.plan, config, now);
   return candidate;
 }
 
@@ -166,6 +168,14 @@ std::vector<Diagnostic> check_ikev2(const config::GatewayConfig& config) {
   if (const auto id = identity_of(config.gateway.ikev2.local_id); !id)
     refuse(config.gateway.ikev2.local_id_at, "gateway.ikev2.local_id", id.error());
   return found;
+}
+
+std::vector<std::string> unproved(const policy::Plan& plan, const config::GatewayConfig& config, WallTime now) {
+  const auto proof = prove(plan, policy::declared(config, now), now);
+  if (!proof) return {"the plan cannot be proved: " + proof.error()};
+  std::vector<std::string> out;
+  for (const std::string& breach : breaches_of(*proof)) out.push_back("the plan breaks promise " + breach);
+  return out;
 }
 
 Candidate judge(const config::Loaded& loaded, const std::string& directory, WallTime now) {

@@ -30,8 +30,13 @@ struct Candidate {
 // whether two of them are one.
 [[nodiscard]] std::vector<config::Diagnostic> check_ikev2(const config::GatewayConfig& config);
 
-// Compiles, runs the configuration's own tests and the static check. All findings, not the first.
-// `directory` is that of the main file: key files are relative to it.
+// Why `plan` must not run as what `config` declares, over all packets: a sentence for each breach, with its packet, the
+// line that opens it and the rules that accept it. Empty: proved.
+[[nodiscard]] std::vector<std::string> unproved(const policy::Plan& plan, const config::GatewayConfig& config,
+                                                config::value::WallTime now);
+
+// Compiles, runs the configuration's own tests and the quick check, and proves the plan (proof.h). All findings, not
+// the first. `directory` is that of the main file: key files are relative to it.
 [[nodiscard]] Candidate judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
 
 // The same configuration at a later time, because an end date has come. Nothing that fails here may keep an ended

@@ -29,6 +29,11 @@ class Guard {
   [[nodiscard]] Refusal ingress(FacilityIndex facility, const InnerPacketView& view, config::value::WallTime now) const;
   // A packet about to enter the tunnel of facility_of(destination).
   [[nodiscard]] Refusal egress(const InnerPacketView& view, config::value::WallTime now) const;
+  // Every packet for which a permission of the compiled table holds; who may send it, and to which address nothing ever
+  // goes, is not asked. For `sekisho verify`.
+  [[nodiscard]] policy::PacketSet permitted_packets(config::value::WallTime now) const {
+    return permissions_.packets(now);
+  }
 
  private:
   [[nodiscard]] Refusal permitted(const FlowView& flow, config::value::WallTime now) const;

@@ -33,6 +33,19 @@ PrefixTable table_of(const std::vector<Prefix>& prefixes) {
   return PrefixTable(std::move(entries));
 }
 
+// Of each class the addresses that look-up gives to it: its prefix without the narrower ones inside.
+std::vector<std::vector<policy::AddressRange>> own_ranges(const std::vector<Prefix>& sorted) {
+  std::vector<std::vector<policy::AddressRange>> out(sorted.size());
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    std::vector<policy::AddressRange> narrower;
+    for (std::size_t j = i + 1; j < sorted.size() && sorted[i].contains(sorted[j]); ++j)
+      narrower.push_back(policy::range_of(sorted[j]));
+    out[i] = {policy::range_of(sorted[i])};
+    if (!narrower.empty()) out[i] = (policy::PacketSet::from(out[i]) - policy::PacketSet::from(narrower)).sources();
+  }
+  return out;
+}
+
 // The classes inside `prefix`: itself and what sorts behind it for as long as it is contained.
 std::pair<std::uint32_t, std::uint32_t> inside(const std::vector<Prefix>& sorted, const Prefix& prefix) {
   auto begin = std::lower_bound(sorted.begin(), sorted.end(), prefix);
@@ -83,6 +96,7 @@ Result<PermissionTable, std::string> PermissionTable::compile(const std::vector<
   PermissionTable table;
   table.sources_ = table_of(sources);
   table.destinations_ = table_of(destinations);
+  table.source_classes_ = sources, table.destination_classes_ = destinations;
   table.fill(rows);
   return table;
 }
@@ -120,6 +134,21 @@ void PermissionTable::insert(const Slot& slot) {
   std::size_t at = hash(slot.key) & (slots_.size() - 1);
   while (slots_[at].range_count != 0) at = (at + 1) & (slots_.size() - 1);
   slots_[at] = slot;
+}
+
+policy::PacketSet PermissionTable::packets(WallTime now) const {
+  const auto sources = own_ranges(source_classes_), destinations = own_ranges(destination_classes_);
+  std::vector<policy::PacketBox> boxes;
+  const auto add = [&](const Key& key, const Range& range) {
+    for (const policy::AddressRange& source : sources[key.source])
+      for (const policy::AddressRange& destination : destinations[key.destination])
+        boxes.push_back(
+            policy::box_of(source, destination, {static_cast<IpProtocol>(key.protocol), range.first, range.last}));
+  };
+  for (const Slot& slot : slots_)
+    for (std::uint32_t i = 0; i < slot.range_count; ++i)
+      if (const Range& range = ranges_[slot.first_range + i]; now < range.until) add(slot.key, range);
+  return policy::PacketSet::of(std::move(boxes));
 }
 
 Match PermissionTable::find(const config::value::IpAddress& source, const config::value::IpAddress& destination,

@@ -8,6 +8,7 @@
 
 #include "config/value/result.h"
 #include "gateway/core/prefix_table.h"
+#include "policy/packet_set.h"
 #include "policy/plan.h"
 
 namespace gateway::core {
@@ -23,6 +24,8 @@ class PermissionTable {
   // May `source` open `protocol`/`port` (0 for echo) at `destination`? Protocols as in the packet (1, 6, 17, 58).
   [[nodiscard]] Match find(const config::value::IpAddress& source, const config::value::IpAddress& destination,
                            std::uint8_t protocol, std::uint16_t port, config::value::WallTime now) const;
+  // Every packet that find() calls permitted, read from the compiled table. For `sekisho verify`.
+  [[nodiscard]] policy::PacketSet packets(config::value::WallTime now) const;
   // Is it the destination of any permission? Only for naming a refusal.
   [[nodiscard]] bool is_destination(const config::value::IpAddress& address) const {
     return destinations_.find(address) != PrefixTable::kNone;
@@ -53,6 +56,7 @@ class PermissionTable {
   void insert(const Slot& slot);
 
   PrefixTable sources_, destinations_;
+  std::vector<config::value::Prefix> source_classes_, destination_classes_;  // by the numbers in those, sorted
   std::vector<Slot> slots_;  // open addressing, power of two, at most half full
   std::vector<Range> ranges_;
 };
