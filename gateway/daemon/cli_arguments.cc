@@ -85,7 +85,7 @@ constexpr std::array<Verb, 15> kVerbs{{
      "each layer says",
      2, 2, kExplain, explain},
     {"matrix", "", "who may reach whom, by which line, until when; as text, JSON or a page", 0, 0, kMatrix, matrix},
-    {"verify", "", "prove promises P1-P3 over the configuration's plan", 0, 0, {}, verify},
+    {"verify", "", "prove promises P1-P4 over all packets; a packet, its rule and its line when one fails", 0, 0, {}, verify},
     {"isolate", "[FACILITY]", "cut a facility off at once, open flows included; it stays so until it rejoins", 0, 1,
      kIsolate, isolate},
     {"rejoin", "[FACILITY]", "end the isolation of a facility (--all: the emergency stop)", 0, 1, kIsolate, rejoin},

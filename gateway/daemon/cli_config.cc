@@ -1,4 +1,4 @@
-// Verbs that judge the configuration files: check, verify.
+// Judging the configuration files: check, and what verify says as well.
 #include <fmt/format.h>
 
 #include "gateway/daemon/cli_judge.h"
@@ -28,7 +28,9 @@ Json to_json(const Diagnostic& diagnostic, const std::vector<std::string>& files
   return json;
 }
 
-int print_check_json(const Judged& judged) {
+}  // namespace
+
+Json check_json(const Judged& judged) {
   Json json{{"version", kControlVersion}, {"ok", judged.good()}, {"files", judged.loaded.config.files}};
   json["unreadable"] = judged.loaded.unreadable;
   json["diagnostics"] = Json::array();
@@ -36,16 +38,15 @@ int print_check_json(const Judged& judged) {
     json["diagnostics"].push_back(to_json(each, judged.loaded.config.files));
   json["findings"] = Json::array();
   for (const auto& each : judged.findings) json["findings"].push_back({{"promise", each.promise}, {"what", each.what}});
-  fmt::print("{}", one_line(json));
-  if (judged.loaded.unreadable) return kCouldNotRun;
-  return judged.good() ? kFine : kFindings;
+  return json;
 }
-
-}  // namespace
 
 int check(const CommandLine& line) {
   const auto judged = read_and_judge(line.words.empty() ? line.config_file() : line.words[0]);
-  if (line.json()) return print_check_json(judged);
+  if (line.json()) {
+    fmt::print("{}", one_line(check_json(judged)));
+    return judged.loaded.unreadable ? kCouldNotRun : judged.good() ? kFine : kFindings;
+  }
   print_diagnostics(judged.loaded, stdout);
   for (const auto& finding : judged.findings) fmt::print("promise {}: {}\n", finding.promise, finding.what);
   if (judged.loaded.unreadable) return print_unreadable("check");
@@ -59,21 +60,6 @@ int check(const CommandLine& line) {
              counted(config.services.size(), "service", "services"),
              counted(judged.compiled.plan.permissions.size(), "permission", "permissions"),
              counted(config.tests.size(), "test", "tests"));
-  return kFine;
-}
-
-int verify(const CommandLine& line) {
-  const auto judged = read_and_judge(line.config_file());
-  if (line.json()) return print_check_json(judged);
-  if (config::has_errors(judged.loaded.diagnostics)) {
-    print_diagnostics(judged.loaded, stderr);
-    return judged.loaded.unreadable ? print_unreadable("verify") : kFindings;
-  }
-  for (const auto& finding : judged.findings) fmt::print("promise {}: {}\n", finding.promise, finding.what);
-  if (!judged.findings.empty()) return kFindings;
-  fmt::print("nothing found: P1-P3 hold for each of {} and {}\n",
-             counted(judged.compiled.plan.permissions.size(), "permission", "permissions"),
-             counted(judged.compiled.plan.routes.size(), "route", "routes"));
   return kFine;
 }
 

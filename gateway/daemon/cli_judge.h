@@ -23,6 +23,8 @@ struct Judged {
 // With the configuration's own tests, its key files, and what this machine has of what it names.
 [[nodiscard]] Judged read_and_judge(const std::string& path);
 
+// As `check --json` prints it.
+[[nodiscard]] Json check_json(const Judged& judged);
 void print_diagnostics(const config::Loaded& loaded, std::FILE* to);
 [[nodiscard]] int print_unreadable(const char* verb);  // nothing can be said about what could not be read
 [[nodiscard]] std::string counted(std::size_t number, const char* one, const char* many);

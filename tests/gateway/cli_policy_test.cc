@@ -275,3 +275,31 @@ TEST_CASE("cli: matrix and explain say who is isolated, and what is left is clos
   site.write("isolation.json", "{");  // what cannot be read isolates everything, as the gateway itself does
   CHECK(json_of(with({"matrix", "--json"}))["open"].empty());
 }
+
+TEST_CASE("cli: verify tells the theorems and what they are over, and says why nothing is proved") {
+  const Site site;
+  const auto without_keys = told(site, {"verify"});
+  CHECK(without_keys.status != cli::kFine);
+  CHECK(json_of(told(site, {"verify", "--json"}))["proof"].is_null());
+  fs::create_directory(site.folder + "/keys");
+  for (const char* name : {"a", "b", "c"})
+    REQUIRE(told(site, {"key", "generate", site.folder + "/keys/" + name + ".psk"}).status == cli::kFine);
+  const auto found = told(site, {"verify"});
+  INFO(found.out << found.err);
+  CHECK(found.status == cli::kFine);
+  for (const auto* words : {"P1    holds: what comes out of a facility's tunnel", "P2    holds: ", "P3    holds: ",
+                            "P4    holds: ", "exact holds: everything that is declared passes",
+                            "3 facilities; of 6 ways that one could reach another, 1 open and 5 closed"})
+    CHECK(has(found.out, words));
+  const auto json = json_of(told(site, {"verify", "--json"}));
+  CHECK(json["version"] == 1);
+  CHECK(json["ok"] == true);
+  CHECK(json["findings"].empty());
+  CHECK(json["proof"]["ok"] == true);
+  CHECK(json["proof"]["pairs"] == 6);
+  CHECK(json["proof"]["open_pairs"] == 1);
+  REQUIRE(json["proof"]["theorems"].size() == 5);
+  CHECK(json["proof"]["theorems"][0]["promise"] == "P1");
+  CHECK(json["proof"]["theorems"][0]["holds"] == true);
+  CHECK(json["proof"]["theorems"][0]["breaches"].empty());
+}
