@@ -129,8 +129,8 @@ class Isolation(unittest.TestCase):
 
     def assert_rejoins(self, lab):
         self.assertIn("alpha is isolated no longer", self.order(lab, "rejoin", "alpha", "--reason", "clean"))
-        if lab.a.protocol == "ikev2":
-            lab.a.initiate()
+        lab.a.stop()  # its router would wait with the next attempt, longer each time
+        lab.a.start(lab.public_key, f"{GATEWAY4}:51820")
         lab.wait_service(lab.a)
         lifted, = self.of(lab, "isolation.lifted")
         self.assertEqual((lifted["facility"], lifted["reason"], lifted["ordered_because"]), ("alpha", "clean", "ウイルス"))
@@ -142,7 +142,7 @@ class Isolation(unittest.TestCase):
         self.assert_recorded(lab)
         wait_for("the router is told", lambda: "ESTABLISHED" not in lab.a.sas(), 5)
         self.assertNotEqual(lab.a.initiate(check=False).returncode, 0)
-        self.assertIn("AUTHENTICATION_FAILED", lab.a.charon_tail())
+        self.assertNotIn("ESTABLISHED", lab.a.sas(), "nobody's outer address: its first message is not answered")
         self.assert_nothing_lifts_it(lab)
         self.assert_rejoins(lab)
 
