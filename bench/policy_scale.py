@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a configuration costs before it runs: `sekisho check`, `verify`, `matrix` and `explain` with 100, 1,000 and 10,000 facilities.
 
-  bench/policy_scale.py [FACILITIES...] [--keep DIR]   one JSON line a number of facilities: seconds and the most memory (MB) of each verb. As any
+  bench/policy_scale.py [FACILITIES...] [--keep DIR]   one JSON line a number of facilities: seconds, seconds of the processor, MB of each verb. As any
                                                        user; builds nothing (scripts/build first, or SEKISHO_BIN).
 Twenty services; each facility uses half of them, one in ten is seen under another prefix; exchanges are a fifth of the facilities; a tenth of the services
 may reach into facilities. Every key of WireGuard is a random one. A verb that does not say "good", "proved" or "allowed" is an error, not a figure.
@@ -50,7 +50,7 @@ def configuration(count, rng):
 
 
 def measured(words, wanted):
-    """Seconds, MB; the output must hold `wanted`."""
+    """Seconds, of them of the processor, MB; the output must hold `wanted`."""
     began = time.monotonic()
     process = subprocess.Popen([str(SEKISHO), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = process.stdout.read().decode()
@@ -58,7 +58,7 @@ def measured(words, wanted):
     took = time.monotonic() - began
     if wanted not in output:
         raise SystemExit(f"sekisho {' '.join(words)}: no \"{wanted}\" in\n" + output[-2000:])
-    return round(took, 2), round(usage.ru_maxrss / 1024)
+    return round(took, 2), round(usage.ru_utime + usage.ru_stime, 2), round(usage.ru_maxrss / 1024)
 
 
 def measure(count, folder):
@@ -75,7 +75,7 @@ def measure(count, folder):
     for name, words, wanted in (("check", ["check", str(config)], "good: "), ("verify", ["verify", *from_config], "proved over all packets"),
                                 ("explain", ["explain", "f00001", service, *from_config], "allowed: "),
                                 ("matrix", ["matrix", "--from", "f00001", *from_config], "f00001")):
-        line[f"{name}_s"], line[f"{name}_mb"] = measured(words, wanted)
+        line[f"{name}_s"], line[f"{name}_cpu_s"], line[f"{name}_mb"] = measured(words, wanted)
     return line
 
 

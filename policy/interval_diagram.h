@@ -60,6 +60,7 @@ class Writer {
     }
     made_.spans.push_back({first, last, below});
   }
+  void expect(std::size_t spans) { made_.spans.reserve(spans); }
   Pointer<L> take() { return made_.spans.empty() ? nullptr : std::make_shared<const L>(std::move(made_)); }
 
  private:
@@ -121,6 +122,9 @@ class Combiner {
   Pointer<L> sweep(const Spans& left, const Spans& right) {
     const bool keeps_a = operation_ != Operation::kIntersection, keeps_b = operation_ == Operation::kUnion;
     Writer<L> out;
+    out.expect(keeps_b   ? std::max(left.size(), right.size())
+               : keeps_a ? left.size()
+                         : std::min(left.size(), right.size()));
     Place a = left.begin(), b = right.begin();
     auto a_from = a->first, b_from = b->first;  // what is left of the spans at hand
     const auto step_a = [&] {

@@ -45,7 +45,7 @@ struct Compiled {
   const Guard& guard;  // of the plan
 };
 
-// 10,000 facilities with 20 services each and 2,000 exchanges take seconds: docs/performance.md. The error: a rule of
+// 10,000 facilities with ten services each and 2,000 exchanges take seconds: docs/performance.md. The error: a rule of
 // the table that is not understood, so that nothing is proved; to be taken as a refusal.
 [[nodiscard]] config::value::Result<Proof, std::string> prove(const Compiled& compiled,
                                                               const policy::Declared& declared,
