@@ -20,7 +20,8 @@ struct Loaded {
   GatewayConfig config;                                          // complete only when no diagnostic is an error
   std::vector<Diagnostic> diagnostics;                           // sorted by file, line, column
   std::vector<std::pair<std::string, std::string>> credentials;  // the shell: file of certificates or lists, its digest
-  bool unreadable = false;  // the shell: a file could not be read, so nothing can be said about it
+  std::vector<SourceFile> sources;  // the shell: what was read, so that it can be kept beside the plan
+  bool unreadable = false;          // the shell: a file could not be read, so nothing can be said about it
 };
 
 // The `include` patterns of the main file, so that the shell knows what to read. Never fails: a broken file has none.

@@ -99,8 +99,13 @@ void compare_permissions(const policy::Plan& before, const policy::Plan& after, 
   const auto old = by_key(before.permissions, text), now = by_key(after.permissions, text);
   for (const auto& [key, permission] : old)
     if (!now.contains(key)) lines.push_back("- permission " + key);
-  for (const auto& [key, permission] : now)
-    if (!old.contains(key)) lines.push_back("+ permission " + key);
+  for (const auto& [key, permission] : now) {
+    const auto was = old.find(key);
+    if (was == old.end())
+      lines.push_back("+ permission " + key);
+    else if (was->second->until != permission->until)
+      lines.push_back("~ permission " + key + ": another end date");
+  }
 }
 
 std::string joined(const std::vector<policy::IpAddress>& addresses) {
@@ -183,6 +188,7 @@ Candidate judge(const config::Loaded& loaded, const std::string& directory, Wall
   if (!config::has_errors(loaded.diagnostics)) {
     candidate = compiled(loaded.config, directory, now);
     candidate.credentials = loaded.credentials;
+    candidate.sources = std::make_shared<const std::vector<config::SourceFile>>(loaded.sources);
     add(policy::run_tests(loaded.config, candidate.plan, now), loaded.config.files, candidate);
   }
   add(loaded.diagnostics, loaded.config.files, candidate);

@@ -22,7 +22,8 @@ struct Candidate {
   std::vector<KeySource> keys;
   std::optional<config::value::WallTime> next_change;  // earliest end date in the plan
   Credentials credentials;
-  std::vector<std::string> errors;  // not empty: must not run
+  std::shared_ptr<const std::vector<config::SourceFile>> sources;  // null: no files were read
+  std::vector<std::string> errors;                                 // not empty: must not run
   std::vector<std::string> warnings;
 };
 

@@ -17,6 +17,10 @@ const char* to_string(ChangeReason reason) {
       return "last-good";
     case ChangeReason::kRejoin:
       return "rejoin";
+    case ChangeReason::kKept:
+      return "kept";
+    case ChangeReason::kRollback:
+      return "rollback";
   }
   return "unknown";
 }
@@ -83,7 +87,7 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
   next.lifts = std::move(waiting.lifts);
   next.whole = std::make_shared<const policy::Plan>(std::move(candidate.plan));
   next.plan = policy::isolate(*next.whole, isolation_without(next.lifts));
-  next.digest = digest(next.plan);
+  next.digest = digest(*next.whole);
   next.difference = describe_difference(running_ ? running_->plan : policy::Plan{}, next.plan);
   if (running_) note_changed_files(running_->credentials, candidate.credentials, next.difference);
   // An end date that has come reads no files: they are those of before.
@@ -91,6 +95,7 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
       candidate.credentials.empty() && running_ ? running_->credentials : std::move(candidate.credentials);
   next.config = std::move(candidate.config);
   next.keys = std::move(candidate.keys);
+  next.sources = std::move(candidate.sources);
   next.next_change = candidate.next_change;
   if (!rejoins) next.warnings = std::move(candidate.warnings);
   for (auto& each : policy::isolation_notes(isolation_without(next.lifts), *next.whole))
@@ -116,7 +121,9 @@ void Controller::append(ChangeRecord::Step step, const Target& about, std::vecto
                         std::uint64_t ticket, Actions& out) {
   ChangeRecord record{step,         about.generation, about.request,     running_digest(),
                       about.digest, about.difference, std::move(errors), about.warnings};
-  out.push_back(action::AppendRecord{std::move(record), ticket});
+  std::optional<action::Kept> kept;
+  if (step == ChangeRecord::Step::kApplying) kept = action::Kept{*about.whole, about.keys, about.sources};
+  out.push_back(action::AppendRecord{std::move(record), ticket, std::move(kept)});
 }
 
 void Controller::on_recorded(std::uint64_t ticket, bool durable, Instant now, Actions& out) {
@@ -299,13 +306,15 @@ void Controller::adopt_pending(Actions& out) {
 }
 
 // A change that cannot be completed is given up and what ran before is put back by the usual steps (the generations
-// differ). The very first one, and an ended permission, are tried again instead: nothing else may run.
+// differ). The very first one, an ended permission and a rollback are tried again instead: nothing else may run.
 void Controller::fail(std::string error, Instant now, Actions& out) {
   last_error_ = error;
   reply_by_.reset();
   for (auto& each : processes_) each.asked = false;
   descriptors_asked_ = false;
-  if (!pending_ || !running_ || pending_->request.reason == ChangeReason::kExpiry) {
+  const bool must = pending_ && (pending_->request.reason == ChangeReason::kExpiry ||
+                                 pending_->request.reason == ChangeReason::kRollback);
+  if (!pending_ || !running_ || must) {
     out.push_back(action::RaiseAlarm{error});
     if (pending_) answer_failed(error, out);
     retry_at_ = now + kRetryTime;

@@ -25,7 +25,8 @@ using config::value::Generation;
 using config::value::Instant;
 using config::value::WallTime;
 
-enum class ChangeReason : std::uint8_t { kStart, kRequest, kExpiry, kLastGood, kRejoin };
+// kKept: at a start, what is kept and not what stands on disk; kRollback: a change is taken back.
+enum class ChangeReason : std::uint8_t { kStart, kRequest, kExpiry, kLastGood, kRejoin, kKept, kRollback };
 [[nodiscard]] const char* to_string(ChangeReason reason);
 
 struct ChangeRequest {
@@ -33,6 +34,7 @@ struct ChangeRequest {
   ChangeReason reason = ChangeReason::kRequest;
   std::string actor;    // "uid 0 (root), pid 812"
   std::string comment;  // of a person, may be empty
+  bool once = false;    // never begun again after an isolation: it is a trial, and who is up is another question then
 };
 
 struct ChangeOutcome {
@@ -73,10 +75,17 @@ struct ConfigureTunneld {
   std::vector<KeyMark> key_marks;
   bool with_descriptors = false;
 };
+// What a change is made of, so that it can be gone back to; beside the record that it is about to be applied.
+struct Kept {
+  policy::Plan plan;  // before isolation, which is no change of the configuration
+  std::vector<KeySource> keys;
+  std::shared_ptr<const std::vector<config::SourceFile>> sources;  // null: no files were read
+};
 // The shell answers with on_recorded(ticket) once the record is on disk, or could not be.
 struct AppendRecord {
   ChangeRecord record;
   std::uint64_t ticket = 0;
+  std::optional<Kept> kept;  // with Step::kApplying
 };
 struct AnswerChange {
   std::uint64_t request = 0;
@@ -160,6 +169,7 @@ class Controller {
     return running_ ? running_->keys : std::vector<KeySource>();
   }
   [[nodiscard]] Generation running_generation() const { return running_ ? running_->generation : Generation{}; }
+  // Of the plan before isolation.
   [[nodiscard]] std::string running_digest() const { return running_ ? running_->digest : std::string(); }
   [[nodiscard]] bool settled() const { return running_ && !pending_ && state_ == Step::kSettled; }
   [[nodiscard]] bool from_last_good() const { return running_ && running_->from_last_good; }
@@ -177,6 +187,7 @@ class Controller {
     std::vector<std::uint64_t> lifts;           // orders that end when this runs
     std::vector<KeySource> keys;
     Credentials credentials;
+    std::shared_ptr<const std::vector<config::SourceFile>> sources;
     std::optional<WallTime> next_change;
     std::vector<std::string> warnings, difference;
     std::string digest;

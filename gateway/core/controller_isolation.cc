@@ -108,6 +108,7 @@ Candidate Controller::candidate_of(const Target& target) const {
   candidate.config = target.config;
   candidate.plan = *target.whole;
   candidate.keys = target.keys;
+  candidate.sources = target.sources;
   candidate.next_change = target.next_change;
   candidate.credentials = target.credentials;
   candidate.warnings = target.warnings;
@@ -117,13 +118,19 @@ Candidate Controller::candidate_of(const Target& target) const {
 // The change that is under way is put back into the queue, the first of it. Whatever it has told a process already is
 // overtaken by what runs, under a new generation.
 void Controller::interrupt(Actions& out) {
-  append(ChangeRecord::Step::kFailed, *pending_, {"an isolation came first; the change begins again after it"}, 0, out);
+  const bool once = pending_->request.once;
+  const std::string why = std::string("an isolation came first; ") +
+                          (once ? "nothing was changed, apply it again" : "the change begins again after it");
+  append(ChangeRecord::Step::kFailed, *pending_, {why}, 0, out);
   auto& keyd = process(ProcessRole::kKeyd);
   if (std::exchange(keyd.asked, false)) ++stale_key_replies_;
   if (keyd.has == pending_->generation) keyd.has = {};
   key_facts_ = running_key_facts_;
   const bool rejoins = pending_->request.reason == ChangeReason::kRejoin;
-  waiting_.push_front({rejoins ? Candidate{} : candidate_of(*pending_), pending_->request, pending_->lifts});
+  if (once)
+    answer_failed(why, out);
+  else
+    waiting_.push_front({rejoins ? Candidate{} : candidate_of(*pending_), pending_->request, pending_->lifts});
   pending_.reset();
 }
 
@@ -132,7 +139,6 @@ void Controller::renew(Target& wanted) {
   const Generation before = wanted.generation;
   wanted.generation = last_generation_ = Generation{last_generation_.number + 1};
   wanted.plan = policy::isolate(*wanted.whole, isolation_without(wanted.lifts));
-  wanted.digest = digest(wanted.plan);
   if (auto& keyd = process(ProcessRole::kKeyd); keyd.has == before) keyd.has = wanted.generation;
   for (const auto role : {ProcessRole::kNetd, ProcessRole::kTunneld})
     process(role).asked = false, process(role).has = {};

@@ -5,6 +5,7 @@
 
 #include "gateway/daemon/isolation_file.h"
 #include "gateway/daemon/last_good.h"
+#include "gateway/os/boot_id.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
@@ -20,22 +21,35 @@ void take_earlier(std::optional<Instant>& first, std::optional<Instant> other) {
   if (other && (!first || *other < *first)) first = other;
 }
 
+std::vector<std::string> still_there(config::value::Generation rolled_back, const std::vector<std::string>& lines) {
+  constexpr std::size_t kShown = 20;
+  std::vector<std::string> text{"the files on disk still have what was taken back as generation " +
+                                std::to_string(rolled_back.number) +
+                                "; take it out of them, or say 'sekisho apply --again' to bring it in all the same:"};
+  for (std::size_t i = 0; i < std::min(lines.size(), kShown); ++i) text.push_back("  " + lines[i]);
+  if (lines.size() > kShown) text.push_back("  and " + std::to_string(lines.size() - kShown) + " lines more");
+  return text;
+}
+
 }  // namespace
 
 os::OsResult<Accessd> Accessd::create(os::SupervisedChild child) {
   const auto path = child.arguments().runtime_directory + "/control.sock";
   auto control = TRY(os::ControlSocket::create(path, kControlToken, child.loop()));
-  const auto last = read_last_generation(child.arguments().state_directory);
+  Changes changes(child.arguments().state_directory, os::boot_id().value_or(""));
+  changes.history().note(read_last_generation(child.arguments().state_directory));
   auto isolation = read_isolation(child.arguments().state_directory);
-  return Accessd(std::move(child), std::move(control), last, std::move(isolation));
+  return Accessd(std::move(child), std::move(control), std::move(changes), std::move(isolation));
 }
 
-Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last,
+Accessd::Accessd(os::SupervisedChild child, os::ControlSocket control, Changes changes,
                  os::OsResult<policy::Isolation> isolation)
     : child_(std::move(child)),
       recorder_(child_.arguments().state_directory),
       control_(std::move(control)),
-      controller_(last, isolation ? *isolation : everything_isolated(isolation.error().to_string(), os::wall_now())),
+      history_(std::move(changes)),
+      controller_(history_.history().highest(),
+                  isolation ? *isolation : everything_isolated(isolation.error().to_string(), os::wall_now())),
       isolation_unreadable_(isolation ? "" : isolation.error().to_string()),
       now_(os::boot_now()),
       started_(now_) {
@@ -54,7 +68,7 @@ void Accessd::start() {
   if (!isolation_unreadable_.empty())
     act(core::action::RaiseAlarm{"the isolation that was kept cannot be read, so everything is isolated: " +
                                  isolation_unreadable_});
-  load({0, core::ChangeReason::kStart, "start", ""});
+  start_running();
 }
 
 void Accessd::stop() {
@@ -78,8 +92,7 @@ int Accessd::run() {
   return 0;
 }
 
-void Accessd::load(core::ChangeRequest request) {
-  const auto wall = os::wall_now();
+core::Candidate Accessd::read_candidate(config::value::WallTime wall) const {
   auto loaded = os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave);
   if (!config::has_errors(loaded.diagnostics)) {
     config::RunningOn running;
@@ -87,7 +100,19 @@ void Accessd::load(core::ChangeRequest request) {
     auto absent = config::check_host(loaded.config, os::host_facts(), running);
     std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
   }
-  auto candidate = core::judge(loaded, config_directory(), wall);
+  return core::judge(loaded, config_directory(), wall);
+}
+
+// `again`: also what was rolled back.
+void Accessd::load(core::ChangeRequest request, bool again) {
+  auto candidate = read_candidate(os::wall_now());
+  if (const auto* plan = controller_.running_whole(); plan != nullptr && !again && candidate.errors.empty())
+    if (const auto lines = history_.brought_again(*plan, candidate.plan); !lines.empty())
+      candidate.errors = still_there(*history_.history().held(), lines);
+  give(std::move(candidate), std::move(request));
+}
+
+void Accessd::give(core::Candidate candidate, core::ChangeRequest request) {
   core::Actions actions;
   controller_.on_candidate(std::move(candidate), std::move(request), now_, actions);
   perform(std::move(actions));
@@ -103,11 +128,7 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
     perform(std::move(actions));
   }
   for (auto& [from, message] : turn.messages) on_message(from, message);
-  if (turn.reload) {
-    const auto id = next_change_++;
-    changes_[id] = kSupervisorAsks;
-    load({id, core::ChangeReason::kRequest, "signal", ""});
-  }
+  if (turn.reload) reload_by_signal();
   std::vector<os::ControlSocket::Request> requests;
   std::vector<std::uint64_t> lost;
   for (const auto& ready : turn.other) {
@@ -141,6 +162,7 @@ void Accessd::on_deadlines() {
   control_.on_deadline(now_, child_.loop(), lost);
   forget_clients(lost);
   if (status_by_ && *status_by_ <= now_) answer_waiting();
+  look_at_trial();
   if (summary_at_ > now_) return;
   summary_at_ = now_ + kSummaryTime;
   record_all(refusals_.summaries());
@@ -156,6 +178,7 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, control_.next_deadline());
   take_earlier(first, status_by_);
   take_earlier(first, keep_isolation_at_);
+  take_earlier(first, next_trial_deadline());
   return first;
 }
 

@@ -18,6 +18,7 @@
 #include "gateway/daemon/accessd_guard_refusals.h"
 #include "gateway/daemon/accessd_recorder.h"
 #include "gateway/daemon/accessd_views.h"
+#include "gateway/daemon/changes.h"
 #include "gateway/os/certificate_files.h"
 #include "gateway/os/control_socket.h"
 #include "gateway/os/netfilter_socket.h"
@@ -47,11 +48,13 @@ class Accessd {
     Json request;
   };
 
-  Accessd(os::SupervisedChild child, os::ControlSocket control, core::Generation last,
+  Accessd(os::SupervisedChild child, os::ControlSocket control, Changes changes,
           os::OsResult<policy::Isolation> isolation);
   void start();
   void stop();
-  void load(core::ChangeRequest request);
+  [[nodiscard]] core::Candidate read_candidate(config::value::WallTime wall) const;
+  void load(core::ChangeRequest request, bool again = false);
+  void give(core::Candidate candidate, core::ChangeRequest request);
   void on_turn(os::SupervisedChild::Turn& turn);
   void on_deadlines();
   [[nodiscard]] std::optional<Instant> next_deadline() const;
@@ -97,9 +100,26 @@ class Accessd {
   template <class T>
   void send(core::ProcessRole to, core::MessageType type, const T& message, std::span<const int> descriptors = {});
 
+  // accessd_changes.cc: trials, rollbacks and the history of changes
+  void start_running();
+  void answer_apply(const os::ControlSocket::Request& request, const Json& json);
+  void answer_confirm(const os::ControlSocket::Request& request);
+  void answer_rollback(const os::ControlSocket::Request& request, const Json& json);
+  void answer_history(std::uint64_t client);
+  void reload_by_signal();
+  void begin_trial();
+  void look_at_trial();
+  void roll_back(core::Generation to, const std::string& by, const std::string& why, std::uint64_t request);
+  [[nodiscard]] bool keep_change(const core::action::AppendRecord& wanted);
+  void note_outcome(const core::ChangeRecord& record);
+  bool save_changes();
+  [[nodiscard]] std::string lock_holder() const;
+  [[nodiscard]] std::vector<std::string> down_in_trial() const;
+  [[nodiscard]] bool is_isolated(const std::string& facility) const;
+  [[nodiscard]] std::optional<Instant> next_trial_deadline() const;
+
   // accessd_requests.cc: what people ask
   void on_request(const os::ControlSocket::Request& request);
-  void answer_change_request(const os::ControlSocket::Request& request, const Json& json);
   void answer_diff(std::uint64_t client);
   void answer_show(std::uint64_t client, const Json& json);
   void answer_with_status(const StatusWaiter& waiter);
@@ -117,6 +137,7 @@ class Accessd {
   os::SupervisedChild child_;
   Recorder recorder_;
   os::ControlSocket control_;
+  Changes history_;
   core::Controller controller_;
   std::deque<core::Action> to_do_;
   bool performing_ = false;
@@ -146,7 +167,8 @@ class Accessd {
   std::uint64_t timestamp_floor_ = 0, floor_at_start_ = 0;
   os::CertificateFiles certificates_;
   audit::CertificateEnds certificate_ends_;
-  std::string timestamp_warning_;  // why the kept floor could not be used at the start
+  std::string timestamp_warning_;                        // why the kept floor could not be used at the start
+  std::optional<Instant> trial_look_at_, roll_back_at_;  // at the facilities; a rollback that could not be done, again
   Instant now_, started_, summary_at_;
 };
 

@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "gateway/daemon/accessd.h"
+#include "gateway/daemon/change_views.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/clock.h"
 
@@ -69,7 +70,9 @@ void Accessd::act(const action::ConfigureTunneld& wanted) {
 }
 
 void Accessd::act(const action::AppendRecord& wanted) {
-  const bool durable = recorder_.write(to_record(wanted.record), Weight::kDurable, now_);
+  const bool kept = keep_change(wanted);
+  const bool durable = recorder_.write(to_record(wanted.record), Weight::kDurable, now_) && kept;
+  note_outcome(wanted.record);
   core::Actions actions;
   controller_.on_recorded(wanted.ticket, durable, now_, actions);
   perform(std::move(actions));
@@ -82,7 +85,7 @@ void Accessd::act(const action::AnswerChange& wanted) {
   if (found->second == kSupervisorAsks) return answer_supervisor(found, outcome);
   const auto message = outcome.errors.empty() ? "the change was refused" : outcome.errors.front();
   control_.send(found->second,
-                outcome.good ? answer_line(outcome_view(outcome))
+                outcome.good ? answer_line(outcome_view(outcome, history_.history(), os::record_time()))
                              : error_line("refused", message, outcome.errors, outcome.warnings),
                 child_.loop());
   control_.keep(found->second, false);
@@ -100,6 +103,11 @@ void Accessd::answer_supervisor(std::map<std::uint64_t, std::uint64_t>::iterator
 }
 
 void Accessd::act(const action::KeepLastGood& wanted) {
+  if (history_.history().trial()) {  // not good before somebody says so
+    history_.history().note(wanted.generation);
+    save_changes();
+    return;
+  }
   const LastGood kept{wanted.generation, wanted.plan, wanted.keys};
   const auto& folder = child_.arguments().state_directory;
   auto done = keep_last_good(folder, kept);
@@ -110,15 +118,12 @@ void Accessd::act(const action::KeepLastGood& wanted) {
 }
 
 void Accessd::act(const action::UseLastGood&) {
-  auto kept = read_last_good(child_.arguments().state_directory);
+  auto kept = history_.good_plan();
   const std::string what = kept ? "the configuration on disk is bad: the last good one is used"
                                 : "the configuration on disk is bad and none was kept: the gateway stays closed";
   act(action::RaiseAlarm{what});
   if (!kept) return;
-  core::Actions actions;
-  controller_.on_candidate(core::without_ended(kept->plan, std::move(kept->keys), os::wall_now()),
-                           {0, core::ChangeReason::kLastGood, "start", what}, now_, actions);
-  perform(std::move(actions));
+  give(candidate_of(*std::move(kept), os::wall_now()), {0, core::ChangeReason::kLastGood, "start", what});
 }
 
 void Accessd::act(const action::PlanChanged&) {

@@ -1,5 +1,7 @@
 // Answers the requests of the control socket. Views are made in accessd_views; changes go through the controller.
+#include "gateway/core/change_effect.h"
 #include "gateway/daemon/accessd.h"
+#include "gateway/daemon/change_views.h"
 #include "gateway/daemon/isolation_views.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
@@ -30,31 +32,30 @@ void Accessd::on_request(const os::ControlSocket::Request& request) {
     return control_.send(request.client, error_line("form", "expected one JSON object with \"version\": 1"),
                          child_.loop());
   const auto verb = text_of(json, "verb");
-  if (verb == "reload" || verb == "apply") return answer_change_request(request, json);
+  if (verb == "reload" || verb == "apply") return answer_apply(request, json);
+  if (verb == "confirm") return answer_confirm(request);
+  if (verb == "rollback") return answer_rollback(request, json);
+  if (verb == "history") return answer_history(request.client);
   if (verb == "isolate" || verb == "rejoin") return answer_isolation_request(request, json, verb == "isolate");
   if (verb == "diff") return answer_diff(request.client);
   if (verb == "status" || verb == "show") return answer_show(request.client, json);
   control_.send(request.client, error_line("form", "unknown verb '" + verb + "'"), child_.loop());
 }
 
-void Accessd::answer_change_request(const os::ControlSocket::Request& request, const Json& json) {
-  const auto id = next_change_++;
-  changes_[id] = request.client;
-  control_.keep(request.client, true);
-  load({id, core::ChangeReason::kRequest, request.actor, text_of(json, "comment")});
-}
-
 void Accessd::answer_diff(std::uint64_t client) {
   const auto wall = os::wall_now();
-  const auto candidate = core::judge(os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave),
-                                     config_directory(), wall);
+  const auto candidate = read_candidate(wall);
   if (!candidate.errors.empty())
     return control_.send(
         client, error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
         child_.loop());
-  control_.send(client,
-                answer_line({{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}}),
-                child_.loop());
+  const auto* running = controller_.running_whole();
+  const policy::Plan before = running == nullptr ? policy::Plan{} : *running;
+  Json view{{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}};
+  view["effects"] = effects_view(core::effects(before, candidate.plan));
+  view["unchanged"] = unchanged_facilities(before, candidate.plan);
+  view["rolled_back"] = history_.brought_again(before, candidate.plan);
+  control_.send(client, answer_line(std::move(view)), child_.loop());
 }
 
 void Accessd::answer_show(std::uint64_t client, const Json& json) {
@@ -78,6 +79,7 @@ void Accessd::ask_status() {
 void Accessd::answer_waiting() {
   status_by_.reset();
   for (const auto& waiter : std::exchange(waiting_, {})) answer_with_status(waiter);
+  begin_trial();
 }
 
 void Accessd::answer_with_status(const StatusWaiter& waiter) {
@@ -127,7 +129,9 @@ Json Accessd::status_view() const {
   for (const auto& counter : counters_)
     if (!counter.name.starts_with("guard-") && !counter.name.starts_with("tunnel-drop-"))
       view["counters"][counter.name] = counter.value;
+  view["change"] = change_view(history_.history(), down_in_trial(), now_, now);
   view["warnings"] = Json::array();  // of this machine and of certificates, as it is now
+  for (auto& each : change_warnings(history_)) view["warnings"].push_back(std::move(each));
   if (!timestamp_warning_.empty()) view["warnings"].push_back(timestamp_warning_);
   for (auto& each : certificate_ends_.warnings(now)) view["warnings"].push_back(std::move(each));
   if (const auto config = controller_.running_config())

@@ -185,11 +185,6 @@ Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std
   return {{"flows", std::move(list)}, {"open", flows.size()}};
 }
 
-Json outcome_view(const core::ChangeOutcome& outcome) {
-  return {
-      {"generation", outcome.generation.number}, {"difference", outcome.difference}, {"warnings", outcome.warnings}};
-}
-
 Json controller_view(const core::Controller& controller, const audit::RecordTime& now) {
   const auto* plan = controller.running_plan();
   Json view{{"gateway", plan == nullptr ? "" : plan->gateway_name},

@@ -37,7 +37,6 @@ using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility
                              std::size_t most);
 [[nodiscard]] Json routes_view(const policy::Plan& plan);
 [[nodiscard]] Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most);
-[[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome);
 [[nodiscard]] Json controller_view(const core::Controller& controller, const audit::RecordTime& now);
 [[nodiscard]] audit::Record to_record(const core::ChangeRecord& change);
 

@@ -62,9 +62,8 @@ struct Verb {
 
 [[nodiscard]] int run(std::span<const std::string> arguments);
 
-// The verbs, by file: cli_config.cc, cli_verify.cc, cli_explain.cc, cli_matrix.cc, cli_gateway.cc, cli_show.cc,
-// The verbs, by file: cli_config.cc, cli_verify.cc, cli_explain.cc, cli_matrix.cc, cli_gateway.cc, cli_show.cc,
-// cli_keys.cc, cli_isolation.cc, cli_facility.cc, cli_router.cc, cli_doctor.cc.
+// The verbs, by file: cli_config.cc, cli_verify.cc, cli_explain.cc, cli_matrix.cc, cli_gateway.cc, cli_change.cc,
+// cli_show.cc, cli_keys.cc, cli_isolation.cc, cli_facility.cc, cli_router.cc, cli_doctor.cc.
 int check(const CommandLine&);
 int explain(const CommandLine&);
 int matrix(const CommandLine&);
@@ -73,6 +72,9 @@ int run_foreground(const CommandLine&);
 int reload(const CommandLine&);
 int apply(const CommandLine&);
 int diff(const CommandLine&);
+int confirm(const CommandLine&);
+int rollback(const CommandLine&);
+int history(const CommandLine&);
 int status(const CommandLine&);
 int show(const CommandLine&);
 int isolate(const CommandLine&);

@@ -18,11 +18,26 @@ constexpr std::array<Option, 5> kCommon{{
     {"--help", "", "this text", false},
 }};
 
-constexpr std::array<Option, 1> kApply{{{"--comment", "TEXT", "why; kept in the record of the change", false}}};
 constexpr std::array<Option, 2> kIsolate{{
     {"--all", "", "every facility, also those that come later: the emergency stop", false},
     {"--reason", "TEXT", "why; kept with the order and in the record", false},
 }};
+constexpr std::array<Option, 2> kReload{{
+    {"--comment", "TEXT", "why; kept in the record of the change and in the history", false},
+    {"--again", "", "also when the files still have what was rolled back", false},
+}};
+constexpr std::array<Option, 4> kApply{{
+    {"--confirm", "TIME", "take it back after TIME (90s, 10m, 2h) unless 'sekisho confirm' comes before", false},
+    {"--down", "N",
+     "with --confirm: take it back also when N facilities that were up are down for 30 s; 0: never for that (3, or all "
+     "that were up when they are fewer)",
+     false},
+    kReload[0],
+    kReload[1],
+}};
+constexpr std::array<Option, 1> kComment{{{"--comment", "TEXT", "why; kept in the history", false}}};
+constexpr std::array<Option, 1> kHistory{
+    {{"--out", "DIR", "with N: write its configuration files into this new folder", false}}};
 constexpr std::array<Option, 1> kStatus{
     {{"--strict", "", "exit 1 also when anything needs a person: a tunnel that is down, a warning, no records",
       false}}};
@@ -71,12 +86,17 @@ constexpr std::array<Option, 15> kFacility{{
      false},
 }};
 
-constexpr std::array<Verb, 15> kVerbs{{
+constexpr std::array<Verb, 18> kVerbs{{
     {"check", "[FILE]", "read the configuration and show everything that is wrong", 0, 1, {}, check},
     {"run", "", "run the whole gateway in the foreground", 0, 0, {}, run_foreground},
-    {"reload", "", "make the running gateway read its configuration again", 0, 0, kApply, reload},
-    {"apply", "", "the same as reload, with a comment for the record", 0, 0, kApply, apply},
-    {"diff", "", "what a reload would change", 0, 0, {}, diff},
+    {"reload", "", "make the running gateway read its configuration again", 0, 0, kReload, reload},
+    {"apply", "", "reload that may be taken back by itself: --confirm", 0, 0, kApply, apply},
+    {"confirm", "", "keep the change that waits for confirmation", 0, 0, {}, confirm},
+    {"rollback", "[N]", "take back the change that waits, or the last one; or go back to generation N", 0, 1, kComment,
+     rollback},
+    {"history", "[N]", "who changed what, when, and what became of it; of generation N all that is known", 0, 1,
+     kHistory, history},
+    {"diff", "", "what a reload would do to each facility", 0, 0, {}, diff},
     {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, kStatus, status},
     {"show", "facilities|tunnels|routes|flows [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
     {"explain", "FROM TO[:PORT]",

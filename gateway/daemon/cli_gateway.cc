@@ -1,4 +1,4 @@
-// Verbs that start the gateway or talk to it: run, reload, apply, diff, status.
+// Verbs that start the gateway or ask how it is: run, status. Those that change it: cli_change.cc.
 #include "gateway/daemon/cli_gateway.h"
 
 #include <fmt/format.h>
@@ -17,30 +17,9 @@
 namespace gateway::daemon::cli {
 namespace {
 
-constexpr int kChangeSeconds = 90;  // three processes of 30 s each
-
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-Json object_at(const Json& json, const char* key) {
-  return json.is_object() && json.contains(key) && json[key].is_object() ? json[key] : Json::object();
-}
-
-int print_change(const CommandLine& line, const Json& answer) {
-  if (answer["ok"] != true) return print_refusal(line, answer);
-  if (line.json()) {
-    fmt::print("{}", one_line(answer));
-    return kFine;
-  }
-  const auto result = object_at(answer, "result");
-  for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable_lines(warning));
-  const auto difference = lines_at(result, "difference");
-  for (const auto& each : difference) fmt::print("{}\n", printable(each));
-  fmt::print("generation {} runs{}\n", text_at(result, "generation"),
-             difference.empty() ? "; nothing is different" : "");
-  return kFine;
 }
 
 // Who is cut off, since when, by whom, why; and what of that needs a person.
@@ -106,10 +85,15 @@ void print_status(const Json& result) {
                                     bytes_text(number_at(records, "free")),
                                     room == "none" ? "; flows are only summed: move closed record files away"
                                                    : "; room is getting short")));
+  print_trial(result);
   if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
 }
 
 }  // namespace
+
+Json object_at(const Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_object() ? json[key] : Json::object();
+}
 
 std::string text_at(const Json& json, const char* key) {
   if (!json.is_object() || !json.contains(key) || json[key].is_null()) return "";
@@ -204,27 +188,6 @@ int run_foreground(const CommandLine& line) {
     return kFindings;
   }
   return run_gateway({line.config_file(), line.state_directory(), line.runtime_directory()});
-}
-
-int reload(const CommandLine& line) {
-  const auto asked = ask(line, {{"verb", "reload"}, {"comment", line.value("--comment")}}, kChangeSeconds);
-  return asked ? print_change(line, asked->answer) : print_not_reached(asked.error());
-}
-
-int apply(const CommandLine& line) {
-  return reload(line);
-}
-
-int diff(const CommandLine& line) {
-  const auto asked = ask(line, {{"verb", "diff"}});
-  if (!asked) return print_not_reached(asked.error());
-  if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
-  const auto difference = lines_at(object_at(asked->answer, "result"), "difference");
-  if (line.json())
-    fmt::print("{}", one_line(asked->answer));
-  else
-    for (const auto& each : difference) fmt::print("{}\n", printable(each));
-  return difference.empty() ? kFine : kFindings;
 }
 
 int status(const CommandLine& line) {

@@ -20,10 +20,15 @@ struct Asked {
 int print_refusal(const CommandLine& line, const Json& answer);
 int print_not_reached(const std::string& sentence);
 
+// The object at `key`; empty when there is none.
+[[nodiscard]] Json object_at(const Json& json, const char* key);
 // Text at `key`, also of a number; empty when there is none.
 [[nodiscard]] std::string text_at(const Json& json, const char* key);
 [[nodiscard]] std::uint64_t number_at(const Json& json, const char* key);
 [[nodiscard]] std::vector<std::string> lines_at(const Json& json, const char* key);
+
+// cli_change.cc: the change that waits for confirmation, of the answer to `status`; nothing when there is none.
+void print_trial(const Json& status);
 
 // The answer to `status` says so: a facility's tunnel is down, a process is missing, room for records is short or they
 // cannot be written, the last good configuration runs, the last change failed, or a warning stands.

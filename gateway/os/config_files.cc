@@ -105,6 +105,7 @@ class Reader {
     }
     return loaded;
   }
+  [[nodiscard]] std::vector<config::SourceFile> take_files() { return std::move(files_); }
 
  private:
   struct Failure {
@@ -156,6 +157,7 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
   Reader reader(main_path);
   reader.read_includes();
   auto loaded = reader.load(now);
+  loaded.sources = reader.take_files();
   // Without a gateway there is no place to speak of its key.
   if (key_files == KeyFiles::kInspect && loaded.config.gateway.at.line != 0) {
     const auto facts = inspect_all(loaded.config, fs::path(main_path).parent_path());

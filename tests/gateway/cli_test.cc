@@ -141,13 +141,35 @@ TEST_CASE("cli: what is wrong is said with what would be right") {
   CHECK(cli::nearest("zzz", std::vector<std::string_view>{"show", "status"}).empty());
 }
 
+TEST_CASE("cli: a change that is tried says what is wrong with it before it asks") {
+  const Site site;
+  const auto told = [&](Words words) {
+    const auto path = site.folder + "/said";
+    const int before = dup(2), file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    dup2(file, 2);
+    CHECK(site.run(std::move(words)) == cli::kCouldNotRun);
+    std::fflush(stderr);
+    dup2(before, 2);
+    close(before), close(file);
+    return site.read("said");
+  };
+  CHECK(told({"apply", "--confirm", "ten"}).starts_with("sekisho: 'ten' is no time to confirm in"));
+  CHECK(told({"apply", "--confirm", "10m", "--down", "some"}).find("a number of facilities") != std::string::npos);
+  CHECK(told({"apply", "--down", "2"}).find("say --confirm TIME too") != std::string::npos);
+  CHECK(told({"rollback", "last"}).find("'last' is no generation") != std::string::npos);
+  CHECK(told({"history", "--out", site.folder + "/new"}).find("--out needs a generation") != std::string::npos);
+  CHECK(told({"history", "3", "--out", site.folder + "/new"}).find("history/3.plan: is missing") != std::string::npos);
+  CHECK_FALSE(fs::exists(site.folder + "/new"));
+}
+
 TEST_CASE("cli: exit statuses") {
   const Site site;
   CHECK(cli::run(Words{}) == cli::kCouldNotRun);
   CHECK(cli::run(Words{"statsu"}) == cli::kCouldNotRun);
   CHECK(cli::run(Words{"--help"}) == cli::kFine);
   for (const auto& each : cli::verbs()) CHECK(cli::run(Words{std::string(each.name), "--help"}) == cli::kFine);
-  for (const auto* name : {"status", "reload", "diff"}) CHECK(site.run({name}) == cli::kCouldNotRun);  // nothing runs
+  for (const auto* name : {"status", "reload", "apply", "confirm", "rollback", "history", "diff"})
+    CHECK(site.run({name}) == cli::kCouldNotRun);  // nothing runs
   CHECK(site.run({"show", "nonsense"}) == cli::kCouldNotRun);
   REQUIRE(site.run({"key", "generate", site.folder + "/keys/gateway.key"}) == cli::kFine);
   REQUIRE(site.run(site.add()) == cli::kFine);

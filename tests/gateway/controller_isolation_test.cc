@@ -198,6 +198,42 @@ TEST_CASE("isolation: overtakes a change that waits for a process, and the chang
   }
 }
 
+// Begun again it would be a change that nobody has to confirm.
+TEST_CASE("isolation: a trial that it overtakes is not begun again, and its author is told") {
+  IsolationWorld world;
+  world.begin();
+  world.netd_answers = false;
+  world.once = true;
+  world.give(of({"a", "b", "c"}));
+  CHECK_FALSE(world.controller.settled());
+  world.netd_answers = true;
+  world.isolate("a");
+  CHECK(world.controller.settled());
+  CHECK(world.cut("a"));
+  CHECK(world.passes("b"));
+  CHECK_FALSE(world.passes("c"));
+  REQUIRE(world.answers.size() == 1);
+  CHECK_FALSE(world.answers[0].good);
+  CHECK(world.answers[0].errors ==
+        std::vector<std::string>{"an isolation came first; nothing was changed, apply it again"});
+  CHECK(world.records.back().step == ChangeRecord::Step::kFailed);
+}
+
+// What is kept and compared is what the configuration says, so that a change that is taken back lifts no isolation and
+// brings none.
+TEST_CASE("isolation: the digest of a change, and what is kept of it, are those of the plan before isolation") {
+  IsolationWorld world;
+  world.begin();
+  const auto before = world.controller.running_digest();
+  world.isolate("a");
+  CHECK(world.controller.running_digest() == before);
+  world.give(of({"a", "b", "c"}));
+  CHECK(world.cut("a"));
+  CHECK(world.controller.running_digest() == digest(of({"a", "b", "c"}).plan));
+  REQUIRE(world.applying);
+  CHECK(digest(world.applying->plan) == digest(of({"a", "b", "c"}).plan));
+}
+
 TEST_CASE("isolation: keyd away or broken does not hold it up") {
   for (const bool away : {true, false}) {
     IsolationWorld world;

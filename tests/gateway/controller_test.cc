@@ -226,6 +226,40 @@ TEST_CASE("controller: an end date recompiles by itself, and a full disk cannot 
   CHECK(world.alarms > 0);
 }
 
+TEST_CASE("controller: a rollback that a process cannot apply is tried again, and never without its record") {
+  World world;
+  world.start();
+  world.give(candidate("b"));
+  REQUIRE(world.runs("b"));
+  world.netd_good = false;
+  world.give(candidate("a"), ChangeReason::kRollback);
+  CHECK_FALSE(world.answers.back().good);  // the person is told at once
+  CHECK_FALSE(world.controller.settled());
+  CHECK(world.alarms > 0);
+  world.netd_good = true, world.record_good = false;
+  world.pass(seconds(2));
+  CHECK(world.runs("a"));  // its record was durable before
+  world.give(candidate("b"), ChangeReason::kRollback);
+  CHECK_FALSE(world.runs("b"));
+  world.record_good = true;
+  world.pass(seconds(2));
+  CHECK(world.runs("b"));
+}
+
+TEST_CASE("controller: what a change is made of comes with the record that it is about to be applied") {
+  World world;
+  auto wanted = candidate("a");
+  wanted.sources = std::make_shared<const std::vector<config::SourceFile>>(1, config::SourceFile{"a.json", "{}"});
+  Actions actions;
+  world.controller.on_candidate(std::move(wanted), {1, ChangeReason::kStart, "start", ""}, world.now, actions);
+  const auto* record = std::get_if<action::AppendRecord>(&actions.front());
+  REQUIRE(record != nullptr);
+  REQUIRE(record->kept);
+  CHECK(record->kept->plan.facilities[0].name.text == "a");
+  CHECK(record->kept->keys.size() == 1);
+  CHECK(record->kept->sources->at(0).path == "a.json");
+}
+
 TEST_CASE("controller: a wall clock that is set back does not put the look at end dates off for more than a minute") {
   World world;
   auto first = candidate("a");

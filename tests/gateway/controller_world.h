@@ -47,6 +47,7 @@ struct World {
   std::vector<std::string> log;
   std::vector<ChangeOutcome> answers;
   std::vector<ChangeRecord> records;
+  std::optional<action::Kept> applying;  // of the change begun last
   std::string netd_has, tunneld_has;
   std::uint64_t key_mark = 0;  // of every key, as keyd finds it now
   std::vector<KeyMark> tunneld_has_marks;
@@ -68,6 +69,7 @@ struct World {
   void act(const action::AppendRecord& a, Actions& more) {
     log.push_back("record");
     records.push_back(a.record);
+    if (a.kept) applying = a.kept;
     controller.on_recorded(a.ticket, record_good, now, more);
   }
   void act(const action::ConfigureKeyd& a, Actions& more) {
@@ -112,9 +114,10 @@ struct World {
 
   void give(Candidate wanted, ChangeReason reason = ChangeReason::kRequest, std::uint64_t id = 1) {
     Actions actions;
-    controller.on_candidate(std::move(wanted), {id, reason, "uid 0", "why"}, now, actions);
+    controller.on_candidate(std::move(wanted), {id, reason, "uid 0", "why", once}, now, actions);
     carry_out(std::move(actions));
   }
+  bool once = false;  // what is given is a trial
   IsolationRequest about(const std::string& facility) {
     return {++isolation_id, {facility}, "uid 0 (root), pid 7", "virus", wall};
   }

@@ -1,0 +1,285 @@
+// Trials, rollbacks and the history of changes: when each step of Changes is made, and what is answered. A change that
+// waits for a person's word holds the lock: nobody else's is applied until it is confirmed or taken back.
+#include <algorithm>
+#include <cerrno>
+
+#include "gateway/daemon/accessd.h"
+#include "gateway/daemon/change_views.h"
+#include "gateway/os/clock.h"
+
+namespace gateway::daemon {
+namespace {
+
+using core::ChangeReason;
+using core::ChangeRecord;
+
+constexpr auto kTrialLook = std::chrono::seconds(5);       // how often the facilities of a trial are looked at
+constexpr auto kRollBackAgain = std::chrono::seconds(10);  // there was nothing to go back to
+constexpr std::uint32_t kDownLimit = 3;                    // unless its author said another number
+
+std::string text_of(const Json& json, const char* key) {
+  return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
+}
+
+std::string named(core::Generation generation) {
+  return "generation " + std::to_string(generation.number);
+}
+
+std::string moment(config::value::WallTime at) {
+  return audit::to_rfc3339(at, os::record_time().offset_minutes);
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return text + (names.size() > kShown ? " and " + std::to_string(names.size() - kShown) + " more" : "");
+}
+
+}  // namespace
+
+// A trial that may not go on is taken back first; then what is due runs: the trial, what it was rolled back to, or what
+// stands on disk.
+void Accessd::start_running() {
+  const auto wall = os::wall_now();
+  if (!history_.damage().empty()) act(core::action::RaiseAlarm{"history: " + history_.damage()});
+  const auto tried = history_.history().trial();
+  if (const auto why = history_.end_at_start(now_, wall)) {
+    save_changes();
+    record({"config.rolled-back",
+            {{"generation", tried->generation.number}, {"to", tried->base.number}, {"by", "start"}, {"why", *why}}},
+           Weight::kDurable);
+    recorder_.tell(telemetry::Alarm{named(tried->generation) + " is rolled back: " + *why});
+  }
+  auto on_disk = read_candidate(wall);
+  auto choice = history_.choose_start(on_disk);
+  if (!choice.why.empty()) act(core::action::RaiseAlarm{choice.why});
+  if (choice.closed) return;
+  if (choice.kept)
+    give(candidate_of(*std::move(choice.kept), wall), {0, ChangeReason::kKept, "start", choice.why});
+  else
+    give(std::move(on_disk), {0, ChangeReason::kStart, "start", ""});
+}
+
+bool Accessd::is_isolated(const std::string& facility) const {
+  const auto* plan = controller_.running_plan();
+  return plan != nullptr && std::ranges::any_of(plan->facilities, [&](const policy::FacilityPlan& each) {
+           return each.isolated && each.name.text == facility;
+         });
+}
+
+// Empty: nobody's change is in the way.
+std::string Accessd::lock_holder() const {
+  const auto& history = history_.history();
+  if (history.waits()) {
+    const auto& trial = *history.trial();
+    const auto* tried = history.entry(trial.generation);
+    return named(trial.generation) + " of " + tried->author + ", applied " + moment(tried->at) +
+           ", waits for confirmation until " + moment(trial.until) +
+           ": 'sekisho confirm' keeps it, 'sekisho rollback' takes it back; nothing else is applied before";
+  }
+  const auto& wish = history_.wish();
+  return wish ? "a change of " + wish->actor + ", begun " + moment(wish->at) +
+                    ", is being applied and will wait for confirmation; nothing else is applied before"
+              : "";
+}
+
+void Accessd::answer_apply(const os::ControlSocket::Request& request, const Json& json) {
+  const auto refuse = [&](const std::string& code, const std::string& sentence) {
+    control_.send(request.client, error_line(code, sentence), child_.loop());
+  };
+  if (const auto holder = lock_holder(); !holder.empty()) return refuse("locked", holder);
+  const auto number_of = [&json](const char* key) {
+    return json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>() : 0;
+  };
+  const std::string comment = text_of(json, "comment");
+  const bool again = json.contains("again") && json["again"] == true;
+  const auto id = next_change_++;
+  if (!json.contains("confirm_seconds")) {
+    changes_[id] = request.client;
+    control_.keep(request.client, true);
+    return load({id, ChangeReason::kRequest, request.actor, comment}, again);
+  }
+  const auto seconds = number_of("confirm_seconds");
+  using History = core::ChangeHistory;
+  const core::Duration time = std::chrono::seconds(std::min<std::uint64_t>(seconds, 1'000'000));
+  if (time < History::kLeastTime || time > History::kMostTime)
+    return refuse("form", "\"confirm_seconds\" must be between 5 and 86400");
+  if (!controller_.settled())
+    return refuse("busy", "another change is being applied, or a process is missing; 'sekisho status' says which");
+  if (const auto base = history_.plan_of(history_.history().confirmed()); !base)
+    return refuse("refused", "there would be nothing to go back to: " + base.error() +
+                                 "; apply once without --confirm, which keeps what then runs");
+  Changes::Wish wish{id, request.actor, comment, os::wall_now(), time, kDownLimit, {}, false, again};
+  if (json.contains("down_limit"))
+    wish.down_limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_of("down_limit"), 1'000'000));
+  history_.wish() = std::move(wish);
+  history_.history().ask(request.actor);
+  if (!save_changes()) {
+    history_.history().unask();
+    history_.wish().reset();
+    return refuse("refused",
+                  "the history of changes cannot be written; nothing was changed. 'sekisho status' says why");
+  }
+  changes_[id] = request.client;
+  control_.keep(request.client, true);
+  ask_status();  // who is up before; begin_trial goes on
+}
+
+void Accessd::begin_trial() {
+  auto& wish = history_.wish();
+  if (!wish || std::exchange(wish->given, true)) return;
+  for (const auto& [facility, status] : tunnels_)
+    if (status.up) wish->up.push_back(facility);
+  // Where fewer were up, all of them down is as bad.
+  if (wish->down_limit != 0 && !wish->up.empty())
+    wish->down_limit = std::min(wish->down_limit, static_cast<std::uint32_t>(wish->up.size()));
+  const auto id = wish->id;
+  load({id, ChangeReason::kRequest, wish->actor, wish->comment, true}, wish->again);
+}
+
+void Accessd::reload_by_signal() {
+  const auto holder = lock_holder();
+  const auto id = next_change_++;
+  if (!holder.empty()) {
+    act(core::action::RaiseAlarm{"reload refused: " + holder});
+    if (controller_.running_plan() == nullptr) return;  // its start is announced by itself
+    return act(core::action::AnnounceReady{"reload refused: " + holder});
+  }
+  changes_[id] = kSupervisorAsks;
+  load({id, ChangeReason::kRequest, "signal", ""});
+}
+
+// Before the record that a change is about to be applied.
+bool Accessd::keep_change(const core::action::AppendRecord& wanted) {
+  if (!wanted.kept) return true;
+  std::optional<os::OsError> error;
+  bool good = history_.on_applying(wanted.record, *wanted.kept, os::wall_now(), error);
+  constexpr int kMostSteps = 16;  // 1 MiB; the rest of the reserve is for records
+  for (int i = 0; i < kMostSteps && error && error->number == ENOSPC && recorder_.make_room(); ++i) {
+    error.reset();
+    good = history_.on_applying(wanted.record, *wanted.kept, os::wall_now(), error);
+  }
+  if (error) act(core::action::RaiseAlarm{"the change cannot be kept to go back to: " + error->to_string()});
+  return good;
+}
+
+void Accessd::note_outcome(const ChangeRecord& record) {
+  const auto wall = os::wall_now();
+  bool changed = false;
+  if (record.step == ChangeRecord::Step::kApplied) changed = history_.on_applied(record, now_, wall);
+  if (record.step == ChangeRecord::Step::kFailed) changed = history_.on_failed(record, wall);
+  if (record.step == ChangeRecord::Step::kRefused && history_.wish() && history_.wish()->id == record.request.id) {
+    history_.wish().reset();
+    history_.history().unask();
+    changed = true;
+  }
+  if (changed) save_changes();
+  if (history_.history().waits()) trial_look_at_ = now_ + kTrialLook;
+}
+
+bool Accessd::save_changes() {
+  auto saved = history_.save();
+  constexpr int kMostSteps = 16;
+  for (int i = 0; i < kMostSteps && !saved && saved.error().number == ENOSPC && recorder_.make_room(); ++i)
+    saved = history_.save();
+  if (!saved) act(core::action::RaiseAlarm{"history: " + saved.error().to_string()});
+  return saved.has_value();
+}
+
+void Accessd::answer_confirm(const os::ControlSocket::Request& request) {
+  const auto before = history_.history();
+  const auto refuse = [&](const std::string& sentence) {
+    control_.send(request.client, error_line("refused", sentence), child_.loop());
+  };
+  if (history_.history().overdue(now_)) look_at_trial();
+  const auto confirmed = history_.history().confirm(request.actor, now_, os::wall_now());
+  if (!confirmed) return refuse(confirmed.error());
+  if (!save_changes()) {
+    history_.history() = before;
+    return refuse(
+        "the confirmation could not be written; the change is rolled back at its time. 'sekisho status' says why");
+  }
+  const auto generation = history_.history().confirmed();
+  record({"config.confirmed", {{"generation", generation.number}, {"by", request.actor}}}, Weight::kDurable);
+  if (const auto* plan = controller_.running_whole())
+    act(core::action::KeepLastGood{controller_.running_generation(), *plan, controller_.running_keys()});
+  control_.send(request.client, answer_line({{"generation", generation.number}}), child_.loop());
+}
+
+void Accessd::answer_rollback(const os::ControlSocket::Request& request, const Json& json) {
+  const auto refuse = [&](const std::string& sentence) {
+    control_.send(request.client, error_line("refused", sentence), child_.loop());
+  };
+  std::optional<std::uint64_t> wanted;
+  if (json.contains("generation") && json["generation"].is_number_unsigned())
+    wanted = json["generation"].get<std::uint64_t>();
+  if (history_.wish()) return refuse(lock_holder());
+  const auto target = history_.history().target(wanted);
+  if (!target) return refuse(target.error());
+  if (const auto kept = history_.plan_of(*target); !kept) return refuse(kept.error());
+  const auto id = next_change_++;
+  changes_[id] = request.client;
+  control_.keep(request.client, true);
+  roll_back(*target, request.actor, text_of(json, "comment"), id);
+}
+
+// Also when the history cannot be written: what runs is the old plan, and a start judges the trial again.
+void Accessd::roll_back(core::Generation to, const std::string& by, const std::string& why, std::uint64_t request) {
+  auto kept = history_.plan_of(to);
+  if (!kept) {
+    act(core::action::RaiseAlarm{"cannot roll back to " + named(to) + ": " + kept.error() + "; tried again"});
+    roll_back_at_ = now_ + kRollBackAgain;
+    return;
+  }
+  roll_back_at_.reset();
+  const auto from = controller_.running_generation();
+  history_.history().roll_back(to, by, why, os::wall_now());
+  save_changes();
+  const auto taken_back = history_.history().held().value_or(from);
+  record({"config.rolled-back", {{"generation", taken_back.number}, {"to", to.number}, {"by", by}, {"why", why}}},
+         Weight::kDurable);
+  recorder_.tell(telemetry::Alarm{named(taken_back) + " is rolled back by " + by + (why.empty() ? "" : ": " + why)});
+  give(candidate_of(*std::move(kept), os::wall_now()), {request, ChangeReason::kRollback, by, why});
+}
+
+std::vector<std::string> Accessd::down_in_trial() const {
+  std::vector<core::TunnelStatus> seen;
+  for (const auto& [facility, status] : tunnels_)
+    if (!is_isolated(facility)) seen.push_back(status);  // down because somebody said so
+  return history_.history().lost(seen, now_);
+}
+
+void Accessd::look_at_trial() {
+  const auto& history = history_.history();
+  if (!history.waits()) {
+    trial_look_at_.reset(), roll_back_at_.reset();
+    return;
+  }
+  if (roll_back_at_ && *roll_back_at_ > now_) return;
+  const auto trial = *history.trial();
+  if (history.overdue(now_)) return roll_back(trial.base, "timer", "not confirmed in time", 0);
+  if (trial.down_limit == 0 || !trial_look_at_ || *trial_look_at_ > now_) return;
+  trial_look_at_ = now_ + kTrialLook;
+  const auto down = down_in_trial();
+  if (down.size() >= trial.down_limit)
+    return roll_back(trial.base, "facilities",
+                     std::to_string(down.size()) + " of " + std::to_string(trial.up.size()) +
+                         " facilities that were up before are down: " + some_of(down),
+                     0);
+  if (!status_by_) ask_status();
+}
+
+std::optional<config::value::Instant> Accessd::next_trial_deadline() const {
+  const auto& history = history_.history();
+  if (!history.waits()) return std::nullopt;
+  auto first = history.trial()->deadline;
+  if (trial_look_at_ && history.trial()->down_limit != 0) first = std::min(first, *trial_look_at_);
+  return roll_back_at_ ? std::max(first, *roll_back_at_) : first;
+}
+
+void Accessd::answer_history(std::uint64_t client) {
+  control_.send(client, answer_line(history_view(history_.history(), os::record_time())), child_.loop());
+}
+
+}  // namespace gateway::daemon

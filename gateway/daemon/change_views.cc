@@ -1,0 +1,105 @@
+#include "gateway/daemon/change_views.h"
+
+#include <set>
+
+namespace gateway::daemon {
+namespace {
+
+std::int64_t seconds_left(const core::Trial& trial, config::value::Instant now) {
+  return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(trial.deadline - now).count());
+}
+
+}  // namespace
+
+Json outcome_view(const core::ChangeOutcome& outcome, const core::ChangeHistory& history,
+                  const audit::RecordTime& now) {
+  Json view{
+      {"generation", outcome.generation.number}, {"difference", outcome.difference}, {"warnings", outcome.warnings}};
+  if (history.waits() && history.trial()->generation == outcome.generation) {
+    view["confirm_until"] = audit::to_rfc3339(history.trial()->until, now.offset_minutes);
+    view["confirm_seconds"] = seconds_left(*history.trial(), now.boot);
+  }
+  return view;
+}
+
+Json effects_view(const std::vector<core::ChangeEffect>& effects) {
+  Json list = Json::array();
+  for (const auto& each : effects)
+    list.push_back({{"facility", each.facility}, {"title", each.title}, {"effects", each.lines}});
+  return list;
+}
+
+std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after) {
+  std::set<std::string> both;
+  for (const auto& each : before.facilities) both.insert(each.name.text);
+  std::set<std::string> unchanged;
+  for (const auto& each : after.facilities)
+    if (both.contains(each.name.text)) unchanged.insert(each.name.text);
+  for (const auto& each : core::effects(before, after)) unchanged.erase(each.facility);
+  return unchanged.size();
+}
+
+Json change_view(const core::ChangeHistory& history, const std::vector<std::string>& down, config::value::Instant now,
+                 const audit::RecordTime& time) {
+  if (!history.trial()) return nullptr;
+  const auto& trial = *history.trial();
+  const auto* tried = history.entry(trial.generation);
+  Json view{{"generation", trial.generation.number},
+            {"state", tried == nullptr ? "unknown" : core::to_string(tried->state)},
+            {"base", trial.base.number},
+            {"author", tried == nullptr ? "" : tried->author},
+            {"comment", tried == nullptr ? "" : tried->comment}};
+  if (tried != nullptr) view["at"] = audit::to_rfc3339(tried->at, time.offset_minutes);
+  if (history.waits()) view["confirm_until"] = audit::to_rfc3339(trial.until, time.offset_minutes);
+  if (history.waits()) view["confirm_seconds"] = seconds_left(trial, now);
+  view["down_limit"] = trial.down_limit;
+  view["up_before"] = trial.up.size();
+  view["down"] = down;
+  return view;
+}
+
+Json history_view(const core::ChangeHistory& history, const audit::RecordTime& now) {
+  const auto kept = history.kept();
+  Json list = Json::array();
+  for (auto each = history.entries().rbegin(); each != history.entries().rend(); ++each) {
+    Json entry{{"generation", each->generation.number},
+               {"state", core::to_string(each->state)},
+               {"at", audit::to_rfc3339(each->at, now.offset_minutes)},
+               {"author", each->author},
+               {"comment", each->comment},
+               {"digest", each->digest},
+               {"difference", each->difference},
+               {"lines", each->lines},
+               {"kept", kept.contains(each->generation.number)},
+               {"runs", history.trial() ? each->generation == history.trial()->generation
+                                        : each->generation == history.confirmed()}};
+    if (each->decided_at) {
+      entry["decided_by"] = each->decided_by;
+      entry["decided_at"] = audit::to_rfc3339(*each->decided_at, now.offset_minutes);
+      entry["why"] = each->why;
+    }
+    list.push_back(std::move(entry));
+  }
+  return {{"changes", std::move(list)}};
+}
+
+std::vector<std::string> change_warnings(const Changes& changes) {
+  std::vector<std::string> lines;
+  if (!changes.damage().empty())
+    lines.push_back("the history of changes cannot be read: " + changes.damage() +
+                    "; it is begun anew with the next change that is applied");
+  const auto& history = changes.history();
+  const std::string ask = ", and the files on disk may still have it: 'sekisho diff' says what differs";
+  if (const auto held = history.held()) {
+    const auto* entry = history.entry(*held);
+    lines.push_back("generation " + std::to_string(held->number) +
+                    (entry != nullptr && entry->state == core::ChangeState::kFailed ? " could not be applied"
+                                                                                    : " was rolled back") +
+                    ask);
+  } else if (!history.asked_by().empty() && !changes.wish()) {
+    lines.push_back("the gateway ended while a change of " + history.asked_by() + " was being begun" + ask);
+  }
+  return lines;
+}
+
+}  // namespace gateway::daemon
