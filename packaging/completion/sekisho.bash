@@ -6,7 +6,7 @@ _sekisho() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
   local common="--config --runtime --state --json --help"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "check run reload apply diff status show explain matrix verify isolate rejoin key facility doctor --help" -- "$word"))
+    COMPREPLY=($(compgen -W "check run reload apply confirm rollback history diff status show explain matrix verify isolate rejoin key facility doctor --help" -- "$word"))
     return
   fi
   case $before in
@@ -48,7 +48,10 @@ _sekisho() {
         sheet) COMPREPLY=($(compgen -W "--lang --vendor --out $common" -- "$word")) ;;
         *) COMPREPLY=($(compgen -W "add router-config sheet --protocol --title --role --network --may-use --source --remote-id --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
       esac ;;
-    reload|apply) COMPREPLY=($(compgen -W "--comment $common" -- "$word")) ;;
+    reload) COMPREPLY=($(compgen -W "--comment --again $common" -- "$word")) ;;
+    apply) COMPREPLY=($(compgen -W "--confirm --down --comment --again $common" -- "$word")) ;;
+    rollback) COMPREPLY=($(compgen -W "--comment $common" -- "$word")) ;;
+    history) COMPREPLY=($(compgen -d -W "--out $common" -- "$word")) ;;
     *) COMPREPLY=($(compgen -W "$common" -- "$word")) ;;
   esac
 }
