@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "firewall/numbers.h"
 
@@ -101,7 +102,13 @@ class SetBuilder {
     std::string key;
     IpProtocol protocol;
     char digit;
-    friend auto operator<=>(const RangeKey&, const RangeKey&) = default;
+    friend bool operator==(const RangeKey&, const RangeKey&) = default;
+  };
+  struct RangeHash {
+    std::size_t operator()(const RangeKey& of) const {
+      return std::hash<std::string>()(of.key) ^ (std::size_t{static_cast<std::uint8_t>(of.kind)} << 8 |
+                                                 std::size_t{static_cast<std::uint8_t>(of.protocol)});
+    }
   };
 
   void declare(const std::string& name, const std::string& kind, const std::string& type, const std::string& flags,
@@ -204,7 +211,7 @@ class SetBuilder {
   ClassNumbers classes_;
   FacilityNumbers facilities_;
   std::map<std::string, Set> sets_;
-  std::map<RangeKey, std::vector<const Permission*>> ranges_;
+  std::unordered_map<RangeKey, std::vector<const Permission*>, RangeHash> ranges_;
 };
 
 }  // namespace

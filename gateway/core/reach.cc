@@ -111,8 +111,14 @@ Result<void, std::string> Reachability::forward(const std::string& in, const pol
   // The host's own routes may lead anywhere; the outside is the worst.
   const bool anywhere = routed.interface == policy::kHostRoutes;
   const Road road{in, anywhere ? plan_.outside_interface : routed.interface, false, answers};
-  const Mark carried{mark, "", firewall::Field::kSource};
-  there = there | firewall::packets_of(TRY(passing_.hook("forward", road, {{routed.packets, carried}})));
+  Forwarded& known = forwarded_[road][mark];
+  if (known.packets.empty() || known.packets != routed.packets) {
+    const Mark carried{mark, "", firewall::Field::kSource};
+    known = {};
+    known.passing = firewall::packets_of(TRY(passing_.hook("forward", road, {{routed.packets, carried}})));
+    known.packets = routed.packets;
+  }
+  there = there | known.passing;
   return {};
 }
 
@@ -226,6 +232,7 @@ std::vector<std::string> Reachability::accepting_rules(const std::string& in, co
   PacketBox box{{packet.source, packet.source}, {packet.destination, packet.destination}};
   box.first_protocol = box.last_protocol = packet.protocol, box.first_port = box.last_port = packet.port;
   passing_.trace(&places);
+  forwarded_.clear();  // what is known leaves no trace
   // It was understood before: the same rules gave the set that this packet is of.
   (void)kernel(in, PacketSet::of({box}), false, Missing::kNothing);
   passing_.trace(nullptr);

@@ -85,7 +85,11 @@ class Reachability {
   policy::Routing routing_;
   Selectors at_source_, at_destination_;
   std::map<std::tuple<std::string, bool, Missing>, Exits> exits_;
-  policy::PacketSet of_facilities_;               // with a source that is one's
+  struct Forwarded {
+    policy::PacketSet packets, passing;
+  };
+  std::map<firewall::Road, std::map<std::uint32_t, Forwarded>> forwarded_;  // by mark: without routes often the same
+  policy::PacketSet of_facilities_;                                         // with a source that is one's
   policy::PacketSet guard_forward_, guard_back_;  // back: what the stateless guard takes for an answer
 };
 
