@@ -75,7 +75,8 @@ class ChangeSafely(unittest.TestCase):
         for kind, value in (next(iter(each.items())) for each in listed):
             if kind == "metainfo":
                 continue
-            value.pop("handle", None)
+            for counted in ("handle", "packets", "bytes"):
+                value.pop(counted, None)
             value["elem"] = [each for each in value.get("elem", []) if not self.made_by_packets(each)]
             # rules in their order; which chain is listed first depends on which was made first
             place = tuple(str(each) for each in (kind, value.get("family"), value.get("table"), value.get("chain") or value.get("name")))
