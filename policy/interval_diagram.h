@@ -188,17 +188,28 @@ class Combiner<Everything> {
   Operation operation_;
 };
 
-// The union of many sets, by halves.
+// The union of many sets: those that follow one another are strung together, what is left is united by halves.
 template <class L>
-Pointer<L> united(std::vector<Pointer<L>> parts) {
-  Combiner<L> combiner(Operation::kUnion);
-  while (parts.size() > 1) {
-    std::size_t to = 0;
-    for (std::size_t from = 0; from < parts.size(); from += 2)
-      parts[to++] = from + 1 < parts.size() ? combiner.of(parts[from], parts[from + 1]) : parts[from];
-    parts.resize(to);
+Pointer<L> united(const std::vector<Pointer<L>>& parts) {
+  std::vector<Pointer<L>> runs;
+  Writer<L> run;
+  bool begun = false;
+  typename L::Key last = 0;  // of the run, once begun
+  for (const Pointer<L>& part : parts) {
+    if (!part) continue;
+    if (begun && part->spans.front().first <= last) runs.push_back(std::exchange(run, {}).take());
+    for (const auto& span : part->spans) run.add(span.first, span.last, span.below);
+    begun = true, last = part->spans.back().last;
   }
-  return parts.empty() ? nullptr : parts.front();
+  if (begun) runs.push_back(run.take());
+  while (runs.size() > 1) {
+    Combiner<L> combiner(Operation::kUnion);
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < runs.size(); from += 2)
+      runs[to++] = from + 1 < runs.size() ? combiner.of(runs[from], runs[from + 1]) : runs[from];
+    runs.resize(to);
+  }
+  return runs.empty() ? nullptr : runs.front();
 }
 
 }  // namespace policy::diagram

@@ -127,7 +127,7 @@ class Builder {
       while (end < boxes.size() && boxes[end].from == one.from && boxes[end].from_last == one.from_last) ++end;
       parts.push_back(single<Pairs>(one.from, one.from_last, ends_of(boxes, begin, end)));
     }
-    return diagram::united(std::move(parts));
+    return diagram::united(parts);
   }
 
  private:
@@ -138,14 +138,14 @@ class Builder {
       while (next < end && boxes[next].to == one.to && boxes[next].to_last == one.to_last) ++next;
       parts.push_back(single<Ends>(one.to, one.to_last, ports_of(boxes, begin, next)));
     }
-    return ends_.of(diagram::united(std::move(parts)));
+    return ends_.of(diagram::united(parts));
   }
 
   Pointer<Ports> ports_of(const std::vector<Flat>& boxes, std::size_t begin, std::size_t end) {
     if (end - begin == 1) return ports_of(boxes[begin]);
     std::vector<Pointer<Ports>> parts;
     for (; begin < end; ++begin) parts.push_back(ports_of(boxes[begin]));
-    return ports_.of(diagram::united(std::move(parts)));
+    return ports_.of(diagram::united(parts));
   }
 
   Pointer<Ports> ports_of(const Flat& box) {

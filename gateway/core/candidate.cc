@@ -51,7 +51,13 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   add(check_reach(config, candidate.plan), config.files, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
-  if (candidate.errors.empty()) candidate.errors = unproved(candidate.plan, config, now);
+  const std::size_t rows = candidate.plan.permissions.size();
+  if (candidate.errors.empty() && rows <= kMostProvedRows) candidate.errors = unproved(candidate.plan, config, now);
+  if (rows > kMostProvedRows)
+    candidate.warnings.push_back("the plan has " + std::to_string(rows) + " rows, and only up to " +
+                                 std::to_string(kMostProvedRows) +
+                                 " are proved over all packets while the gateway waits: this one was checked row by "
+                                 "row; 'sekisho verify' proves it");
   return candidate;
 }
 

@@ -318,6 +318,19 @@ TEST_CASE("proof: a candidate that is not proved has errors that name packet and
   CHECK(gateway::core::unproved(plan, sample_config(), kBefore).at(0).find("cannot be proved") != std::string::npos);
 }
 
+TEST_CASE("proof: a candidate that is too large to be proved while the gateway waits says so", "[proof]") {
+  config::Loaded loaded;
+  loaded.config = sample_config();
+  CHECK(gateway::core::judge(loaded, "", kBefore).warnings.empty());
+  auto& ports = loaded.config.services.front().ports;
+  for (std::uint16_t each = 1; each < 60'000; each += 2) ports.push_back({config::value::IpProtocol::kUdp, each, each});
+  const auto candidate = gateway::core::judge(loaded, "", kBefore);
+  REQUIRE(candidate.plan.permissions.size() > gateway::core::kMostProvedRows);
+  CHECK(candidate.errors.empty());
+  REQUIRE(candidate.warnings.size() == 1);
+  CHECK(candidate.warnings[0].find("this one was checked row by row; 'sekisho verify' proves it") != std::string::npos);
+}
+
 TEST_CASE("proof: nothing is proved about a rule that is not understood, or a plan that contradicts itself",
           "[proof]") {
   const Plan plan = good_plan();
