@@ -201,11 +201,12 @@ Candidate judge(const config::Loaded& loaded, const std::string& directory, Wall
   return candidate;
 }
 
-Candidate judge_again(const config::GatewayConfig& config, const std::string& directory, WallTime now) {
+Candidate judge_again(const config::GatewayConfig& config, const policy::Plan& running, const std::string& directory,
+                      WallTime now) {
   Candidate candidate = compiled(config, directory, now);
   if (!candidate.errors.empty()) {
     auto errors = std::move(candidate.errors);
-    candidate = without_ended(candidate.plan, candidate.keys, now);
+    candidate = without_ended(running, key_sources(running, directory), now);
     candidate.config = std::make_shared<const config::GatewayConfig>(config);
     candidate.warnings = std::move(errors);
   }

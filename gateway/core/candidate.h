@@ -46,9 +46,10 @@ inline constexpr std::size_t kMostProvedRows = 100'000;
 [[nodiscard]] Candidate judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
 
 // The same configuration at a later time, because an end date has come. Nothing that fails here may keep an ended
-// permission alive: the configuration's own tests are warnings, and a plan that does not compile loses the ended ones.
-[[nodiscard]] Candidate judge_again(const config::GatewayConfig& config, const std::string& directory,
-                                    config::value::WallTime now);
+// permission alive: the configuration's own tests are warnings, and of one that does not compile or is not proved comes
+// `running` without the ended ones.
+[[nodiscard]] Candidate judge_again(const config::GatewayConfig& config, const policy::Plan& running,
+                                    const std::string& directory, config::value::WallTime now);
 
 // `plan` without the permissions that have ended by `now`.
 [[nodiscard]] Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys,

@@ -197,6 +197,11 @@ std::vector<std::string> ChangeHistory::lost(const std::vector<TunnelStatus>& tu
   return down;
 }
 
+void ChangeHistory::leave_out(const std::string& facility) {
+  if (!trial_) return;
+  std::erase_if(trial_->up, [&](const std::string& each) { return facility.empty() || each == facility; });
+}
+
 void ChangeHistory::forget_kept(Generation generation) {
   if (std::ranges::find(unkept_, generation.number) == unkept_.end()) unkept_.push_back(generation.number);
 }

@@ -77,6 +77,8 @@ class ChangeHistory {
   [[nodiscard]] bool overdue(Instant now) const;
   // Of those that were up before and are still to be served, the ones that are down since `kDownTime`.
   [[nodiscard]] std::vector<std::string> lost(const std::vector<TunnelStatus>& tunnels, Instant now) const;
+  // Down because somebody cut it off; an empty name: all. It is no longer asked of this trial.
+  void leave_out(const std::string& facility);
   // No generation comes twice, also one that had no entry.
   void note(Generation used);
   // Plan and files are no longer what was kept (damaged or missing): nobody is sent there.

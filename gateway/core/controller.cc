@@ -58,7 +58,7 @@ void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instan
   if (pending_ && retry_at_) give_up("replaced by a newer change: " + last_error_, out);
   // One after the other, also behind a cut and what it overtook; but a cut that fails must not keep a mended
   // configuration out.
-  if (waiting_.size() < kMostWaiting) {
+  if (waiting_.size() < kMostWaiting || request.reason == ChangeReason::kRollback) {
     waiting_.push_back({std::move(candidate), std::move(request)});
     if (!cutting_ || retry_at_) next_waiting(now, out);
     return;
@@ -81,6 +81,10 @@ void Controller::refuse(const Candidate& candidate, const ChangeRequest& request
 
 void Controller::begin(Waiting waiting, Instant now, Actions& out) {
   const bool rejoins = waiting.request.reason == ChangeReason::kRejoin;
+  if (rejoins && !running_) {  // what it waited for came to nothing, so there is nothing that it could open
+    refuse_rejoin(waiting.request.id, "no configuration runs; ask again when one does ('sekisho status')", out);
+    return next_waiting(now, out);
+  }
   Candidate candidate = rejoins && running_ ? candidate_of(*running_) : std::move(waiting.candidate);
   Target next;
   next.generation = last_generation_ = Generation{last_generation_.number + 1};
@@ -142,6 +146,8 @@ void Controller::on_greeted(ProcessRole role, Instant now, Actions& out) {
   process(role) = Process{true, false, {}};
   if (role == ProcessRole::kTunneld) tunneld_has_descriptors_ = false;
   if (role == ProcessRole::kNetd) descriptors_asked_ = false;
+  // A netd that outlived accessd has what ran before, and nobody may run that any more (P5).
+  if (role == ProcessRole::kNetd && target() == nullptr) out.push_back(action::CloseKernel{});
   advance(now, out);
 }
 
@@ -158,7 +164,7 @@ void Controller::advance(Instant now, Actions& out) {
   Target* wanted = target();
   if (wanted == nullptr || retry_at_) return;
   if (!wanted->recorded) return record(*wanted, out);
-  if (cutting_) push_cut(*wanted, now, out);
+  if (cutting_ && (!pending_ || !running_)) push_cut(*wanted, now, out);  // a change has its own order, keys first
   const bool done = keys_there(*wanted, now, out) && netd_there(*wanted, now, out) &&
                     descriptors_there(*wanted, now, out) && tunneld_there(*wanted, now, out);
   if (cutting_) look_at_cut(out);
@@ -308,6 +314,7 @@ void Controller::adopt_pending(Actions& out) {
 // A change that cannot be completed is given up and what ran before is put back by the usual steps (the generations
 // differ). The very first one, an ended permission and a rollback are tried again instead: nothing else may run.
 void Controller::fail(std::string error, Instant now, Actions& out) {
+  const bool news = error != last_error_;
   last_error_ = error;
   reply_by_.reset();
   for (auto& each : processes_) each.asked = false;
@@ -315,7 +322,7 @@ void Controller::fail(std::string error, Instant now, Actions& out) {
   const bool must = pending_ && (pending_->request.reason == ChangeReason::kExpiry ||
                                  pending_->request.reason == ChangeReason::kRollback);
   if (!pending_ || !running_ || must) {
-    out.push_back(action::RaiseAlarm{error});
+    if (news) out.push_back(action::RaiseAlarm{error});  // it is tried again every two seconds
     if (pending_) answer_failed(error, out);
     retry_at_ = now + kRetryTime;
     return;
@@ -339,6 +346,12 @@ void Controller::answer_failed(const std::string& error, Actions& out) {
   if (pending_->request.reason == ChangeReason::kRejoin) return refuse_rejoin(id, error, out);
   ChangeOutcome outcome{false, running_generation(), {error}, pending_->warnings, pending_->difference};
   out.push_back(action::AnswerChange{id, std::move(outcome)});
+}
+
+bool Controller::rolling_back() const {
+  const auto takes_back = [](const ChangeRequest& request) { return request.reason == ChangeReason::kRollback; };
+  return (pending_ && takes_back(pending_->request)) ||
+         std::ranges::any_of(waiting_, [&](const Waiting& each) { return takes_back(each.request); });
 }
 
 void Controller::next_waiting(Instant now, Actions& out) {

@@ -105,6 +105,7 @@ struct RecompileRunning {};  // an end date of the running plan has come
 struct RaiseAlarm {
   std::string what;
 };
+struct CloseKernel {};  // netd forwards nothing: there is no plan that may run
 // To be durable before the next action is carried out; a failure keeps none of them back.
 struct KeepIsolation {
   policy::Isolation isolation;
@@ -122,7 +123,7 @@ using Action =
     std::variant<action::ConfigureKeyd, action::ApplyToNetd, action::RequestDescriptors, action::ConfigureTunneld,
                  action::AppendRecord, action::AnswerChange, action::KeepLastGood, action::UseLastGood,
                  action::PlanChanged, action::AnnounceReady, action::RecompileRunning, action::RaiseAlarm,
-                 action::KeepIsolation, action::AppendIsolationRecord, action::AnswerIsolation>;
+                 action::CloseKernel, action::KeepIsolation, action::AppendIsolationRecord, action::AnswerIsolation>;
 using Actions = std::vector<Action>;
 
 class Controller {
@@ -160,6 +161,8 @@ class Controller {
   // The same before isolation: what a later one must be made of. Null with running_plan().
   [[nodiscard]] const policy::Plan* running_whole() const { return running_ ? running_->whole.get() : nullptr; }
   [[nodiscard]] const policy::Isolation& isolation() const { return isolation_; }
+  // A change is being taken back, or is to be: what runs is not what counts.
+  [[nodiscard]] bool rolling_back() const;
   [[nodiscard]] bool cutting() const { return cutting_; }  // an isolation is not in force yet
   // What `running_plan` was compiled from; null when it is the kept last-good plan.
   [[nodiscard]] std::shared_ptr<const config::GatewayConfig> running_config() const {
@@ -220,6 +223,7 @@ class Controller {
   [[nodiscard]] std::vector<std::string_view> facility_names() const;
   [[nodiscard]] std::vector<std::uint64_t> being_lifted() const;
   [[nodiscard]] std::vector<policy::IsolationOrder> orders_to_lift(const IsolationRequest& request) const;
+  [[nodiscard]] std::string held_by_another(const config::value::FacilityName& name) const;
   void learn_facilities(Actions& out);
   void give_order(const IsolationRequest& request, Actions& out);
   void interrupt(Actions& out);

@@ -150,7 +150,10 @@ void Controller::cut(Instant now, Actions& out) {
   Actions after;  // a record more would only hold it up
   if (pending_ && running_) interrupt(after);
   Target* wanted = target();
-  if (wanted == nullptr) return answer_cut({}, out);  // closed: the order is for when a configuration comes
+  if (wanted == nullptr) {  // the order is for when a configuration comes
+    out.push_back(action::CloseKernel{});
+    return answer_cut({}, out);
+  }
   renew(*wanted);
   cutting_ = true;
   if (!cut_by_) cut_by_ = now + kCutTime;
@@ -198,7 +201,8 @@ void Controller::answer_cut(std::vector<std::string> errors, Actions& out) {
     outcome.generation = wanted == nullptr ? Generation{} : wanted->generation;
     outcome.orders = {waiter.order};
     outcome.errors = errors;
-    if (wanted == nullptr) outcome.notes = {"no configuration runs: the order is kept for when one does"};
+    if (wanted == nullptr)
+      outcome.notes = {"no configuration runs: the kernel is closed, and the order is kept for when one does"};
     out.push_back(action::AnswerIsolation{id, std::move(outcome)});
   }
   if (errors.empty()) cut_waiters_.clear();
@@ -232,17 +236,31 @@ std::vector<IsolationOrder> Controller::orders_to_lift(const IsolationRequest& r
   std::vector<IsolationOrder> found;
   for (const IsolationOrder& order : isolation_.orders) {
     if (among(lifting, order) || order.of_all() != request.facility.text.empty()) continue;
-    if (order.facility == request.facility || (facility != nullptr && policy::holds(order, *facility)))
-      found.push_back(order);
+    // One of another name only after a rename: while there is a facility of that name, the order is for that.
+    const bool renamed = facility != nullptr && policy::holds(order, *facility) && !is_known(order.facility);
+    if (order.facility == request.facility || renamed) found.push_back(order);
   }
   return found;
+}
+
+// What is left of an order that is for a facility of another name, which has had this one's networks or identity.
+std::string Controller::held_by_another(const FacilityName& name) const {
+  const Target* wanted = running_ ? &*running_ : pending_ ? &*pending_ : nullptr;
+  if (wanted == nullptr) return "";
+  const auto facility = std::ranges::find(wanted->whole->facilities, name, &policy::FacilityPlan::name);
+  if (facility == wanted->whole->facilities.end()) return "";
+  for (const IsolationOrder& order : isolation_.orders)
+    if (!order.of_all() && order.facility != name && policy::holds(order, *facility))
+      return "; it is held by the order for " + order.facility.text +
+             ", which has had its networks or its identity: 'sekisho rejoin " + order.facility.text + "' ends that";
+  return "";
 }
 
 void Controller::on_rejoin(IsolationRequest request, Instant now, Actions& out) {
   const auto orders = orders_to_lift(request);
   if (orders.empty()) {
     const bool stopped = std::ranges::any_of(isolation_.orders, &IsolationOrder::of_all);
-    return refuse_rejoin(request.id, not_isolated(request.facility, stopped), out);
+    return refuse_rejoin(request.id, not_isolated(request.facility, stopped) + held_by_another(request.facility), out);
   }
   if (waiting_.size() >= kMostWaiting)
     return refuse_rejoin(request.id, "too many changes are waiting; try again when they are done", out);

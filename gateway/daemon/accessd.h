@@ -90,6 +90,7 @@ class Accessd {
   void act(const core::action::AnnounceReady& wanted);
   void act(const core::action::RecompileRunning& wanted);
   void act(const core::action::RaiseAlarm& wanted);
+  void act(const core::action::CloseKernel& wanted);
 
   // accessd_isolation.cc
   void answer_isolation_request(const os::ControlSocket::Request& request, const Json& json, bool cuts);
@@ -113,7 +114,7 @@ class Accessd {
   [[nodiscard]] bool keep_change(const core::action::AppendRecord& wanted);
   void note_outcome(const core::ChangeRecord& record);
   bool save_changes();
-  [[nodiscard]] std::string lock_holder() const;
+  [[nodiscard]] std::string lock_holder(bool again = false) const;
   [[nodiscard]] std::vector<std::string> down_in_trial() const;
   [[nodiscard]] bool is_isolated(const std::string& facility) const;
   [[nodiscard]] std::optional<Instant> next_trial_deadline() const;
@@ -155,6 +156,7 @@ class Accessd {
   std::map<std::uint64_t, IsolationAsked> isolations_;  // as changes_, of the same numbers
   std::string isolation_error_;                         // why the orders are not kept as they are; empty: they are
   std::string isolation_unreadable_;                    // at the start; told with the first record
+  bool isolation_set_aside_ = false;                    // that file
   std::string isolation_unrecorded_;                    // of the request under way
   std::optional<Instant> keep_isolation_at_;
   std::uint64_t next_change_ = 1;
@@ -168,6 +170,7 @@ class Accessd {
   os::CertificateFiles certificates_;
   audit::CertificateEnds certificate_ends_;
   std::string timestamp_warning_;                        // why the kept floor could not be used at the start
+  std::optional<Instant> save_changes_at_;               // the history could not be written
   std::optional<Instant> trial_look_at_, roll_back_at_;  // at the facilities; a rollback that could not be done, again
   Instant now_, started_, summary_at_;
 };

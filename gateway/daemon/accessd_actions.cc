@@ -103,7 +103,7 @@ void Accessd::answer_supervisor(std::map<std::uint64_t, std::uint64_t>::iterator
 }
 
 void Accessd::act(const action::KeepLastGood& wanted) {
-  if (history_.history().trial()) {  // not good before somebody says so
+  if (history_.history().trial() || controller_.rolling_back()) {  // not good before somebody says so, or ever
     history_.history().note(wanted.generation);
     save_changes();
     return;
@@ -147,11 +147,15 @@ void Accessd::act(const action::RecompileRunning&) {
   if (plan == nullptr) return;
   const auto wall = os::wall_now();
   const auto config = controller_.running_config();
-  auto candidate = config ? core::judge_again(*config, config_directory(), wall)
+  auto candidate = config ? core::judge_again(*config, *plan, config_directory(), wall)
                           : core::without_ended(*plan, controller_.running_keys(), wall);
   core::Actions actions;
   controller_.on_candidate(std::move(candidate), {0, core::ChangeReason::kExpiry, "end date", ""}, now_, actions);
   perform(std::move(actions));
+}
+
+void Accessd::act(const action::CloseKernel&) {
+  send(ProcessRole::kNetd, core::MessageType::kCloseAll, core::CloseAll{});
 }
 
 void Accessd::act(const action::RaiseAlarm& wanted) {

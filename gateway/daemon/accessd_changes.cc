@@ -15,6 +15,7 @@ using core::ChangeRecord;
 
 constexpr auto kTrialLook = std::chrono::seconds(5);       // how often the facilities of a trial are looked at
 constexpr auto kRollBackAgain = std::chrono::seconds(10);  // there was nothing to go back to
+constexpr auto kSaveAgain = std::chrono::seconds(5);       // the disk would not take it
 constexpr std::uint32_t kDownLimit = 3;                    // unless its author said another number
 
 std::string text_of(const Json& json, const char* key) {
@@ -68,8 +69,8 @@ bool Accessd::is_isolated(const std::string& facility) const {
          });
 }
 
-// Empty: nobody's change is in the way.
-std::string Accessd::lock_holder() const {
+// Empty: nobody's change is in the way. `again`: of somebody who wants the files on disk whatever was taken back.
+std::string Accessd::lock_holder(bool again) const {
   const auto& history = history_.history();
   if (history.waits()) {
     const auto& trial = *history.trial();
@@ -78,6 +79,12 @@ std::string Accessd::lock_holder() const {
            ", waits for confirmation until " + moment(trial.until) +
            ": 'sekisho confirm' keeps it, 'sekisho rollback' takes it back; nothing else is applied before";
   }
+  if (controller_.rolling_back() && !again)
+    return "a change is being taken back" +
+           (controller_.last_error().empty() ? std::string()
+                                             : ", which does not succeed yet: " + controller_.last_error()) +
+           "; nothing else is applied before, unless 'sekisho apply --again' says so, or 'sekisho rollback N' names "
+           "another generation";
   const auto& wish = history_.wish();
   return wish ? "a change of " + wish->actor + ", begun " + moment(wish->at) +
                     ", is being applied and will wait for confirmation; nothing else is applied before"
@@ -88,12 +95,12 @@ void Accessd::answer_apply(const os::ControlSocket::Request& request, const Json
   const auto refuse = [&](const std::string& code, const std::string& sentence) {
     control_.send(request.client, error_line(code, sentence), child_.loop());
   };
-  if (const auto holder = lock_holder(); !holder.empty()) return refuse("locked", holder);
+  const bool again = json.contains("again") && json["again"] == true;
+  if (const auto holder = lock_holder(again); !holder.empty()) return refuse("locked", holder);
   const auto number_of = [&json](const char* key) {
     return json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>() : 0;
   };
   const std::string comment = text_of(json, "comment");
-  const bool again = json.contains("again") && json["again"] == true;
   const auto id = next_change_++;
   if (!json.contains("confirm_seconds")) {
     changes_[id] = request.client;
@@ -183,7 +190,8 @@ bool Accessd::save_changes() {
   constexpr int kMostSteps = 16;
   for (int i = 0; i < kMostSteps && !saved && saved.error().number == ENOSPC && recorder_.make_room(); ++i)
     saved = history_.save();
-  if (!saved) act(core::action::RaiseAlarm{"history: " + saved.error().to_string()});
+  if (!saved && !save_changes_at_) act(core::action::RaiseAlarm{"history: " + saved.error().to_string()});
+  save_changes_at_ = saved ? std::nullopt : std::optional<Instant>(now_ + kSaveAgain);
   return saved.has_value();
 }
 
@@ -218,6 +226,9 @@ void Accessd::answer_rollback(const os::ControlSocket::Request& request, const J
   const auto target = history_.history().target(wanted);
   if (!target) return refuse(target.error());
   if (const auto kept = history_.plan_of(*target); !kept) return refuse(kept.error());
+  // A change that is under way would be adopted after this was decided, and the history would name it.
+  if (!history_.history().trial() && !controller_.settled() && !controller_.rolling_back())
+    return refuse("another change is being applied, or a process is missing; 'sekisho status' says which");
   const auto id = next_change_++;
   changes_[id] = request.client;
   control_.keep(request.client, true);
@@ -251,6 +262,7 @@ std::vector<std::string> Accessd::down_in_trial() const {
 }
 
 void Accessd::look_at_trial() {
+  if (save_changes_at_ && *save_changes_at_ <= now_) save_changes();
   const auto& history = history_.history();
   if (!history.waits()) {
     trial_look_at_.reset(), roll_back_at_.reset();
@@ -272,8 +284,8 @@ void Accessd::look_at_trial() {
 
 std::optional<config::value::Instant> Accessd::next_trial_deadline() const {
   const auto& history = history_.history();
-  if (!history.waits()) return std::nullopt;
-  auto first = history.trial()->deadline;
+  if (!history.waits()) return save_changes_at_;
+  auto first = std::min(history.trial()->deadline, save_changes_at_.value_or(Instant::max()));
   if (trial_look_at_ && history.trial()->down_limit != 0) first = std::min(first, *trial_look_at_);
   return roll_back_at_ ? std::max(first, *roll_back_at_) : first;
 }

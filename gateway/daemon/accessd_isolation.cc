@@ -24,6 +24,7 @@ void Accessd::answer_isolation_request(const os::ControlSocket::Request& request
   isolations_[wanted.id] = {request.client, now_};
   control_.keep(request.client, true);
   core::Actions actions;
+  if (cuts) history_.history().leave_out(wanted.facility.text);
   if (cuts)
     controller_.on_isolate(std::move(wanted), now_, actions);
   else
@@ -34,6 +35,7 @@ void Accessd::answer_isolation_request(const os::ControlSocket::Request& request
 // What cannot be kept is cut all the same: said at once, shown as long as it is so, and tried again.
 void Accessd::act(const core::action::KeepIsolation& wanted) {
   const auto& folder = child_.arguments().state_directory;
+  if (!isolation_unreadable_.empty() && !std::exchange(isolation_set_aside_, true)) set_isolation_aside(folder);
   auto kept = keep_isolation(folder, wanted.isolation);
   constexpr int kMostSteps = 16;
   for (int i = 0; i < kMostSteps && !kept && kept.error().number == ENOSPC && recorder_.make_room(); ++i)
@@ -67,6 +69,10 @@ void Accessd::act(const core::action::AnswerIsolation& wanted) {
                             "; it is tried again, 'sekisho status' says when it is");
   if (!isolation_unrecorded_.empty()) outcome.notes.push_back("not on record: " + isolation_unrecorded_);
   isolation_unrecorded_.clear();
+  if (!isolation_unreadable_.empty())
+    outcome.notes.push_back("the orders kept before this start could not be read (" + isolation_unreadable_ +
+                            "): whoever was isolated by itself is so no longer when the emergency stop ends; " +
+                            isolation_aside(child_.arguments().state_directory) + " is that file");
   control_.send(client, isolation_answer(outcome, isolation_error_.empty(), now_ - asked, os::record_time()),
                 child_.loop());
   control_.keep(client, false);

@@ -167,7 +167,9 @@ std::vector<std::string> Changes::brought_again(const policy::Plan& running, con
   if (!history_.held()) return {};
   const auto rolled_back = store_.read(*history_.held());
   if (!rolled_back) return {"(" + rolled_back.error() + ": whether the change is in the files cannot be said)"};
-  return core::brought_again(running, rolled_back->plan, candidate);
+  // Not what runs: until the rollback is done that is the change itself.
+  const auto base = plan_of(history_.confirmed());
+  return core::brought_again(base ? base->plan : running, rolled_back->plan, candidate);
 }
 
 os::OsResult<void> Changes::save() {

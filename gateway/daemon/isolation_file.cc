@@ -1,6 +1,7 @@
 #include "gateway/daemon/isolation_file.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "gateway/os/state_files.h"
@@ -115,6 +116,15 @@ os::OsResult<Isolation> read_isolation(const std::string& state_directory) {
   auto isolation = parse_isolation({reinterpret_cast<const char*>(file->data()), file->size()});
   if (!isolation) return std::unexpected(os::OsError{0, path + ": " + isolation.error()});
   return *std::move(isolation);
+}
+
+std::string isolation_aside(const std::string& state_directory) {
+  return path_in(state_directory) + ".damaged";
+}
+
+void set_isolation_aside(const std::string& state_directory) {
+  std::error_code code;
+  std::filesystem::rename(path_in(state_directory), isolation_aside(state_directory), code);
 }
 
 Isolation everything_isolated(const std::string& why, config::value::WallTime now) {

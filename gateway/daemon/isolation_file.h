@@ -16,6 +16,11 @@ namespace gateway::daemon {
 // see everything_isolated().
 [[nodiscard]] os::OsResult<policy::Isolation> read_isolation(const std::string& state_directory);
 
+// A file that could not be read is kept beside, for a person: its orders are not known, and the next keep_isolation
+// would be over them.
+void set_isolation_aside(const std::string& state_directory);
+[[nodiscard]] std::string isolation_aside(const std::string& state_directory);  // its path
+
 // What holds when the orders that were kept cannot be known: the emergency stop, until a person ends it.
 [[nodiscard]] policy::Isolation everything_isolated(const std::string& why, config::value::WallTime now);
 

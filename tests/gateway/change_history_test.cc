@@ -192,6 +192,14 @@ TEST_CASE("history: only who was up before, is down now and is still to be serve
   CHECK(history.lost(tunnels, at(29)).empty());
   CHECK(history.lost(tunnels, at(30)) == std::vector<std::string>{"alpha"});
   CHECK(ChangeHistory().lost(tunnels, at(30)).empty());
+  auto cut = history;  // who is cut off by an order is not lost by the change, and comes back when it comes
+  cut.leave_out("bravo");
+  CHECK(cut.lost(tunnels, at(30)) == std::vector<std::string>{"alpha"});
+  cut.leave_out("alpha");
+  CHECK(cut.lost(tunnels, at(30)).empty());
+  auto stopped = history;
+  stopped.leave_out("");
+  CHECK(stopped.lost(tunnels, at(30)).empty());
 }
 
 TEST_CASE("history: bounded, and never without what runs") {

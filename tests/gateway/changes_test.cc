@@ -294,6 +294,8 @@ TEST_CASE("changes: what was rolled back is not started again, until somebody ap
   CHECK(Gateway(folder.path, "new", "boot-2", Instant()).runs == "old");
   CHECK(Gateway(folder.path, "new and more", "boot-2", Instant()).runs == "old");
   CHECK_FALSE(gateway.changes.brought_again(candidate("old").plan, candidate("new").plan).empty());
+  // Also while the rollback is not done yet, and what runs is the change itself.
+  CHECK_FALSE(gateway.changes.brought_again(candidate("new").plan, candidate("new").plan).empty());
   CHECK(gateway.changes.brought_again(candidate("old").plan, candidate("old").plan).empty());
   REQUIRE(gateway.apply("new", core::ChangeReason::kRequest, 10));
   CHECK(gateway.changes.brought_again(candidate("old").plan, candidate("new").plan).empty());

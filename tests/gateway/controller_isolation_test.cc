@@ -415,6 +415,80 @@ TEST_CASE("isolation: what stood under another name is lifted by the name it has
   CHECK(world.controller.isolation().orders.empty());
 }
 
+// The order is for the facility of that name while there is one.
+TEST_CASE("isolation: a facility that got another's networks does not lift that one's order") {
+  IsolationWorld world;
+  world.begin({"a", "b"});
+  world.isolate("a");
+  auto moved = of({"a", "b", "c"});
+  std::swap(moved.plan.facilities[0].networks, moved.plan.facilities[2].networks);
+  std::swap(moved.plan.permissions[0].source, moved.plan.permissions[2].source);
+  world.give(std::move(moved));
+  CHECK(world.cut("a"));
+  CHECK(world.cut("c"));
+  world.rejoin("c");
+  CHECK_FALSE(world.isolation_answers.back().good);
+  CHECK(world.isolation_answers.back().errors ==
+        std::vector<std::string>{"c is not isolated; it is held by the order for a, which has had its networks or its "
+                                 "identity: 'sekisho rejoin a' ends that"});
+  CHECK(world.cut("a"));
+  CHECK(world.cut("c"));
+  world.rejoin("a");
+  CHECK(world.passes("a"));
+  CHECK(world.passes("c"));
+}
+
+TEST_CASE("isolation: a rejoin that waited for a start that came to nothing is refused, and opens and closes nothing") {
+  IsolationWorld world;
+  world.isolate("a");
+  world.keys_good = false;
+  world.give(of({"a", "b"}), ChangeReason::kStart, 0);
+  world.greet_all();
+  CHECK_FALSE(world.controller.settled());
+  world.rejoin("a");
+  world.keys_good = true;
+  world.log.clear();
+  world.give(of({"a", "b", "c"}));
+  REQUIRE(world.controller.settled());
+  CHECK(world.controller.running_whole()->facilities.size() == 3);
+  CHECK(world.cut("a"));
+  CHECK(world.passes("b"));
+  CHECK_FALSE(world.isolation_answers.back().good);
+  CHECK(world.controller.isolation().orders.size() == 1);
+}
+
+// P5: a netd that outlived accessd has the plan of before.
+TEST_CASE("isolation: without a plan that may run the kernel is closed, when netd greets and when all is to be cut") {
+  IsolationWorld world;
+  world.greet(ProcessRole::kNetd);
+  CHECK(world.log == Log{"close"});
+  world.isolate("");
+  CHECK(std::ranges::count(world.log, "close") == 2);
+  world.rejoin("");
+  world.begin();
+  world.lose(ProcessRole::kNetd);
+  world.greet(ProcessRole::kNetd);
+  CHECK(std::ranges::count(world.log, "close") == 0);
+}
+
+// A change has its own order, keys first; only what runs already is cut before them.
+TEST_CASE("isolation: a change that is begun while a cut fails goes to tunneld with its own keys") {
+  IsolationWorld world;
+  world.begin();
+  world.netd_good = false;
+  world.isolate("a");
+  world.key_mark = 7;
+  world.netd_good = true;
+  auto mended = of({"a", "b", "c"});
+  world.give(std::move(mended));
+  world.pass(Controller::kRetryTime);
+  REQUIRE(world.controller.settled());
+  REQUIRE_FALSE(world.tunneld_has_marks.empty());
+  CHECK(world.tunneld_has_marks[0].mark == 7);
+  CHECK(world.cut("a"));
+  CHECK(world.passes("c"));
+}
+
 TEST_CASE("isolation: an end date that comes meanwhile does not fill the queue") {
   IsolationWorld world;
   auto ends = of({"a", "b"});

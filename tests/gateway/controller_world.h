@@ -111,6 +111,7 @@ struct World {
   void act(const action::AnnounceReady&, Actions&) { log.push_back("ready"); }
   void act(const action::RecompileRunning&, Actions&) { recompile = true; }
   void act(const action::RaiseAlarm&, Actions&) { ++alarms; }
+  void act(const action::CloseKernel&, Actions&) { log.push_back("close"); }
 
   void give(Candidate wanted, ChangeReason reason = ChangeReason::kRequest, std::uint64_t id = 1) {
     Actions actions;

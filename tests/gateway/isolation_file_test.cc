@@ -54,6 +54,16 @@ TEST_CASE("isolation file: what is kept is read, and a folder without one isolat
   CHECK_FALSE(keep_isolation(folder.path + "/no/such", two_orders()));
 }
 
+TEST_CASE("isolation file: one that cannot be read is kept beside before the next is written") {
+  const Folder folder;
+  folder.write("{");
+  CHECK_FALSE(read_isolation(folder.path));
+  set_isolation_aside(folder.path);
+  REQUIRE(keep_isolation(folder.path, two_orders()));
+  CHECK(read_isolation(folder.path) == two_orders());
+  CHECK(std::filesystem::file_size(isolation_aside(folder.path)) == 1);
+}
+
 TEST_CASE("isolation file: every cut, and every field that is another, is refused") {
   const auto text = isolation_text(two_orders());
   REQUIRE(parse_isolation(text).has_value());

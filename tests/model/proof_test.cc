@@ -331,6 +331,23 @@ TEST_CASE("proof: a candidate that is too large to be proved while the gateway w
   CHECK(candidate.warnings[0].find("this one was checked row by row; 'sekisho verify' proves it") != std::string::npos);
 }
 
+// An end date that comes must end what it ends, whatever else has become wrong with the configuration.
+TEST_CASE("proof: when an end date comes and the configuration fails, what runs goes on without what has ended",
+          "[proof]") {
+  auto config = sample_config();
+  const auto running = policy::compile(config, kBefore).plan;
+  const auto after = tests::at_second(tests::kExchangeEnds + 1);
+  config.gateway.ikev2.local_id = "no:such";
+  const auto candidate = gateway::core::judge_again(config, running, "", after);
+  CHECK(candidate.errors.empty());
+  CHECK_FALSE(candidate.warnings.empty());
+  auto wanted = running;
+  std::erase_if(wanted.permissions, [&](const auto& row) { return row.until && *row.until <= after; });
+  REQUIRE(wanted.permissions.size() < running.permissions.size());
+  CHECK(candidate.plan == wanted);
+  CHECK(candidate.keys.size() == gateway::core::key_sources(running, "").size());
+}
+
 TEST_CASE("proof: nothing is proved about a rule that is not understood, or a plan that contradicts itself",
           "[proof]") {
   const Plan plan = good_plan();
