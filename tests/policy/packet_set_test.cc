@@ -3,6 +3,8 @@
 #include "policy/packet_set.h"
 
 #include <catch2/catch.hpp>
+
+#include <cstdlib>
 #include <random>
 
 #include "tests/policy/sample_config.h"
@@ -88,7 +90,9 @@ PacketBox box(const std::string& from, const std::string& to, const std::string&
 
 TEST_CASE("packet sets: union, intersection and difference are those of the naive sets", "[packet_set]") {
   const auto points = world();
-  for (unsigned seed = 1; seed <= 400; ++seed) {
+  const char* more = std::getenv("SEKISHO_SETS");  // a sample without it
+  const unsigned seeds = more == nullptr ? 100 : static_cast<unsigned>(std::atoi(more));
+  for (unsigned seed = 1; seed <= seeds; ++seed) {
     Boxes boxes(seed);
     const auto left = boxes.some(), right = boxes.some();
     const PacketSet a = PacketSet::of(left), b = PacketSet::of(right);
@@ -97,13 +101,16 @@ TEST_CASE("packet sets: union, intersection and difference are those of the naiv
     std::vector<PacketBox> disjoint = either.boxes();
     for (const PacketPoint& p : points) {
       const bool in_a = count_in(left, p) != 0, in_b = count_in(right, p) != 0;
-      INFO("seed " << seed << ": " << policy::to_text(p));
-      REQUIRE(a.contains(p) == in_a);
-      REQUIRE(either.contains(p) == (in_a || in_b));
-      REQUIRE(both.contains(p) == (in_a && in_b));
-      REQUIRE(only.contains(p) == (in_a && !in_b));
-      REQUIRE(count_in(disjoint, p) == (in_a || in_b ? 1u : 0u));
-      any = any || in_a, any_only = any_only || (in_a && !in_b);
+      const bool right_a = a.contains(p) == in_a, right_either = either.contains(p) == (in_a || in_b);
+      const bool right_both = both.contains(p) == (in_a && in_b), right_only = only.contains(p) == (in_a && !in_b);
+      const bool right_boxes = count_in(disjoint, p) == (in_a || in_b ? 1u : 0u);
+      if (right_a && right_either && right_both && right_only && right_boxes) [[likely]] {
+        any = any || in_a, any_only = any_only || (in_a && !in_b);
+        continue;  // two million assertions would take minutes under the sanitizers
+      }
+      INFO("seed " << seed << ": " << policy::to_text(p) << ", of a, |, &, -, boxes: " << right_a << right_either
+                   << right_both << right_only << right_boxes);
+      FAIL("a set is not the naive one");
     }
     CHECK(a.empty() == !any);
     if (any_only) CHECK_FALSE(a.subset_of(b));
