@@ -1,68 +1,7 @@
-// Cutting wins: whatever is under way, missing, broken or asked for twice. Rejoining is a change in its turn.
-#include "policy/isolation.h"
-
-#include "tests/gateway/controller_world.h"
+// Cutting wins: whatever is under way, missing, broken or asked for twice.
+#include "tests/gateway/isolation_world.h"
 
 using namespace controller_world;
-
-namespace {
-
-Candidate of(const std::vector<std::string>& names) {
-  Candidate wanted;
-  wanted.plan = plan_named(names[0]);
-  wanted.plan.facilities.clear();
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    policy::FacilityPlan facility;
-    facility.name = {names[i]};
-    facility.wireguard.public_key = "key of " + names[i];
-    const auto network = *config::value::Prefix::parse("10." + std::to_string(names[i][0]) + ".0.0/24");
-    facility.networks = {{network, network}};
-    wanted.plan.facilities.push_back(facility);
-    policy::Permission row;
-    row.rule = {static_cast<std::uint32_t>(names[i][0])};
-    row.from_facility = facility.name;
-    row.source = network, row.destination = *config::value::Prefix::parse("10.80.0.10/32");
-    row.port = *config::value::ServicePort::parse("tcp/443");
-    wanted.plan.permissions.push_back(row);
-  }
-  wanted.keys = key_sources(wanted.plan, "/etc/sekisho");
-  return wanted;
-}
-
-bool lets_pass(const policy::Plan& plan, const std::string& facility) {
-  const bool row =
-      std::ranges::any_of(plan.permissions, [&](const auto& r) { return r.from_facility.text == facility; });
-  const bool tunnel =
-      std::ranges::any_of(plan.facilities, [&](const auto& f) { return f.name.text == facility && !f.isolated; });
-  CHECK(row == tunnel);
-  return row || tunnel;
-}
-
-struct IsolationWorld : World {
-  using World::World;
-  void begin(const std::vector<std::string>& names = {"a", "b"}) {
-    give(of(names), ChangeReason::kStart, 0);
-    greet_all();
-    log.clear(), records.clear(), alarms = 0;
-  }
-  [[nodiscard]] bool passes(const std::string& facility) const {
-    const bool netd = lets_pass(netd_plan, facility), tunneld = lets_pass(tunneld_plan, facility);
-    return netd || tunneld;
-  }
-  [[nodiscard]] bool cut(const std::string& facility) const {
-    return !passes(facility) && !lets_pass(*controller.running_plan(), facility);
-  }
-  [[nodiscard]] std::vector<IsolationRecord::Step> steps() const {
-    std::vector<IsolationRecord::Step> all;
-    for (const auto& each : isolation_records) all.push_back(each.step);
-    return all;
-  }
-};
-
-using Steps = std::vector<IsolationRecord::Step>;
-using enum IsolationRecord::Step;
-
-}  // namespace
 
 TEST_CASE("isolation: kept and recorded first, then every layer, without keyd; then told") {
   IsolationWorld world;
@@ -298,22 +237,6 @@ TEST_CASE("isolation: netd away: tunneld is cut at once, netd when it comes") {
   CHECK(world.steps() == Steps{kOrdered, kInForce});
 }
 
-TEST_CASE("isolation: it needs no durable record; joining again does (P7)") {
-  IsolationWorld world;
-  world.begin();
-  world.record_good = false;
-  world.isolate("a");
-  CHECK(world.cut("a"));
-  world.rejoin("a");
-  CHECK(world.cut("a"));
-  REQUIRE(world.isolation_answers.size() == 2);
-  CHECK_FALSE(world.isolation_answers[1].good);
-  CHECK(world.controller.isolation().orders.size() == 1);
-  world.record_good = true;
-  world.rejoin("a");
-  CHECK(world.passes("a"));
-}
-
 TEST_CASE("isolation: during the start too, before anything runs") {
   IsolationWorld world;
   world.keys_answer = false;
@@ -324,137 +247,6 @@ TEST_CASE("isolation: during the start too, before anything runs") {
   CHECK(world.netd_has == "a");
   CHECK_FALSE(lets_pass(world.netd_plan, "a"));
   CHECK(lets_pass(world.netd_plan, "b"));
-}
-
-TEST_CASE("isolation: joining again is a recorded change, and forgotten only when it runs") {
-  IsolationWorld world;
-  world.begin();
-  world.isolate("a");
-  world.isolate("b");
-  world.log.clear();
-  world.rejoin("a");
-  CHECK(world.log == Log{"record", "keys", "netd", "tunneld", "record", "isolation", "order", "changed", "keep"});
-  CHECK(world.passes("a"));
-  CHECK(world.cut("b"));
-  REQUIRE(world.isolation_answers.size() == 3);
-  CHECK(world.isolation_answers[2].good);
-  CHECK(world.isolation_answers[2].orders.size() == 1);
-  CHECK(world.records[0].request.reason == ChangeReason::kRejoin);
-  CHECK(world.records[0].difference ==
-        std::vector<std::string>{"~ facility a: isolated no longer",
-                                 "+ permission a 10.97.0.0/24 ->  10.80.0.10/32 tcp/443"});
-  CHECK(world.isolation_records.back().step == kLifted);
-  CHECK(world.kept.orders.size() == 1);
-  CHECK(world.answers.empty());
-  world.rejoin("a");
-  CHECK_FALSE(world.isolation_answers[3].good);
-  CHECK(world.isolation_answers[3].errors[0].find("is not isolated") != std::string::npos);
-}
-
-TEST_CASE("isolation: a rejoin that cannot be completed leaves the facility cut, and the order") {
-  IsolationWorld world;
-  world.begin();
-  world.isolate("a");
-  world.tunneld_good = false;
-  world.rejoin("a");
-  CHECK_FALSE(world.isolation_answers.back().good);
-  CHECK(world.controller.isolation().orders.size() == 1);
-  world.tunneld_good = true;
-  world.pass(seconds(3));
-  CHECK(world.cut("a"));
-}
-
-TEST_CASE("isolation: an order given while a rejoin is under way stands after it") {
-  IsolationWorld world;
-  world.begin();
-  world.isolate("a");
-  world.tunneld_answers = false;
-  world.rejoin("a");
-  CHECK(lets_pass(world.netd_plan, "a"));  // half of it
-  world.tunneld_answers = true;
-  world.isolate("a");
-  CHECK(world.cut("a"));
-  REQUIRE(world.controller.isolation().orders.size() == 1);
-  CHECK(world.controller.isolation().orders[0].number == 2);
-  CHECK(std::ranges::all_of(world.isolation_answers, &IsolationOutcome::good));
-  CHECK(world.isolation_answers.back().notes.size() == 1);  // of the rejoin: it stays isolated
-}
-
-TEST_CASE("isolation: the emergency stop and its end, beside an order of its own") {
-  IsolationWorld world;
-  world.begin();
-  world.isolate("a");
-  world.isolate("");
-  CHECK(world.cut("a"));
-  CHECK(world.cut("b"));
-  world.give(of({"a", "b", "c"}));
-  CHECK(world.cut("c"));  // comes later
-  world.rejoin("b");
-  CHECK(world.isolation_answers.back().errors[0].find("rejoin --all") != std::string::npos);
-  world.rejoin("");
-  CHECK(world.cut("a"));
-  CHECK(world.passes("b"));
-  CHECK(world.passes("c"));
-  CHECK(world.isolation_answers.back().notes.size() == 1);
-  world.rejoin("");
-  CHECK_FALSE(world.isolation_answers.back().good);
-  world.rejoin("a");
-  CHECK(world.passes("a"));
-}
-
-TEST_CASE("isolation: what stood under another name is lifted by the name it has now") {
-  IsolationWorld world;
-  world.begin();
-  world.isolate("a");
-  auto renamed = of({"aa", "b"});
-  renamed.plan.facilities[0].wireguard.public_key = "key of a";
-  world.give(std::move(renamed));
-  CHECK(world.cut("aa"));
-  world.rejoin("aa");
-  CHECK(world.passes("aa"));
-  CHECK(world.controller.isolation().orders.empty());
-}
-
-// The order is for the facility of that name while there is one.
-TEST_CASE("isolation: a facility that got another's networks does not lift that one's order") {
-  IsolationWorld world;
-  world.begin({"a", "b"});
-  world.isolate("a");
-  auto moved = of({"a", "b", "c"});
-  std::swap(moved.plan.facilities[0].networks, moved.plan.facilities[2].networks);
-  std::swap(moved.plan.permissions[0].source, moved.plan.permissions[2].source);
-  world.give(std::move(moved));
-  CHECK(world.cut("a"));
-  CHECK(world.cut("c"));
-  world.rejoin("c");
-  CHECK_FALSE(world.isolation_answers.back().good);
-  CHECK(world.isolation_answers.back().errors ==
-        std::vector<std::string>{"c is not isolated; it is held by the order for a, which has had its networks or its "
-                                 "identity: 'sekisho rejoin a' ends that"});
-  CHECK(world.cut("a"));
-  CHECK(world.cut("c"));
-  world.rejoin("a");
-  CHECK(world.passes("a"));
-  CHECK(world.passes("c"));
-}
-
-TEST_CASE("isolation: a rejoin that waited for a start that came to nothing is refused, and opens and closes nothing") {
-  IsolationWorld world;
-  world.isolate("a");
-  world.keys_good = false;
-  world.give(of({"a", "b"}), ChangeReason::kStart, 0);
-  world.greet_all();
-  CHECK_FALSE(world.controller.settled());
-  world.rejoin("a");
-  world.keys_good = true;
-  world.log.clear();
-  world.give(of({"a", "b", "c"}));
-  REQUIRE(world.controller.settled());
-  CHECK(world.controller.running_whole()->facilities.size() == 3);
-  CHECK(world.cut("a"));
-  CHECK(world.passes("b"));
-  CHECK_FALSE(world.isolation_answers.back().good);
-  CHECK(world.controller.isolation().orders.size() == 1);
 }
 
 // P5: a netd that outlived accessd has the plan of before.
@@ -507,16 +299,4 @@ TEST_CASE("isolation: an end date that comes meanwhile does not fill the queue")
   CHECK_FALSE(world.controller.cutting());
   world.pass(seconds(1));
   CHECK(world.recompile);
-}
-
-TEST_CASE("isolation: that the last good configuration runs is not forgotten by a rejoin") {
-  IsolationWorld world(1, {1, {{1, {"a"}, {}, "uid 0", "", {}, {}}}});
-  world.give(of({"a", "b"}), ChangeReason::kLastGood, 0);
-  world.greet_all();
-  CHECK(world.cut("a"));
-  world.rejoin("a");
-  CHECK(world.passes("a"));
-  CHECK(world.controller.from_last_good());
-  world.give(of({"a", "b"}));
-  CHECK_FALSE(world.controller.from_last_good());
 }
