@@ -1,11 +1,8 @@
 #include "gateway/daemon/change_store.h"
 
-#include <sodium.h>
-
-#include <algorithm>
 #include <filesystem>
 
-#include "gateway/os/state_files.h"
+#include "gateway/daemon/state_value.h"
 
 namespace config {
 template <class Ar>
@@ -17,43 +14,11 @@ void fields(Ar& ar, SourceFile& file) {
 namespace gateway::daemon {
 namespace {
 
-using Octets = std::vector<std::uint8_t>;
 using config::value::Generation;
 
 constexpr std::size_t kMostOctets = 256 << 20;  // a plan of 10,000 facilities and its files are about a tenth
-constexpr std::size_t kDigestSize = 32;
 constexpr const char* kHistory = "/changes";
 constexpr const char* kEnding = ".plan";
-
-Octets digest_of(std::span<const std::uint8_t> octets) {
-  Octets digest(kDigestSize);
-  crypto_generichash(digest.data(), digest.size(), octets.data(), octets.size(), nullptr, 0);
-  return digest;
-}
-
-template <class T>
-os::OsResult<void> write_value(const std::string& path, const T& value) {
-  const Octets body = core::encode(value);
-  Octets file = digest_of(body);
-  file.insert(file.end(), body.begin(), body.end());
-  return os::replace_state_file(path, file);
-}
-
-// Empty: there is no such file.
-template <class T>
-config::value::Result<std::optional<T>, std::string> read_value(const std::string& path) {
-  const auto file = os::read_state_file(path, kMostOctets);
-  if (!file) return std::unexpected(path + ": " + file.error().to_string());
-  if (!*file) return std::optional<T>();
-  const std::span<const std::uint8_t> octets(**file);
-  if (octets.size() < kDigestSize) return std::unexpected(path + ": is damaged (too short)");
-  const auto body = octets.subspan(kDigestSize);
-  if (!std::ranges::equal(digest_of(body), octets.first(kDigestSize)))
-    return std::unexpected(path + ": is damaged (its content does not fit its digest)");
-  auto value = core::decode<T>(body);
-  if (!value) return std::unexpected(path + ": is of another version of the gateway");
-  return value;
-}
 
 }  // namespace
 
@@ -70,23 +35,23 @@ std::string ChangeStore::path(Generation generation) const {
 }
 
 config::value::Result<core::ChangeHistory, std::string> ChangeStore::read_history() const {
-  auto read = TRY(read_value<core::ChangeHistory>(folder_ + kHistory));
+  auto read = TRY(read_state_value<core::ChangeHistory>(folder_ + kHistory, kMostOctets));
   return read ? *std::move(read) : core::ChangeHistory();
 }
 
 os::OsResult<void> ChangeStore::write_history(const core::ChangeHistory& history) const {
-  return write_value(folder_ + kHistory, history);
+  return write_state_value(folder_ + kHistory, history);
 }
 
 config::value::Result<KeptChange, std::string> ChangeStore::read(Generation generation) const {
-  auto read = TRY(read_value<KeptChange>(path(generation)));
+  auto read = TRY(read_state_value<KeptChange>(path(generation), kMostOctets));
   if (!read) return std::unexpected(path(generation) + ": is missing");
   if (read->generation != generation) return std::unexpected(path(generation) + ": is of another generation");
   return *std::move(read);
 }
 
 os::OsResult<void> ChangeStore::write(const KeptChange& kept) const {
-  return write_value(path(kept.generation), kept);
+  return write_state_value(path(kept.generation), kept);
 }
 
 void ChangeStore::set_aside() const {

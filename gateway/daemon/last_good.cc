@@ -1,33 +1,21 @@
 #include "gateway/daemon/last_good.h"
 
-#include <sodium.h>
-
-#include <algorithm>
 #include <charconv>
 
-#include "gateway/os/state_files.h"
+#include "gateway/daemon/state_value.h"
 #include "tunnel/wireguard/timestamp.h"
 
 namespace gateway::daemon {
 
-using Octets = std::vector<std::uint8_t>;
-
 namespace {
 
 constexpr std::size_t kMostOctets = 64 << 20;
-constexpr std::size_t kDigestSize = 32;
 
 std::string plan_path(const std::string& state) {
   return state + "/last-good/plan.bin";
 }
 std::string floor_path(const std::string& state) {
   return state + "/timestamp-floor";
-}
-
-Octets digest_of(std::span<const std::uint8_t> octets) {
-  Octets digest(kDigestSize);
-  crypto_generichash(digest.data(), digest.size(), octets.data(), octets.size(), nullptr, 0);
-  return digest;
 }
 
 }  // namespace
@@ -40,19 +28,12 @@ void fields(Ar& ar, LastGood& kept) {
 }
 
 os::OsResult<void> keep_last_good(const std::string& state_directory, const LastGood& kept) {
-  const Octets body = core::encode(kept);
-  Octets file = digest_of(body);
-  file.insert(file.end(), body.begin(), body.end());
-  return os::replace_state_file(plan_path(state_directory), file);
+  return write_state_value(plan_path(state_directory), kept);
 }
 
 std::optional<LastGood> read_last_good(const std::string& state_directory) {
-  const auto file = os::read_state_file(plan_path(state_directory), kMostOctets);
-  if (!file || !*file || (*file)->size() < kDigestSize) return std::nullopt;
-  const std::span<const std::uint8_t> octets(**file);
-  const auto body = octets.subspan(kDigestSize);
-  if (!std::ranges::equal(digest_of(body), octets.first(kDigestSize))) return std::nullopt;
-  return core::decode<LastGood>(body);
+  auto kept = read_state_value<LastGood>(plan_path(state_directory), kMostOctets);
+  return kept ? *std::move(kept) : std::nullopt;
 }
 
 config::value::Generation read_last_generation(const std::string& state_directory) {
