@@ -1,8 +1,6 @@
 #include "firewall/element_sets.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -24,18 +22,9 @@ std::pair<std::string_view, std::string_view> key_and_value(std::string_view tex
   return {text.substr(0, colon), text.substr(colon + 3)};
 }
 
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x")) text.remove_prefix(2), base = 16;
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-PacketBox box_of_family(Family family) {
-  return {policy::everywhere(family), policy::everywhere(family)};
+std::optional<std::uint16_t> port_of(std::string_view text) {
+  const auto number = number_of(text);
+  return number && *number <= 0xffff ? std::optional(static_cast<std::uint16_t>(*number)) : std::nullopt;
 }
 
 bool narrow_end(AddressRange& end, const AddressRange& by) {
@@ -84,7 +73,7 @@ Result<const ElementSets::Inverse*, std::string> ElementSets::inverse(const std:
   Inverse made;
   for (const std::string& each : (TRY(find(map)))->elements) {
     const auto [key, value] = key_and_value(each);
-    const auto number = number_of<std::uint32_t>(value);
+    const auto number = number_of(value);
     if (!number) return std::unexpected(not_of_its_type(each));
     made[*number].push_back(TRY(address(key)));
   }
@@ -94,7 +83,7 @@ Result<const ElementSets::Inverse*, std::string> ElementSets::inverse(const std:
 Result<PacketSet, std::string> ElementSets::marked(const Mark& mark, std::uint32_t number) {
   if (mark.map.empty()) {
     if (mark.number != number) return PacketSet();
-    return PacketSet::all(Family::kV4) | PacketSet::all(Family::kV6);
+    return PacketSet::everything();
   }
   const Inverse& values = *TRY(inverse(mark.map));
   const auto found = values.find(number);
@@ -118,14 +107,14 @@ Result<void, std::string> ElementSets::narrow(std::string_view part, Field field
   }
   if (field == Field::kPort) {
     const auto dash = part.find('-');
-    const auto first = number_of<std::uint16_t>(part.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : number_of<std::uint16_t>(part.substr(dash + 1));
+    const auto first = port_of(part.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : port_of(part.substr(dash + 1));
     if (!first || !last) return std::unexpected("\"" + std::string(part) + "\" is no port");
     box.first_port = *first, box.last_port = *last;
     return {};
   }
   const AddressRange range = TRY(address(part));
-  if (range.first.family() != box.source.first.family()) box = box_of_family(range.first.family());
+  if (range.first.family() != box.source.first.family()) box = policy::whole(range.first.family());
   narrow_end(field == Field::kSource ? box.source : box.destination, range);
   return {};
 }
@@ -133,7 +122,7 @@ Result<void, std::string> ElementSets::narrow(std::string_view part, Field field
 // The mark comes last: by then the box is of the right family.
 Result<void, std::string> ElementSets::add_element(const std::string& text, const std::vector<Field>& key,
                                                    const Mark& mark, std::vector<PacketBox>& out) {
-  PacketBox box = box_of_family(Family::kV4);
+  PacketBox box = policy::whole(Family::kV4);
   std::optional<std::uint32_t> wanted;
   std::string_view rest = key_and_value(text).first;
   for (std::size_t i = 0; i < key.size(); ++i) {
@@ -141,7 +130,7 @@ Result<void, std::string> ElementSets::add_element(const std::string& text, cons
     if ((dot == std::string_view::npos) != (i + 1 == key.size())) return std::unexpected(not_of_its_type(text));
     const std::string_view part = rest.substr(0, dot);
     if (key[i] == Field::kMark) {
-      wanted = number_of<std::uint32_t>(part);
+      wanted = number_of(part);
       if (!wanted) return std::unexpected(not_of_its_type(text));
     } else {
       TRY(narrow(part, key[i], box));

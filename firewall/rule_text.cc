@@ -46,24 +46,6 @@ std::optional<std::uint8_t> named(const std::array<Named, N>& table, std::string
   return found == table.end() ? std::nullopt : std::optional(found->number);
 }
 
-std::optional<std::uint32_t> number_of(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x")) text.remove_prefix(2), base = 16;
-  std::uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-PacketSet everything() {
-  static const PacketSet kAll = PacketSet::all(Family::kV4) | PacketSet::all(Family::kV6);
-  return kAll;
-}
-
-PacketBox whole(Family family) {
-  return {policy::everywhere(family), policy::everywhere(family)};
-}
-
 // 224.0.0.0/4, ff00::/8.
 const std::vector<AddressRange>& multicast() {
   static const std::vector<AddressRange> kRanges{policy::range_of(*Prefix::parse("224.0.0.0/4")),
@@ -207,7 +189,7 @@ class RuleReader {
   static void add_protocol(std::uint8_t protocol, std::uint16_t first, std::uint16_t last,
                            std::vector<PacketBox>& out) {
     for (const Family family : {Family::kV4, Family::kV6}) {
-      PacketBox box = whole(family);
+      PacketBox box = policy::whole(family);
       box.first_protocol = box.last_protocol = protocol, box.first_port = first, box.last_port = last;
       out.push_back(box);
     }
@@ -291,7 +273,7 @@ class RuleReader {
                                                 : named(kTypes6, name);
       if (!type) return unknown(name);
       if (road_.answer && name != "echo-reply") continue;
-      PacketBox box = whole(family);
+      PacketBox box = policy::whole(family);
       box.first_protocol = box.last_protocol = v4 ? 1 : 58;
       box.first_port = box.last_port = road_.answer ? (v4 ? policy::kEchoType4 : policy::kEchoType6) : *type;
       boxes.push_back(box);
@@ -309,7 +291,7 @@ class RuleReader {
     if (word == "anycast") return PacketSet();
     if (word != "local" && word != "unicast") return unknown(word);
     const bool all = (word == "local") == road_.to_gateway;
-    return all ? everything() - to(multicast()) - to(broadcast()) : PacketSet();
+    return all ? PacketSet::everything() - to(multicast()) - to(broadcast()) : PacketSet();
   }
 
   Done fib() {
@@ -341,7 +323,7 @@ class RuleReader {
   Done look_up() {
     Step made;
     made.kind = Kind::kLookUp;
-    made.packets = everything();
+    made.packets = PacketSet::everything();
     do {
       const std::string_view word = next();
       if (word == "meta" && take("mark")) {
@@ -350,6 +332,7 @@ class RuleReader {
         made.key.push_back(Field::kProtocol);
       } else if (word == "th") {
         const std::string_view side = next();
+        if (side != "sport" && side != "dport") return unknown(side);
         if (side != (road_.answer ? "sport" : "dport")) return keep_if(false);  // after the direction: of the other
         made.key.push_back(Field::kPort);
       } else if (word == "ip" || word == "ip6") {
@@ -397,6 +380,15 @@ class RuleReader {
 };
 
 }  // namespace
+
+std::optional<std::uint32_t> number_of(std::string_view text) {
+  int base = 10;
+  if (text.starts_with("0x")) text.remove_prefix(2), base = 16;
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
 
 Result<std::vector<Step>, std::string> read_rule(const std::string& rule, const Road& road) {
   return RuleReader(rule, road).read();

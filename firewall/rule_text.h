@@ -54,6 +54,8 @@ struct Step {
 [[nodiscard]] config::value::Result<std::vector<Step>, std::string> read_rule(const std::string& rule,
                                                                               const Road& road);
 
+// Decimal or 0x...; nothing else.
+[[nodiscard]] std::optional<std::uint32_t> number_of(std::string_view text);
 [[nodiscard]] std::optional<std::uint8_t> protocol_number(std::string_view name);
 
 }  // namespace firewall
