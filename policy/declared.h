@@ -35,9 +35,6 @@ struct Declared {
 // Exchanges that have ended by `now` declare nothing.
 [[nodiscard]] Declared declared(const config::GatewayConfig& config, WallTime now);
 
-// The same of a plan whose configuration is not there any more (the last good one), by its rows.
-[[nodiscard]] Declared declared(const Plan& plan, WallTime now);
-
 // The two addresses of each network that are no host's; /31, /32 and IPv6 have none.
 [[nodiscard]] std::vector<AddressRange> no_hosts(const std::vector<AddressRange>& networks);
 

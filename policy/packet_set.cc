@@ -280,6 +280,10 @@ AddressRange everywhere(Family family) {
   return {address_of(0, family), address_of(highest(family), family)};
 }
 
+PacketBox whole(Family family) {
+  return {everywhere(family), everywhere(family)};
+}
+
 PacketBox box_of(const AddressRange& source, const AddressRange& destination, const ServicePort& port) {
   PacketBox box{source, destination};
   const bool v4 = destination.first.is_v4();
@@ -302,6 +306,11 @@ PacketSet PacketSet::of(const std::vector<PacketBox>& boxes) {
   }
   Builder builder4, builder6;
   return {builder4.build(std::move(v4)), builder6.build(std::move(v6))};
+}
+
+const PacketSet& PacketSet::everything() {
+  static const PacketSet kAll = all(Family::kV4) | all(Family::kV6);
+  return kAll;
 }
 
 PacketSet PacketSet::all(Family family) {

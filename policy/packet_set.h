@@ -45,6 +45,8 @@ struct PacketBox {
 
 inline constexpr std::uint16_t kEchoType4 = 8, kEchoType6 = 128;  // RFC 792, RFC 4443: of a request
 
+[[nodiscard]] PacketBox whole(Family family);  // every packet of it
+
 // What a permission's port means in those fields: echo is the type of a request, of the family of `destination`.
 [[nodiscard]] PacketBox box_of(const AddressRange& source, const AddressRange& destination,
                                const config::value::ServicePort& port);
@@ -55,6 +57,7 @@ class PacketSet {
   // The union. A box whose ends are of two families, or the wrong way round, is nothing.
   [[nodiscard]] static PacketSet of(const std::vector<PacketBox>& boxes);
   [[nodiscard]] static PacketSet all(Family family);
+  [[nodiscard]] static const PacketSet& everything();  // of both families
   // Every packet of a source, or for a destination, in one of the ranges.
   [[nodiscard]] static PacketSet from(const std::vector<AddressRange>& sources);
   [[nodiscard]] static PacketSet to(const std::vector<AddressRange>& destinations);

@@ -15,15 +15,9 @@ using firewall::Mark;
 using firewall::Marked;
 using firewall::Road;
 using policy::AddressRange;
-using policy::Family;
 using policy::PacketBox;
 using policy::PacketSet;
 using policy::Plan;
-
-const PacketSet& everything() {
-  static const PacketSet kAll = PacketSet::all(Family::kV4) | PacketSet::all(Family::kV6);
-  return kAll;
-}
 
 // Translation::to_seen of every source that the tunnel lets out: of two networks that hold an address, the first
 // counts. Where nothing is translated the addresses stay.
@@ -157,7 +151,7 @@ Result<const Reachability::Exits*, std::string> Reachability::exits(const std::s
   const Missing of_kernel = missing == Missing::kRoutes || missing == Missing::kNftables ? missing : Missing::kNothing;
   const auto key = std::tuple(in, answers, of_kernel);
   if (const auto known = exits_.find(key); known != exits_.end()) return &known->second;
-  return &exits_.emplace(key, TRY(kernel(in, everything(), answers, of_kernel))).first->second;
+  return &exits_.emplace(key, TRY(kernel(in, PacketSet::everything(), answers, of_kernel))).first->second;
 }
 
 // Whatever its destination, were that an address of the gateway. Without nftables the kernel itself takes what is for
@@ -169,7 +163,7 @@ Result<PacketSet, std::string> Reachability::to_gateway(bool filtered) {
     return PacketSet::to(own);
   }
   const Road road{policy::kTunnelInterface, "", true, false};
-  auto before = TRY(passing_.hook("prerouting", road, {{everything(), Mark{}}}));
+  auto before = TRY(passing_.hook("prerouting", road, {{PacketSet::everything(), Mark{}}}));
   return firewall::packets_of(TRY(passing_.hook("input", road, std::move(before))));
 }
 
@@ -202,7 +196,8 @@ Result<Reach, std::string> Reachability::openings(Missing missing) {
     reach.from_outside = reach.from_outside | (interface == tunnel ? into_tunnel(packets) : packets);
   if (missing == Missing::kNftables) return reach;  // the gateway's own packets: nobody else's are among them
   const Road own{"lo", tunnel, false, false};
-  reach.from_gateway = into_tunnel(firewall::packets_of(TRY(passing_.hook("output", own, {{everything(), Mark{}}}))));
+  reach.from_gateway =
+      into_tunnel(firewall::packets_of(TRY(passing_.hook("output", own, {{PacketSet::everything(), Mark{}}}))));
   return reach;
 }
 
