@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "gateway/core/change_history.h"
 #include "gateway/core/messages.h"
 
 namespace {
@@ -29,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   try_one_of<PeerChannel, Ready, Alive, StopRequest, ReloadRequest, ApplyPlan, PlanApplied, OpenDescriptors, CloseAll,
              Descriptors, KernelDrift, KernelRefusals, ConfigureTunnels, TunnelsConfigured, TunnelEvents, StatusQuery,
-             StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies, GuardRefusals>(
-      data[0], {data + 1, size - 1});
+             StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies, GuardRefusals,
+             ChangeHistory>(data[0], {data + 1, size - 1});
   return 0;
 }
