@@ -126,7 +126,7 @@ void Controller::append(ChangeRecord::Step step, const Target& about, std::vecto
   ChangeRecord record{step,         about.generation, about.request,     running_digest(),
                       about.digest, about.difference, std::move(errors), about.warnings};
   std::optional<action::Kept> kept;
-  if (step == ChangeRecord::Step::kApplying) kept = action::Kept{*about.whole, about.keys, about.sources};
+  if (step == ChangeRecord::Step::kApplying) kept = action::Kept{about.whole, about.keys, about.sources};
   out.push_back(action::AppendRecord{std::move(record), ticket, std::move(kept)});
 }
 

@@ -77,7 +77,7 @@ struct ConfigureTunneld {
 };
 // What a change is made of, so that it can be gone back to; beside the record that it is about to be applied.
 struct Kept {
-  policy::Plan plan;  // before isolation, which is no change of the configuration
+  std::shared_ptr<const policy::Plan> plan;  // before isolation, which is no change of the configuration
   std::vector<KeySource> keys;
   std::shared_ptr<const std::vector<config::SourceFile>> sources;  // null: no files were read
 };

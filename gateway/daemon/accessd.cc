@@ -162,7 +162,7 @@ void Accessd::on_deadlines() {
   control_.on_deadline(now_, child_.loop(), lost);
   forget_clients(lost);
   if (status_by_ && *status_by_ <= now_) answer_waiting();
-  look_at_trial();
+  look_at_changes();
   if (summary_at_ > now_) return;
   summary_at_ = now_ + kSummaryTime;
   record_all(refusals_.summaries());
@@ -178,7 +178,7 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, control_.next_deadline());
   take_earlier(first, status_by_);
   take_earlier(first, keep_isolation_at_);
-  take_earlier(first, next_trial_deadline());
+  take_earlier(first, next_changes_deadline());
   return first;
 }
 

@@ -109,15 +109,14 @@ class Accessd {
   void answer_history(std::uint64_t client);
   void reload_by_signal();
   void begin_trial();
-  void look_at_trial();
+  void look_at_changes();
   void roll_back(core::Generation to, const std::string& by, const std::string& why, std::uint64_t request);
   [[nodiscard]] bool keep_change(const core::action::AppendRecord& wanted);
   void note_outcome(const core::ChangeRecord& record);
   bool save_changes();
   [[nodiscard]] std::string lock_holder(bool again = false) const;
   [[nodiscard]] std::vector<std::string> down_in_trial() const;
-  [[nodiscard]] bool is_isolated(const std::string& facility) const;
-  [[nodiscard]] std::optional<Instant> next_trial_deadline() const;
+  [[nodiscard]] std::optional<Instant> next_changes_deadline() const;
 
   // accessd_requests.cc: what people ask
   void on_request(const os::ControlSocket::Request& request);

@@ -1,6 +1,5 @@
 // Trials, rollbacks and the history of changes: when each step of Changes is made, and what is answered. A change that
 // waits for a person's word holds the lock: nobody else's is applied until it is confirmed or taken back.
-#include <algorithm>
 #include <cerrno>
 
 #include "gateway/daemon/accessd.h"
@@ -60,13 +59,6 @@ void Accessd::start_running() {
     give(candidate_of(*std::move(choice.kept), wall), {0, ChangeReason::kKept, "start", choice.why});
   else
     give(std::move(on_disk), {0, ChangeReason::kStart, "start", ""});
-}
-
-bool Accessd::is_isolated(const std::string& facility) const {
-  const auto* plan = controller_.running_plan();
-  return plan != nullptr && std::ranges::any_of(plan->facilities, [&](const policy::FacilityPlan& each) {
-           return each.isolated && each.name.text == facility;
-         });
 }
 
 // Empty: nobody's change is in the way. `again`: of somebody who wants the files on disk whatever was taken back.
@@ -200,7 +192,7 @@ void Accessd::answer_confirm(const os::ControlSocket::Request& request) {
   const auto refuse = [&](const std::string& sentence) {
     control_.send(request.client, error_line("refused", sentence), child_.loop());
   };
-  if (history_.history().overdue(now_)) look_at_trial();
+  if (history_.history().overdue(now_)) look_at_changes();
   const auto confirmed = history_.history().confirm(request.actor, now_, os::wall_now());
   if (!confirmed) return refuse(confirmed.error());
   if (!save_changes()) {
@@ -256,12 +248,11 @@ void Accessd::roll_back(core::Generation to, const std::string& by, const std::s
 
 std::vector<std::string> Accessd::down_in_trial() const {
   std::vector<core::TunnelStatus> seen;
-  for (const auto& [facility, status] : tunnels_)
-    if (!is_isolated(facility)) seen.push_back(status);  // down because somebody said so
+  for (const auto& [facility, status] : tunnels_) seen.push_back(status);
   return history_.history().lost(seen, now_);
 }
 
-void Accessd::look_at_trial() {
+void Accessd::look_at_changes() {
   if (save_changes_at_ && *save_changes_at_ <= now_) save_changes();
   const auto& history = history_.history();
   if (!history.waits()) {
@@ -282,7 +273,7 @@ void Accessd::look_at_trial() {
   if (!status_by_) ask_status();
 }
 
-std::optional<config::value::Instant> Accessd::next_trial_deadline() const {
+std::optional<config::value::Instant> Accessd::next_changes_deadline() const {
   const auto& history = history_.history();
   if (!history.waits()) return save_changes_at_;
   auto first = std::min(history.trial()->deadline, save_changes_at_.value_or(Instant::max()));

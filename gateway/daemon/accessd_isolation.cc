@@ -24,12 +24,14 @@ void Accessd::answer_isolation_request(const os::ControlSocket::Request& request
   isolations_[wanted.id] = {request.client, now_};
   control_.keep(request.client, true);
   core::Actions actions;
+  const bool in_trial = cuts && history_.history().trial().has_value();
   if (cuts) history_.history().leave_out(wanted.facility.text);
   if (cuts)
     controller_.on_isolate(std::move(wanted), now_, actions);
   else
     controller_.on_rejoin(std::move(wanted), now_, actions);
   perform(std::move(actions));
+  if (in_trial) save_changes();  // after the cut: a restart must not count the facility as lost either
 }
 
 // What cannot be kept is cut all the same: said at once, shown as long as it is so, and tried again.

@@ -49,11 +49,13 @@ void Accessd::answer_diff(std::uint64_t client) {
     return control_.send(
         client, error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
         child_.loop());
+  static const policy::Plan kNone;
   const auto* running = controller_.running_whole();
-  const policy::Plan before = running == nullptr ? policy::Plan{} : *running;
+  const policy::Plan& before = running == nullptr ? kNone : *running;
+  const auto effects = core::effects(before, candidate.plan);
   Json view{{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}};
-  view["effects"] = effects_view(core::effects(before, candidate.plan));
-  view["unchanged"] = unchanged_facilities(before, candidate.plan);
+  view["effects"] = effects_view(effects);
+  view["unchanged"] = unchanged_facilities(before, candidate.plan, effects);
   view["rolled_back"] = history_.brought_again(before, candidate.plan);
   control_.send(client, answer_line(std::move(view)), child_.loop());
 }

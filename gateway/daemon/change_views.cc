@@ -29,13 +29,14 @@ Json effects_view(const std::vector<core::ChangeEffect>& effects) {
   return list;
 }
 
-std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after) {
+std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after,
+                                 const std::vector<core::ChangeEffect>& effects) {
   std::set<std::string> both;
   for (const auto& each : before.facilities) both.insert(each.name.text);
   std::set<std::string> unchanged;
   for (const auto& each : after.facilities)
     if (both.contains(each.name.text)) unchanged.insert(each.name.text);
-  for (const auto& each : core::effects(before, after)) unchanged.erase(each.facility);
+  for (const auto& each : effects) unchanged.erase(each.facility);
   return unchanged.size();
 }
 
@@ -88,17 +89,8 @@ std::vector<std::string> change_warnings(const Changes& changes) {
   if (!changes.damage().empty())
     lines.push_back("the history of changes cannot be read: " + changes.damage() +
                     "; it is begun anew with the next change that is applied");
-  const auto& history = changes.history();
-  const std::string ask = ", and the files on disk may still have it: 'sekisho diff' says what differs";
-  if (const auto held = history.held()) {
-    const auto* entry = history.entry(*held);
-    lines.push_back("generation " + std::to_string(held->number) +
-                    (entry != nullptr && entry->state == core::ChangeState::kFailed ? " could not be applied"
-                                                                                    : " was rolled back") +
-                    ask);
-  } else if (!history.asked_by().empty() && !changes.wish()) {
-    lines.push_back("the gateway ended while a change of " + history.asked_by() + " was being begun" + ask);
-  }
+  if (const auto held = changes.held_back(); !held.empty())
+    lines.push_back(held + ", and the files on disk may still have it: 'sekisho diff' says what differs");
   return lines;
 }
 

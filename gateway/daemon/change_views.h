@@ -15,7 +15,8 @@ namespace gateway::daemon {
                                 const audit::RecordTime& now);
 [[nodiscard]] Json effects_view(const std::vector<core::ChangeEffect>& effects);
 // Facilities that both plans have and that no effect names.
-[[nodiscard]] std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after);
+[[nodiscard]] std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after,
+                                               const std::vector<core::ChangeEffect>& effects);
 // The trial that goes on: who, since when, until when, and which of the facilities that were up are down; null: none.
 [[nodiscard]] Json change_view(const core::ChangeHistory& history, const std::vector<std::string>& down,
                                config::value::Instant now, const audit::RecordTime& time);

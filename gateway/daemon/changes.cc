@@ -20,13 +20,6 @@ std::string name_of(config::value::Generation generation) {
   return "generation " + std::to_string(generation.number);
 }
 
-std::string held_back_text(const core::ChangeHistory& history) {
-  if (!history.held()) return "the gateway ended while a change of " + history.asked_by() + " was being begun";
-  const auto* held = history.entry(*history.held());
-  const bool failed = held != nullptr && held->state == core::ChangeState::kFailed;
-  return name_of(*history.held()) + (failed ? " could not be applied" : " was rolled back");
-}
-
 }  // namespace
 
 Changes::Changes(const std::string& state_directory, std::string boot)
@@ -64,11 +57,10 @@ Changes::Start Changes::choose_start(const core::Candidate& on_disk) {
   if (confirmed != nullptr && !disk.empty() && confirmed->digest != disk)
     if (const auto kept = store_.read(confirmed->generation))
       start_difference_ = core::describe_difference(kept->plan, on_disk.plan);
-  const bool held_back = history_.held() || !history_.asked_by().empty();
-  if (!held_back || (confirmed != nullptr && confirmed->digest == disk)) return {};
+  const std::string held_back = this->held_back();
+  if (held_back.empty() || (confirmed != nullptr && confirmed->digest == disk)) return {};
   auto kept = plan_of(history_.confirmed());
-  const std::string held =
-      held_back_text(history_) + ", and the files on disk are not those of " + name_of(history_.confirmed());
+  const std::string held = held_back + ", and the files on disk are not those of " + name_of(history_.confirmed());
   if (kept) return {*std::move(kept), false, held + ": the latter is used"};
   return {
       std::nullopt, true,
@@ -94,7 +86,7 @@ bool Changes::on_applying(const ChangeRecord& record, const core::action::Kept& 
   const bool tried = wish_ && wish_->id == record.request.id;
   const auto* confirmed = history_.confirmed_entry();
   if (!tried && confirmed != nullptr && confirmed->digest == record.digest_after) return true;
-  const KeptChange change{record.generation, kept.plan, kept.keys,
+  const KeptChange change{record.generation, *kept.plan, kept.keys,
                           kept.sources ? *kept.sources : std::vector<config::SourceFile>()};
   not_kept_.reset();
   if (const auto written = store_.write(change); !written) {
@@ -161,6 +153,16 @@ config::value::Result<KeptChange, std::string> Changes::plan_of(Generation gener
   if (good && wanted != nullptr && core::digest(good->plan) == wanted->digest)
     return KeptChange{generation, std::move(good->plan), std::move(good->keys), {}};
   return kept;
+}
+
+std::string Changes::held_back() const {
+  if (history_.held()) {
+    const auto* held = history_.entry(*history_.held());
+    const bool failed = held != nullptr && held->state == core::ChangeState::kFailed;
+    return name_of(*history_.held()) + (failed ? " could not be applied" : " was rolled back");
+  }
+  if (history_.asked_by().empty() || wish_) return "";
+  return "the gateway ended while a change of " + history_.asked_by() + " was being begun";
 }
 
 std::vector<std::string> Changes::brought_again(const policy::Plan& running, const policy::Plan& candidate) const {

@@ -54,6 +54,8 @@ class Changes {
   [[nodiscard]] std::optional<KeptChange> good_plan() const;
   // What would run after a rollback to `generation`; the error names the file and what is wrong with it.
   [[nodiscard]] config::value::Result<KeptChange, std::string> plan_of(Generation generation) const;
+  // What the files on disk may still have, though it does not run: "generation 7 was rolled back". Empty: nothing.
+  [[nodiscard]] std::string held_back() const;
   // Lines that `candidate` would bring in again (core::brought_again); empty when nothing was rolled back since.
   [[nodiscard]] std::vector<std::string> brought_again(const policy::Plan& running,
                                                        const policy::Plan& candidate) const;

@@ -111,7 +111,8 @@ struct Gateway {
     record.request = {id, reason, "uid 0 (root), pid 1", "why"};
     record.digest_after = core::digest(made.plan);
     std::optional<os::OsError> error;
-    if (!changes.on_applying(record, {made.plan, made.keys, made.sources}, kWall, error)) {
+    if (!changes.on_applying(record, {std::make_shared<const policy::Plan>(made.plan), made.keys, made.sources}, kWall,
+                             error)) {
       record.step = core::ChangeRecord::Step::kFailed;
       if (changes.on_failed(record, kWall)) (void)changes.save();
       return false;

@@ -170,7 +170,7 @@ TEST_CASE("isolation: the digest of a change, and what is kept of it, are those 
   CHECK(world.cut("a"));
   CHECK(world.controller.running_digest() == digest(of({"a", "b", "c"}).plan));
   REQUIRE(world.applying);
-  CHECK(digest(world.applying->plan) == digest(of({"a", "b", "c"}).plan));
+  CHECK(digest(*world.applying->plan) == digest(of({"a", "b", "c"}).plan));
 }
 
 TEST_CASE("isolation: keyd away or broken does not hold it up") {

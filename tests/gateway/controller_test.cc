@@ -255,7 +255,7 @@ TEST_CASE("controller: what a change is made of comes with the record that it is
   const auto* record = std::get_if<action::AppendRecord>(&actions.front());
   REQUIRE(record != nullptr);
   REQUIRE(record->kept);
-  CHECK(record->kept->plan.facilities[0].name.text == "a");
+  CHECK(record->kept->plan->facilities[0].name.text == "a");
   CHECK(record->kept->keys.size() == 1);
   CHECK(record->kept->sources->at(0).path == "a.json");
 }

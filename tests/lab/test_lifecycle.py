@@ -4,6 +4,7 @@ A stream of detours and of plain packets on the outside runs through each phase;
 """
 import contextlib
 import json
+import shutil
 import signal
 import threading
 import time
@@ -167,6 +168,22 @@ class Lifecycle(unittest.TestCase):
             self.assertIn("sekisho", self.lab.gw.run("nft", "list", "tables").stdout, "the closed table stays")
             time.sleep(1)
             gateway.start()
+            self.lab.wait_service(self.lab.a, 40)
+
+    def test_accessd_without_a_plan_closes_what_the_last_one_left(self):
+        """P5: netd lives on with what ran before; an accessd that finds nothing that may run has it closed."""
+        gateway = self.running()
+        with self.under_attack():
+            kept = [gateway.state / "last-good", gateway.state / "history"]
+            text = gateway.config_file.read_text()
+            gateway.write_config("{ broken")
+            for folder in kept:
+                shutil.rmtree(folder)
+            gateway.kill("sekisho-accessd")
+            wait_for("the new accessd has closed it", lambda: not reaches(self.lab.a.pc, SERVICE4, timeout=1.0), 15)
+            self.assertEqual(self.lab.gw.sysctl("net/ipv4/ip_forward"), "0")
+            gateway.write_config(text)
+            gateway.reload()
             self.lab.wait_service(self.lab.a, 40)
 
     def test_kill_of_the_supervisor_ends_all(self):
