@@ -23,7 +23,7 @@ class StrongSwan(Charon):
 
     def load(self, proposals="aes256gcm16-prfsha384-ecp384", esp="aes256gcm16", psk=PSK, own_id="router.example", peer_id="gw.example",
              connection="", child="", local_ts=THEIR_NET, remote_ts=OUR_NET, certificate=None,
-             remote=OURS, local=THEIRS, ppk=None):
+             remote=OURS, local=THEIRS, ppk=None, extra_child=""):
         own_auth = f"auth = pubkey\n    certs = {certificate}" if certificate else "auth = psk"
         peer_auth = "auth = pubkey" if certificate else "auth = psk"
         ppk_secret = f'ppk-1 {{ id-1 = ppk.example\n    secret = "{ppk}" }}' if ppk else ""
@@ -42,7 +42,7 @@ class StrongSwan(Charon):
       esp_proposals = {esp}
       mode = tunnel
       {child}
-      start_action = none }} }}
+      start_action = none }} {extra_child} }}
 }} }}
 secrets {{ ike-1 {{ id-1 = {own_id}
     id-2 = {peer_id}
@@ -431,6 +431,19 @@ class Refused(Ikev2):
 
     def test_ikev2_foreign_network(self):
         self.assertIn("TS_UNACCEPTABLE", self.refused("10.99.0.0/24", local_ts="10.99.0.0/24"))
+
+    def test_ikev2_a_router_with_one_pair_of_networks_in_a_child_sa(self):
+        """RFC 7296 2.9, as many routers are set: two CHILD SAs, each of one network. Ours asks for both at once and gets one; then for the rest."""
+        second = "10.76.0.0/24"
+        addresses(self.router, "lo", "10.76.0.1/32")
+        swan = self.swan(extra_child=f"d {{ local_ts = {second}\n      remote_ts = {OUR_NET}\n      esp_proposals = aes256gcm16\n      start_action = none }}")
+        shell = self.shell(remote=THEIRS, start="", theirs=f"{THEIR_NET},{second}")
+        self.gateway.ip("route", "add", second, "dev", "tun0")
+        self.carries()
+        wait_for("a ping to the second network", lambda: self.gateway.pings("10.76.0.1"), 15, every=0.2)
+        self.assertEqual(shell.events(FAILED), [])
+        self.assertRegex(swan.sas(), r"c: #")
+        self.assertRegex(swan.sas(), r"d: #")
 
     def test_ikev2_everything_is_narrowed(self):
         shell, swan = self.shell(), self.swan(local_ts="0.0.0.0/0", remote_ts="0.0.0.0/0")

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tests/sim/ike_scripted_peer.h"
+#include "tunnel/ike/create_child_payloads.h"
 
 namespace ike_sim {
 
@@ -12,6 +13,13 @@ struct InitWish {
   std::optional<tunnel::crypto::Group> group =
       {};  // said in SA and KE; the public value is of the one that was asked for
   bool use_ppk = false;
+};
+
+// A request of the node's, opened. `child`: when it is a CREATE_CHILD_SA; its views are into `octets`.
+struct OpenedRequest {
+  std::uint32_t id = 0;
+  Datagram octets;
+  std::optional<ike::CreateChildPayloads> child;
 };
 
 class ScriptedResponder {
@@ -95,6 +103,22 @@ class ScriptedResponder {
   // The answer to IKE_AUTH. What the node sends then.
   std::vector<Sent> answer_auth(const std::vector<Piece>& pieces) {
     return say(sealed({.exchange = ike::Exchange::kAuth, .response = true, .message_id = 1}, pieces));
+  }
+  OpenedRequest open(const Sent& sent_by_node) {
+    OpenedRequest request;
+    const auto marker = sent_by_node.from.port == 4500 ? 4 : 0;
+    request.octets = {sent_by_node.bytes.begin() + marker, sent_by_node.bytes.end()};
+    const auto header = *ike::read_header(request.octets);
+    request.id = header.message_id;
+    const auto payloads = *ike::parse_message(request.octets, header);
+    const auto opened = *ike::open(request.octets, payloads, *sa.opens);
+    if (header.exchange == ike::Exchange::kCreateChildSa)
+      request.child = *ike::parse_create_child(*ike::parse_inner(opened.content.first, opened.content.octets));
+    return request;
+  }
+  // An answer to the node's request of that number; what the node sends then.
+  std::vector<Sent> answer(ike::Exchange exchange, std::uint32_t id, const std::vector<Piece>& pieces) {
+    return say(sealed({.exchange = exchange, .response = true, .message_id = id}, pieces));
   }
   // All of it at once.
   void up(const std::vector<Piece>& more = {}) {

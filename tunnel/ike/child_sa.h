@@ -43,6 +43,9 @@ struct ChildSa {
   [[nodiscard]] bool may_send() const {
     return sends && (phase == Phase::kUsed || phase == Phase::kRekeying || phase == Phase::kReplaced);
   }
+  // Not before the peer is known to have it: asked to replace what it does not know, it says CHILD_SA_NOT_FOUND, and we
+  // would give up (RFC 7296 2.25.1) what it learns of a moment later.
+  [[nodiscard]] bool may_be_rekeyed() const { return phase == Phase::kUsed && sends; }
   [[nodiscard]] bool closed() const { return phase == Phase::kLingering; }
 };
 

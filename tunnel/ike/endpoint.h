@@ -133,7 +133,8 @@ struct PeerParams {
 
 struct PeerCounters {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
-  std::uint64_t handshakes = 0;  // IKE and CHILD SAs made, rekeying included
+  std::uint64_t outer_received = 0, outer_sent = 0;  // octets of ESP, from SPI to ICV
+  std::uint64_t handshakes = 0;                      // IKE and CHILD SAs made, rekeying included
   std::optional<Instant> last_handshake;
   std::optional<Instant> last_heard;  // authenticated, of an IKE SA that stands: a message or a packet, empty ones too
   std::optional<wire::OuterPath> path;

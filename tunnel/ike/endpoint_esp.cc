@@ -32,12 +32,13 @@ void Endpoint::State::receive_esp(const wire::OuterDatagram& datagram, const Doo
   if (!opened) return turn.out.drops.add(opened.error());
   sa.heard = turn.now;
   peer->counters.last_heard = turn.now;
+  peer->counters.outer_received += datagram.bytes.size();
   // RFC 7296 2.23: a peer behind a NAT is where its last authenticated packet came from. Who is behind one itself does
   // not follow: whoever repeats a packet from elsewhere before it arrives would lead us there.
   if (sa.nat.peer_behind && !sa.nat.we_behind && !sa.mobike && sa.encapsulated && in.encapsulates() &&
       sa.path.remote != datagram.path.remote)
     sa.path = datagram.path;
-  if (!child->sends) child->sends = true;  // RFC 7296 2.8: the peer has our answer
+  if (!std::exchange(child->sends, true)) touched.push_back(sa.local());  // RFC 7296 2.8: the peer has our answer
   if (child->inbound->use().bytes >= peer->params.lifetimes.child_bytes) wear_out(sa, *child, turn);
   if (opened->empty()) return;  // a dummy
   const auto inner = view_of(*opened);
@@ -86,7 +87,10 @@ void Endpoint::State::send_inner(Peer& peer, const wire::InnerPacket& packet, Tu
   if (!inner) return turn.out.drops.add(wire::Drop::kInnerMalformed);
   const auto [sa, child] = newest_for(peer, *inner);
   if (child != nullptr) return seal(peer, *sa, *child, *inner, packet, turn);
-  if (peer.counters.up) return turn.out.drops.add(wire::Drop::kNoSession);  // nothing agreed holds it
+  if (peer.counters.up) {  // nothing agreed holds it
+    call_rest(peer, turn);
+    return turn.out.drops.add(wire::Drop::kNoSession);
+  }
   call_child(peer, turn);
   if (!child_is_coming(peer, turn.now)) return turn.out.drops.add(wire::Drop::kNoSession);
   stage(peer, packet.bytes, turn);
@@ -112,6 +116,7 @@ void Endpoint::State::seal(Peer& peer, IkeSa& sa, ChildSa& child, const InnerVie
     wear_out(sa, child, turn);
   ++peer.counters.sent_packets;
   peer.counters.sent_bytes += packet.bytes.size();
+  peer.counters.outer_sent += sealed.size();
   if (sa.keepalive != kNever) sa.sent = turn.now;
   turn.out.transmits.push_back({esp_way(sa, peer), sealed, inner.ecn});
 }

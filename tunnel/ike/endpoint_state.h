@@ -121,6 +121,13 @@ struct Succession {
   Nonces nonces;
 };
 
+// What a CREATE_CHILD_SA of ours asks for; `old`: to be replaced.
+struct ChildWish {
+  std::vector<Selector> ours, peer;
+  ChildSa* old = nullptr;
+  bool one_pair = false;
+};
+
 [[nodiscard]] inline Octets octets_of(wire::ConstBytes bytes) {
   return {bytes.begin(), bytes.end()};
 }
@@ -136,6 +143,9 @@ struct Succession {
 
 // ppk.cc: PPK_IDENTITY, and NO_PPK_AUTH when there is one
 void append_ppk(Chain& chain, const PpkParams& ppk, wire::ConstBytes without_ppk);
+
+// pairs.cc: would the peer take one pair of networks, having refused all of them at once? (RFC 7296 2.9)
+[[nodiscard]] bool asks_for_less(NotifyType refusal);
 
 // mobike.cc: NO_NATS_ALLOWED fits the addresses the message came with.
 [[nodiscard]] bool says_no_nat(const Notify& said, const Incoming& message);
@@ -230,15 +240,24 @@ struct Endpoint::State {
   // exchange_create_child.cc
   void receive_create_child(IkeSa& sa, const Incoming& message, Turn turn);
   void answer_child(IkeSa& sa, const CreateChildPayloads& asked, ChildSa* old, Turn turn);
-  void send_create_child(IkeSa& sa, ChildSa* old, crypto::Group group, Turn turn);
+  void send_create_child(IkeSa& sa, ChildWish wish, crypto::Group group, Turn turn);
   void receive_child_response(IkeSa& sa, const Incoming& message, Turn turn);
   void supersede(IkeSa& sa, const ChildSa& made, std::uint64_t up_to);
   void settle_child_rekey(IkeSa& sa, const Exchanging& done, wire::ConstBytes own_lowest, Turn turn);
   void child_refused(IkeSa& sa, const Exchanging& done, const Notify& error, Turn turn);
 
+  // pairs.cc
+  bool begin_pairs(IkeSa& sa, Turn turn);  // false: nothing is left, or it was asked for a moment ago
+  void rest_after(IkeSa& sa, const ChildSa& made, Turn turn);
+  void call_rest(const Peer& peer, Turn turn);
+  [[nodiscard]] bool pursue_pairs(IkeSa& sa, Turn turn);  // a request has gone out
+  void pair_refused(IkeSa& sa, const Exchanging& done, NotifyType error, Turn turn);
+  void end_pairs(IkeSa& sa, Turn turn);
+
   // exchange_rekey_ike.cc
   IkeSa& succeed(IkeSa& old, const Succession& what, Turn turn);
   void inherit(IkeSa& from, IkeSa& to);
+  void inherit_now(IkeSa& sa);
   void replaced(IkeSa& sa, Turn turn);
   void answer_rekey_ike(IkeSa& sa, const CreateChildPayloads& asked, Turn turn);
   void send_rekey_ike(IkeSa& sa, crypto::Group group, Turn turn);

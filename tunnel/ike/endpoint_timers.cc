@@ -83,17 +83,17 @@ void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
   const Peer& peer = *peer_of(sa);
   const crypto::Group group = peer.params.profile.groups.front();
   if (sa.rekey <= turn.now) return send_rekey_ike(sa, sa.suite.group, turn);
-  const auto old = std::ranges::find_if(sa.children, [&](const ChildSa& child) {
-    return child.phase == ChildSa::Phase::kUsed && child.rekey <= turn.now;
-  });
-  if (old != sa.children.end()) return send_create_child(sa, &*old, group, turn);
+  const auto old = std::ranges::find_if(
+      sa.children, [&](const ChildSa& child) { return child.may_be_rekeyed() && child.rekey <= turn.now; });
+  if (old != sa.children.end()) return send_create_child(sa, {old->ours, old->peer, &*old}, group, turn);
   if (sa.child_wanted <= turn.now) {
     sa.child_wanted = kNever;
     const bool wider = std::exchange(sa.wider_refused, false);
     if (wider || std::ranges::none_of(sa.children, &ChildSa::may_send))
-      return send_create_child(sa, nullptr, group, turn);
+      return send_create_child(sa, {peer.local, peer.remote}, group, turn);
   }
-  if (std::exchange(sa.wider_wanted, false)) return send_create_child(sa, nullptr, group, turn);
+  if (std::exchange(sa.wider_wanted, false)) return send_create_child(sa, {peer.local, peer.remote}, group, turn);
+  if (pursue_pairs(sa, turn)) return;
   const Duration patience = peer.params.lifetimes.liveness;
   if (patience > Duration::zero() && turn.now - sa.heard >= patience) return send_liveness(sa, turn);
 }
@@ -113,9 +113,9 @@ void Endpoint::State::arm(IkeSa& sa) {
     if (child.phase != ChildSa::Phase::kDeleting) next = std::min(next, child.ends);
   if (sa.established() && sa.mobike && path_due(sa) && !sa.requests.outstanding()) next = Instant{};
   if (sa.phase == IkeSa::Phase::kEstablished && !sa.requests.outstanding()) {
-    next = std::min({next, sa.rekey, sa.child_wanted});
+    next = std::min({next, sa.rekey, sa.child_wanted, sa.pairs.at});
     for (const ChildSa& child : sa.children)
-      if (child.phase == ChildSa::Phase::kUsed) next = std::min(next, child.rekey);
+      if (child.may_be_rekeyed()) next = std::min(next, child.rekey);
     const Duration patience = peer_of(sa)->params.lifetimes.liveness;
     if (patience > Duration::zero()) next = std::min(next, sa.heard + patience);
   }

@@ -341,7 +341,7 @@ void Endpoint::State::receive_auth_response(IkeSa& sa, const Incoming& message, 
   if (handshake.ppk && message.notify(NotifyType::kPpkIdentity) != nullptr) use_ppk(sa);
   if (peer.params.ppk && peer.params.ppk->required && sa.ppk_key.empty())
     return abandon_auth(sa, "the peer does not use the PPK", turn);
-  handshake.child_refused = error != nullptr ? std::string(name(error->type)) : std::string("nothing");
+  if (error != nullptr) handshake.child_refused = error->type;
   ask_authentication(sa, Asked::kPeerAuthentication, turn);
 }
 
@@ -361,8 +361,11 @@ void Endpoint::State::accept_first_child(IkeSa& sa, Peer& peer, const Handshake&
     if (peer.params.start) sa.child_wanted = turn.now + peer.params.lifetimes.retry;
     tell_failure(peer, sa.path, why, turn);
   };
-  if (!handshake.wants_child)
-    return refused("the peer refuses the CHILD SA: it answers with " + handshake.child_refused);
+  if (!handshake.wants_child) {
+    const auto how = handshake.child_refused;
+    if (how && asks_for_less(*how) && begin_pairs(sa, turn)) return void(child_spis.erase(handshake.offered_spi));
+    return refused("the peer refuses the CHILD SA: it answers with " + std::string(how ? name(*how) : "nothing"));
+  }
   const auto choice = accept_esp(handshake.proposals, handshake.offered, std::nullopt);
   const bool narrowed =
       is_within(handshake.our_selectors, peer.local) && is_within(handshake.peer_selectors, peer.remote);
@@ -372,7 +375,9 @@ void Endpoint::State::accept_first_child(IkeSa& sa, Peer& peer, const Handshake&
   }
   const ChildPlan plan{*choice, handshake.offered_spi, handshake.peer_selectors, handshake.our_selectors};
   const Nonces nonces{handshake.our_nonce, handshake.peer_nonce};
-  add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, {}, nonces), true, turn);
+  const ChildSa* const made =
+      add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, {}, nonces), true, turn);
+  if (made != nullptr) rest_after(sa, *made, turn);
 }
 
 // As initiator. RFC 7296 2.21.2: the peer may believe the SA stands, so it is told, once.

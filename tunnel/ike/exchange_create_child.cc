@@ -29,6 +29,7 @@ void Endpoint::State::receive_create_child(IkeSa& sa, const Incoming& message, T
   const auto later = [&] { respond_error(sa, Exchange::kCreateChildSa, NotifyType::kTemporaryFailure, {}, turn); };
   if (sa.phase != IkeSa::Phase::kEstablished || sa.close_wanted) return later();
   if (!peer_of(sa)->work.take(work_of(asked->group().value_or(crypto::Group::kNone)), turn.now)) return later();
+  inherit_now(sa);
   const Kind busy = sa.exchanging.kind;
   if (asked->of_ike()) {
     if (busy == Kind::kNewChild || busy == Kind::kRekeyChild || busy == Kind::kDeleteChildren) return later();
@@ -105,9 +106,10 @@ void Endpoint::State::answer_child(IkeSa& sa, const CreateChildPayloads& asked, 
   }
 }
 
-// `old`: to be replaced; null: a new CHILD SA. `group`: of our KE payload.
-void Endpoint::State::send_create_child(IkeSa& sa, ChildSa* old, crypto::Group group, Turn turn) {
+// `group`: of our KE payload.
+void Endpoint::State::send_create_child(IkeSa& sa, ChildWish wish, crypto::Group group, Turn turn) {
   Peer& peer = *peer_of(sa);
+  ChildSa* const old = wish.old;
   Exchanging next;
   next.retries = sa.exchanging.retries;
   next.pair = crypto::KeyExchange::generate(group);
@@ -117,8 +119,8 @@ void Endpoint::State::send_create_child(IkeSa& sa, ChildSa* old, crypto::Group g
   next.offered_spi = new_child_spi();
   child_spis[next.offered_spi] = sa.local();
   next.offered = offer_esp(peer.params.profile, group, next.offered_spi, false);
-  next.ours = old == nullptr ? peer.local : old->ours;
-  next.peer = old == nullptr ? peer.remote : old->peer;
+  next.ours = std::move(wish.ours), next.peer = std::move(wish.peer);
+  next.one_pair = wish.one_pair;
   next.supersedes = last_order;
   Draft draft;
   Chain& chain = draft.chain();
@@ -163,7 +165,7 @@ void Endpoint::State::receive_child_response(IkeSa& sa, const Incoming& message,
       add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, secret, nonces), true, turn);
   if (made == nullptr) return;
   if (!allowed_child(*peer_of(sa), *made)) return bar(*made);  // it was asked for before the configuration changed
-  if (done.kind == Kind::kNewChild) return supersede(sa, *made, done.supersedes);
+  if (done.kind == Kind::kNewChild) return supersede(sa, *made, done.supersedes), rest_after(sa, *made, turn);
   made->replaces = done.child;
   settle_child_rekey(sa, done, lowest(done.nonce, answered->nonce), turn);
 }
@@ -209,10 +211,12 @@ void Endpoint::State::child_refused(IkeSa& sa, const Exchanging& done, const Not
     if (done.child != 0 && !again) return;  // on its way out
     if (group && may_retry_with(*group, done.pair->group(), done.offered)) {
       sa.exchanging.retries = done.retries + 1;
-      return send_create_child(sa, old, *group, turn);
+      return send_create_child(sa, {done.ours, done.peer, old, done.one_pair}, *group, turn);
     }
   }
   if (replaced) return;
+  if (done.one_pair) return pair_refused(sa, done, error.type, turn);
+  if (done.kind == Kind::kNewChild && asks_for_less(error.type) && begin_pairs(sa, turn)) return;
   const bool passing = error.type == NotifyType::kTemporaryFailure;
   const auto again = [&](Instant end) {
     return passing ? after_a_pause(turn.now, end) : turn.now + peer.params.lifetimes.retry;

@@ -42,6 +42,7 @@ void Endpoint::State::receive_informational(IkeSa& sa, const Incoming& message, 
     respond(sa, Exchange::kInformational, draft, turn);
     return retire(sa, turn);
   }
+  inherit_now(sa);
   DeletePayload ours{Protocol::kEsp, {}};
   for (const DeletePayload& payload : *deletes) {
     if (payload.protocol != Protocol::kEsp) continue;

@@ -58,6 +58,18 @@ void Endpoint::State::inherit(IkeSa& from, IkeSa& to) {
   to.wider_wanted = to.wider_wanted || from.wider_wanted;
   to.child_wanted = std::min(to.child_wanted, from.child_wanted);
   to.wider_refused = to.wider_refused || from.wider_refused;
+  to.pairs = std::exchange(from.pairs, {});
+}
+
+// The peer uses an IKE SA of its own rekeying, while ours of the same one is outstanding. Who has lost says nothing on
+// its new one but its Delete (RFC 7296 2.8.1): the peer has won, or has never heard of ours, which was lost.
+void Endpoint::State::inherit_now(IkeSa& sa) {
+  const Peer* const peer = peer_of(sa);
+  if (peer == nullptr || !sa.children.empty()) return;
+  for (const Spi spi : peer->sas) {
+    IkeSa& old = *sas.at(spi);
+    if (old.exchanging.kind == Kind::kRekeyIke && old.exchanging.rival == sa.local()) return inherit(old, sa);
+  }
 }
 
 // Whoever replaced it deletes it; if that never comes, we do.

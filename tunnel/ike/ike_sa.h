@@ -58,7 +58,7 @@ struct Handshake {
   std::optional<ChildPlan> child;                          // responder: agreed
   bool unexpected_nat = false;                             // responder: the peer allows none (RFC 4555 3.9)
   NotifyType child_error = NotifyType::kNoProposalChosen;  // responder: told when there is no `child`
-  std::string child_refused;                               // initiator: how the peer answered instead
+  std::optional<NotifyType> child_refused;                 // initiator: how the peer answered instead
 };
 
 // By what a peer with a certificate has shown who it is; kept so that it can be judged again.
@@ -75,6 +75,15 @@ enum class Asked : std::uint8_t {
   kOwnAuthentication,
   kOwnWithoutPpk,  // initiator: NO_PPK_AUTH (RFC 8784 3)
   kPeerAuthentication,
+};
+
+// Some peers hold one pair of networks in a CHILD SA: they narrow to it, or answer SINGLE_PAIR_REQUIRED (RFC 7296 2.9).
+// What is left is then asked for pair by pair, in the order of the facility's networks.
+struct Pairs {
+  wire::Instant at = kNever;           // when the next is asked for; kNever: none is
+  std::size_t next = 0;                // its number among ours x the peer's
+  std::string refused;                 // those the peer does not hold, for a person
+  std::optional<wire::Instant> begun;  // the last time, with the first one
 };
 
 // Our own request that is outstanding.
@@ -99,6 +108,7 @@ struct Exchanging {
   std::optional<crypto::KeyExchange> pair;  // ours in CREATE_CHILD_SA
   std::vector<Proposal> offered;            // in CREATE_CHILD_SA
   std::vector<Selector> ours, peer;         // offered
+  bool one_pair = false;                    // one of Pairs
   std::uint32_t retries = 0;                // after INVALID_KE_PAYLOAD
   std::uint32_t child = 0;                  // in_spi of the CHILD SA that is rekeyed
   std::uint32_t offered_spi = 0;            // ESP SPI in our proposal
@@ -181,6 +191,7 @@ struct IkeSa {
   wire::Instant ends = kNever;          // hard end; of a half-open or refused one, when it is given up
   wire::Instant child_wanted = kNever;  // when a new CHILD SA is asked for
   bool wider_wanted = false;            // also when there are some: the networks have grown
+  Pairs pairs;
   wire::Instant keepalive = kNever;
   wire::Instant wakes = kNever;  // as it stands in the endpoint's list of deadlines
 

@@ -103,6 +103,7 @@ void Endpoint::State::bar_children(Peer& peer, IkeSa& sa, bool networks_changed,
     wider = wider || (child.may_send() && !(is_within(peer.remote, child.peer) && is_within(peer.local, child.ours)));
   }
   const bool may_ask = peer.params.start || peer.params.endpoint;
+  if (networks_changed) sa.pairs = {};
   if (left && wider && may_ask && networks_changed) sa.wider_wanted = true;
   if (!left && peer.params.start && !sa.children.empty()) sa.child_wanted = turn.now;
 }

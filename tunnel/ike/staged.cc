@@ -25,7 +25,8 @@ bool Endpoint::State::child_is_coming(const Peer& peer, Instant now) const {
     if (sa.half_open()) return true;
     if (sa.phase != IkeSa::Phase::kEstablished || sa.close_wanted) return false;
     return sa.exchanging.kind == Exchanging::Kind::kNewChild ||
-           (sa.child_wanted != kNever && sa.child_wanted - now <= kSoon);
+           (sa.child_wanted != kNever && sa.child_wanted - now <= kSoon) ||
+           (sa.pairs.at != kNever && sa.pairs.at - now <= kSoon);
   });
 }
 
