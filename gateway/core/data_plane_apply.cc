@@ -253,6 +253,7 @@ std::vector<TunnelStatus> DataPlane::status() const {
       status.received_bytes = counters->received_bytes, status.received_packets = counters->received_packets;
       status.sent_bytes = counters->sent_bytes, status.sent_packets = counters->sent_packets;
       status.handshakes = counters->handshakes;
+      status.outer_received = counters->outer_received, status.outer_sent = counters->outer_sent;
       status.problem = facility.plan.ike ? facility.problem : counters->problem;
       status.problem_since = facility.plan.ike ? facility.problem_since : counters->problem_since;
       status.negotiated = counters->negotiated;

@@ -215,6 +215,7 @@ struct TunnelStatus {
   std::optional<config::value::Instant> since;       // up or down since; down: since it was configured at the earliest
   std::optional<config::value::Instant> last_heard;  // anything authentic of the peer; of this tunneld's life
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0, handshakes = 0;
+  std::uint64_t outer_received = 0, outer_sent = 0;  // octets of UDP payload with WireGuard, of ESP with IKEv2
   std::uint64_t guard_refused_in = 0, guard_refused_out = 0;
   std::string problem;  // why the last handshakes failed, for a person; empty after one that did not
   std::optional<config::value::Instant> problem_since;
@@ -308,7 +309,7 @@ template <class Ar> void fields(Ar& ar, RefusedSum::Reason& m) { transfer_all(ar
 template <class Ar> void fields(Ar& ar, RefusedSum& m) { transfer_all(ar, m.facility, m.reasons); }
 template <class Ar> void fields(Ar& ar, GuardRefusals& m) { transfer_all(ar, m.packets, m.sums); }
 template <class Ar> void fields(Ar& ar, StatusQuery& m) { transfer_all(ar, m.id); }
-template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.since, m.last_heard, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.guard_refused_in, m.guard_refused_out, m.problem, m.problem_since, m.negotiated, m.certificate_expires); }
+template <class Ar> void fields(Ar& ar, TunnelStatus& m) { transfer_all(ar, m.facility, m.up, m.remote, m.last_handshake, m.since, m.last_heard, m.received_bytes, m.received_packets, m.sent_bytes, m.sent_packets, m.handshakes, m.outer_received, m.outer_sent, m.guard_refused_in, m.guard_refused_out, m.problem, m.problem_since, m.negotiated, m.certificate_expires); }
 template <class Ar> void fields(Ar& ar, Counter& m) { transfer_all(ar, m.name, m.value); }
 template <class Ar> void fields(Ar& ar, StatusReport& m) { transfer_all(ar, m.id, m.tunnels, m.counters); }
 template <class Ar> void fields(Ar& ar, TimestampFloor& m) { transfer_all(ar, m.seconds); }

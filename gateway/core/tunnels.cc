@@ -32,6 +32,7 @@ TunnelCounters common(const Counters& from) {
   TunnelCounters out;
   out.received_bytes = from.received_bytes, out.received_packets = from.received_packets;
   out.sent_bytes = from.sent_bytes, out.sent_packets = from.sent_packets;
+  out.outer_received = from.outer_received, out.outer_sent = from.outer_sent;
   out.handshakes = from.handshakes, out.last_handshake = from.last_handshake;
   out.last_heard = std::max(from.last_heard, from.last_handshake);  // the handshake itself is the first that is heard
   out.path = from.path, out.up = from.up;

@@ -27,6 +27,7 @@ struct OuterSocket {
 
 struct TunnelCounters {
   std::uint64_t received_bytes = 0, received_packets = 0, sent_bytes = 0, sent_packets = 0;  // inner bytes
+  std::uint64_t outer_received = 0, outer_sent = 0;  // octets of UDP payload with WireGuard, of ESP with IKEv2
   std::uint64_t handshakes = 0;
   std::optional<Instant> last_handshake, last_heard;  // heard: anything authentic of the peer
   std::optional<tunnel::wire::OuterPath> path;

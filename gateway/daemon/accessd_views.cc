@@ -68,6 +68,7 @@ Json tunnel_of(const policy::FacilityPlan& facility, const core::TunnelStatus& s
   tunnel["handshakes"] = status.handshakes;
   tunnel["bytes_received"] = status.received_bytes, tunnel["packets_received"] = status.received_packets;
   tunnel["bytes_sent"] = status.sent_bytes, tunnel["packets_sent"] = status.sent_packets;
+  tunnel["outer_bytes_received"] = status.outer_received, tunnel["outer_bytes_sent"] = status.outer_sent;
   if (!status.negotiated.empty()) tunnel["negotiated"] = status.negotiated;
   if (!status.problem.empty()) {
     tunnel["problem"] = status.problem;

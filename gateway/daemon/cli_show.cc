@@ -63,13 +63,16 @@ std::string heard(const Json& tunnel) {
 }
 
 void print_tunnels(const Json& result) {
-  Table table({"FACILITY", "STATE", "SINCE", "LAST HEARD", "REMOTE", "RECEIVED", "SENT", "REFUSED IN/OUT"});
+  Table table(
+      {"FACILITY", "STATE", "SINCE", "LAST HEARD", "REMOTE", "RECEIVED", "SENT", "SEALED IN/OUT", "REFUSED IN/OUT"});
   for (const auto& each : list_at(result, "tunnels")) {
     const auto since = text_at(each, "since"), remote = text_at(each, "remote");
-    table.add({text_at(each, "facility"), text_at(each, "state"), since.empty() ? "-" : since, heard(each),
-               remote.empty() ? "-" : remote, bytes_text(number_at(each, "bytes_received")),
-               bytes_text(number_at(each, "bytes_sent")),
-               fmt::format("{}/{}", number_at(each, "refused_in"), number_at(each, "refused_out"))});
+    table.add(
+        {text_at(each, "facility"), text_at(each, "state"), since.empty() ? "-" : since, heard(each),
+         remote.empty() ? "-" : remote, bytes_text(number_at(each, "bytes_received")),
+         bytes_text(number_at(each, "bytes_sent")),
+         bytes_text(number_at(each, "outer_bytes_received")) + "/" + bytes_text(number_at(each, "outer_bytes_sent")),
+         fmt::format("{}/{}", number_at(each, "refused_in"), number_at(each, "refused_out"))});
   }
   fmt::print("{}", table.to_string());
   print_isolated(list_at(result, "tunnels"));

@@ -87,6 +87,7 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   status.last_handshake = status.problem_since = status.since = config::value::Instant(std::chrono::seconds(3));
   status.last_heard = config::value::Instant(std::chrono::seconds(5));
   status.certificate_expires = config::value::WallTime(std::chrono::hours(9));
+  status.outer_received = 7, status.outer_sent = 8;
   check_form(StatusReport{1, {status}, {{"replay", 3}}});
   check_form(TimestampFloor{8});
   RefusedPacket packet;

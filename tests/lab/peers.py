@@ -1,6 +1,7 @@
 """A hospital: its router with Debian's wireguard-go (a foreign peer, driven by wg), its PC behind it, optionally a NAT in front."""
 import os
 
+from gateway import program_folder
 from hostile_peer import HostilePeer
 from netns import addresses, end_process, run, veth, wait_for
 
@@ -105,3 +106,8 @@ class Hospital:
     def peer_endpoint(self):
         words = self.router.run("wg", "show", self.interface, "endpoints").stdout.split()
         return words[1] if len(words) == 2 else ""
+
+
+class OwnHospital(Hospital):
+    """Its router is sekisho-wg, which sends several datagrams as one: only then the gateway receives several as one."""
+    program = str(program_folder() / "sekisho-wg")

@@ -6,10 +6,10 @@ import pathlib
 import socket
 import unittest
 
-from gateway import program_folder
 from ipsec_peers import IpsecHospital
 from netns import wait_for
-from topology import Hospital, INSIDE4, INSIDE6, Lab, SERVICE4, SERVICE6
+from peers import Hospital, OwnHospital
+from topology import INSIDE4, INSIDE6, Lab, SERVICE4, SERVICE6
 
 PATTERN = str(pathlib.Path(__file__).with_name("pattern.py"))
 ORDERED = int(os.environ.get("SEKISHO_ORDERED_PACKETS", "200000"))
@@ -18,11 +18,6 @@ IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0  # linux/in.h
 ALL = ("tun_tcp", "tun_udp", "udp_segment", "udp_gro")
 # what must have happened when it is on, and must not when it is off
 SEEN = {"tun_tcp": ("tun-super-read", "tun-super-written"), "udp_segment": ("udp-segmented",)}
-
-
-class OwnHospital(Hospital):
-    """Its router is sekisho-wg, which sends several datagrams as one: only then the gateway receives several as one."""
-    program = str(program_folder() / "sekisho-wg")
 
 
 class ManyPackets(unittest.TestCase):

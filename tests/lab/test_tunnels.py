@@ -5,6 +5,7 @@ import time
 import unittest
 
 from netns import wait_for
+from peers import Hospital, OwnHospital
 from topology import GATEWAY4, GATEWAY6, Lab, SERVICE4, SERVICE6, ask, reaches
 
 
@@ -37,6 +38,23 @@ class Tunnels(unittest.TestCase):
     def test_gateway_answers_without_preshared_key(self):
         lab = self.raise_lab(preshared=False).start()
         self.assertIn("karte", ask(lab.a.pc, SERVICE4))
+
+    def test_wg_show_at_the_other_end_has_the_figures_of_show_tunnels(self):
+        """sekisho-wg at alpha's router and wireguard-go at bravo's, asked with Debian's wg when nothing is under way."""
+        lab = self.raise_lab(kinds=(OwnHospital, Hospital)).start()
+        for hospital in lab.hospitals:
+            iperf(lab, hospital.pc, "-n", "3M")
+
+        def same(hospital):
+            shown = lab.gateway.tunnel(hospital.name)
+            row = hospital.router.run("wg", "show", hospital.interface, "dump").stdout.splitlines()[1].split("\t")
+            handshake, received, sent = int(row[4]), int(row[5]), int(row[6])
+            self.assertLess(abs(handshake - (time.time() - shown["last_handshake_seconds_ago"])), 3)
+            self.assertGreater(received + sent, 3_000_000)
+            self.assertGreater(received + sent, shown["bytes_received"] + shown["bytes_sent"])
+            return (received, sent) == (shown["outer_bytes_sent"], shown["outer_bytes_received"])
+        for hospital in lab.hospitals:
+            wait_for(f"the same figures of {hospital.name}", lambda hospital=hospital: same(hospital), 15, 0.5)
 
     def test_gateway_answers_over_ipv6(self):
         lab = self.raise_lab().start(endpoint=f"[{GATEWAY6}]:51820")
