@@ -26,7 +26,15 @@ constexpr std::array<Option, 2> kReload{{
     {"--comment", "TEXT", "why; kept in the record of the change and in the history", false},
     {"--again", "", "also when the files still have what was rolled back", false},
 }};
-constexpr std::array<Option, 4> kApply{{
+constexpr Option kReplay{"--replay", "SPAN",
+                         "the recorded flows of the last SPAN (12h, 7d, 2w) through it: what would stop, what would "
+                         "newly pass",
+                         false};
+constexpr std::array<Option, 2> kDiff{{
+    kReplay,
+    {"--at", "TIME", "with --replay: decide for that time: RFC 3339, or local \"2027-03-31 09:00\" (now)", false},
+}};
+constexpr std::array<Option, 6> kApply{{
     {"--confirm", "TIME", "take it back after TIME (90s, 10m, 2h) unless 'sekisho confirm' comes before", false},
     {"--down", "N",
      "with --confirm: take it back also when N facilities that were up are down for 30 s; 0: never for that (3, or all "
@@ -34,6 +42,8 @@ constexpr std::array<Option, 4> kApply{{
      false},
     kReload[0],
     kReload[1],
+    kReplay,
+    {"--stop-flows", "", "with --replay: also when recorded flows would stop", false},
 }};
 constexpr std::array<Option, 1> kComment{{{"--comment", "TEXT", "why; kept in the history", false}}};
 constexpr std::array<Option, 1> kHistory{
@@ -96,7 +106,8 @@ constexpr std::array<Verb, 18> kVerbs{{
      rollback},
     {"history", "[N]", "who changed what, when, and what became of it; of generation N all that is known", 0, 1,
      kHistory, history},
-    {"diff", "", "what a reload would do to each facility", 0, 0, {}, diff},
+    {"diff", "[FILE]", "what a reload would do to each facility; --replay: to the flows of the last days", 0, 1, kDiff,
+     diff},
     {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, kStatus, status},
     {"show", "facilities|tunnels|routes|flows [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
     {"explain", "FROM TO[:PORT]",
