@@ -74,6 +74,8 @@ struct Offloads {
   friend bool operator==(const Offloads&, const Offloads&) = default;
 };
 
+inline constexpr std::uint32_t kUnusedAfterDays = 90;
+
 struct Gateway {
   std::string name;
   Outside outside;
@@ -81,7 +83,8 @@ struct Gateway {
   CryptoProfile crypto_profile = CryptoProfile::kIpsecStrict;
   WireguardListener wireguard;
   Ikev2Gateway ikev2;
-  std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
+  std::uint16_t tunnel_mtu = 1420;                     // inner MTU of sekisho0; 1280..9000
+  std::uint32_t unused_after_days = kUnusedAfterDays;  // a permission nobody used so long is warned of; 0: never
   RecordLimits records;
   Offloads offloads;
   Position at;

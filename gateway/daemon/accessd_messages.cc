@@ -241,6 +241,7 @@ void Accessd::read_kernel_events(os::NetfilterSocket& socket, bool conntrack) {
       for (const auto& event : audit::read_nflog_events(read->datagram).events)
         refusals_.on_event(event, controller_.running_plan(), time, records);
   }
+  note_uses(records, time.wall);
   record_all(records);
 }
 

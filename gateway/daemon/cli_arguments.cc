@@ -51,7 +51,10 @@ constexpr std::array<Option, 1> kHistory{
 constexpr std::array<Option, 1> kStatus{
     {{"--strict", "", "exit 1 also when anything needs a person: a tunnel that is down, a warning, no records",
       false}}};
-constexpr std::array<Option, 1> kShow{{{"--watch", "", "go on with what happens (flows)", false}}};
+constexpr std::array<Option, 2> kShow{{
+    {"--watch", "", "go on with what happens (flows)", false},
+    {"--unused", "DAYS", "only what nobody has used for so long (permissions)", false},
+}};
 constexpr std::array<Option, 7> kKey{{
     {"--kind", "KIND",
      "generate: wireguard, or for a certificate ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096, ed25519 "
@@ -109,7 +112,7 @@ constexpr std::array<Verb, 18> kVerbs{{
     {"diff", "[FILE]", "what a reload would do to each facility; --replay: to the flows of the last days", 0, 1, kDiff,
      diff},
     {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, kStatus, status},
-    {"show", "facilities|tunnels|routes|flows [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
+    {"show", "facilities|tunnels|routes|flows|permissions [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
     {"explain", "FROM TO[:PORT]",
      "may FROM (facility, inside:SERVICE, address) open PORT at TO (service, facility, address), by which line, and "
      "what "

@@ -218,6 +218,7 @@ int diff(const CommandLine& line) {
     return kFine;
   }
   print_effects(result);
+  for (const auto& each : lines_at(result, "unused")) fmt::print("{}\n", printable_lines(each));
   const auto again = lines_at(result, "rolled_back");
   if (again.empty()) return kFindings;
   fmt::print("{}\n", coloured(Colour::kYellow,
