@@ -13,7 +13,12 @@ void WatchedRules::set_plan(const policy::Plan& plan, WallTime now) {
   for (const auto& row : plan.permissions) {
     there.insert(row.rule.number);
     if (uses_.size() >= kMost && !uses_.contains(row.rule.number)) continue;
-    changed_ |= uses_.try_emplace(row.rule.number, policy::RuleUse{now, std::nullopt}).second;
+    const auto [found, is_new] = uses_.try_emplace(row.rule.number, policy::RuleUse{now, std::nullopt});
+    auto& use = found->second;
+    changed_ |= is_new || use.since > now || use.last > now;
+    // A clock that was ahead for a while must not keep a line in use for ever.
+    use.since = std::min(use.since, now);
+    if (use.last > now) use.last = now;
   }
   changed_ |= std::erase_if(uses_, [&](const auto& each) {
                 const auto& [rule, use] = each;

@@ -107,7 +107,7 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
   else if (what == "flows")
     line = answer_line(flows_view(flows_, now, kMostFlows));
   else if (what == "permissions")
-    line = answer_line(permissions_view());
+    line = answer_line(permissions_view(waiter.request));
   else
     line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes, flows or permissions");
   control_.send(waiter.client, line, child_.loop());

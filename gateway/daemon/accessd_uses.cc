@@ -7,6 +7,7 @@ namespace gateway::daemon {
 namespace {
 
 constexpr auto kKeepTime = std::chrono::hours(1);
+constexpr std::uint64_t kMostUnusedDays = 36'500;
 
 }  // namespace
 
@@ -40,13 +41,19 @@ void Accessd::keep_uses_when_due(bool at_once) {
   if (kept) watched_.kept();
 }
 
-Json Accessd::permissions_view() {
+Json Accessd::permissions_view(const Json& request) {
   const auto wall = os::wall_now();
   watched_.used_by(flows_, wall);
+  LineUsesQuestion question;
+  if (const auto config = controller_.running_config()) question.days = config->gateway.unused_after_days;
+  if (request.contains("facility") && request["facility"].is_string())
+    question.facility = request["facility"].get<std::string>();
+  if (request.contains("unused") && request["unused"].is_number_unsigned())
+    question.unused = std::min<std::uint64_t>(request["unused"].get<std::uint64_t>(), kMostUnusedDays);
   const auto* plan = controller_.running_whole();
-  const auto config = controller_.running_config();
-  return line_uses_view(plan == nullptr ? policy::Plan{} : *plan, watched_.uses(),
-                        config ? config->gateway.unused_after_days : config::kUnusedAfterDays, wall, uses_error_);
+  auto view = line_uses_view(plan == nullptr ? policy::Plan{} : *plan, watched_.uses(), question, wall);
+  view["error"] = uses_error_;
+  return view;
 }
 
 // What a candidate keeps open that nobody has used for long; a sentence each.

@@ -145,19 +145,14 @@ void print_permissions(const Json& result) {
                day(each, "watched_since", "-"), day(each, "until", "-"), text_at(each, "origin")});
   }
   fmt::print("{}", table.to_string());
+  if (const auto all = number_at(result, "all"), shown = std::uint64_t{list_at(result, "permissions").size()};
+      all > shown)
+    fmt::print("and {} more: name a facility\n", all - shown);
   if (const auto days = number_at(result, "unused_after_days"); days > 0)
     fmt::print("not used for {} days: {}; not used, but not watched for so long: {}\n", days,
                number_at(result, "unused"), number_at(result, "too_new"));
   if (const auto error = text_at(result, "error"); !error.empty())
     fmt::print("{}\n", coloured(Colour::kRed, "this is not kept over a restart: " + printable(error)));
-}
-
-// Of the permissions only those that were not used for so many days, though they were watched.
-void keep_unused(Json& answer, std::uint64_t days) {
-  Json kept = Json::array();
-  for (const auto& each : list_at(answer["result"], "permissions"))
-    if (!text_at(each, "unused_days").empty() && number_at(each, "unused_days") >= days) kept.push_back(each);
-  answer["result"]["permissions"] = std::move(kept);
 }
 
 int watch(const CommandLine& line, os::ControlClient& client) {
@@ -214,13 +209,14 @@ int show(const CommandLine& line) {
   if (!days)
     return print_not_reached("--unused needs a number of days up to 3650, not '" + line.value("--unused") + "'");
   if (line.has("--unused") && view->name != "permissions") return print_not_reached("--unused is for permissions");
-  auto asked = ask(line, {{"verb", "show"}, {"what", view->name}, {"watch", watching}});
+  const bool permissions = view->name == "permissions";
+  Json request{{"verb", "show"}, {"what", view->name}, {"watch", watching}};
+  if (permissions) request["facility"] = one ? line.words[1] : "", request["unused"] = *days;
+  auto asked = ask(line, std::move(request));
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
-  if (one && !keep_only(asked->answer, std::string(view->name), line.words[1]))
-    return print_not_reached(view->name == "permissions" ? "no permission of a facility '" + line.words[1] + "'"
-                                                         : "no facility '" + line.words[1] + "' is configured");
-  if (line.has("--unused")) keep_unused(asked->answer, *days);
+  if (one && !permissions && !keep_only(asked->answer, std::string(view->name), line.words[1]))
+    return print_not_reached("no facility '" + line.words[1] + "' is configured");
   if (line.json())
     fmt::print("{}", one_line(asked->answer));
   else
