@@ -85,6 +85,7 @@ struct Gateway {
   Ikev2Gateway ikev2;
   std::uint16_t tunnel_mtu = 1420;                     // inner MTU of sekisho0; 1280..9000
   std::uint32_t unused_after_days = kUnusedAfterDays;  // a permission nobody used so long is warned of; 0: never
+  std::vector<Prefix> seen_as_pools;  // where `facility suggest-prefix` looks; nothing else follows from it
   RecordLimits records;
   Offloads offloads;
   Position at;

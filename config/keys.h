@@ -16,9 +16,9 @@ struct KeyList {
 namespace keys {
 inline constexpr std::string_view kMainKeys[] = {"$schema",   "gateway",          "services", "facilities",
                                                  "exchanges", "inside_may_reach", "tests",    "include"};
-inline constexpr std::string_view kGatewayKeys[] = {"name",      "outside", "inside",     "crypto_profile",
-                                                    "wireguard", "ikev2",   "tunnel_mtu", "unused_after_days",
-                                                    "records",   "offloads"};
+inline constexpr std::string_view kGatewayKeys[] = {"name",          "outside", "inside",     "crypto_profile",
+                                                    "wireguard",     "ikev2",   "tunnel_mtu", "unused_after_days",
+                                                    "seen_as_pools", "records", "offloads"};
 inline constexpr std::string_view kOutsideKeys[] = {"interface", "addresses"};
 inline constexpr std::string_view kInsideKeys[] = {"interface", "via"};
 inline constexpr std::string_view kListenerKeys[] = {"private_key_file", "port"};

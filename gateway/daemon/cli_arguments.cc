@@ -78,7 +78,7 @@ constexpr std::array<Option, 6> kMatrix{{
     {"--lang", "ja|en", "html: language (ja)", false},
     {"--out", "FILE", "html: write there, never over a file", false},
 }};
-constexpr std::array<Option, 15> kFacility{{
+constexpr std::array<Option, 19> kFacility{{
     {"--protocol", "PROTOCOL", "add: ikev2 or wireguard (ikev2)", false},
     {"--title", "TEXT", "add: name for people", false},
     {"--role", "ROLE", "add: viewing or disclosing (viewing)", false},
@@ -95,6 +95,11 @@ constexpr std::array<Option, 15> kFacility{{
      "of the router: yamaha-rtx, nec-ix, cisco-ios-xe, fortigate, alliedware-plus, strongswan, wg-quick", false},
     {"--filter", "", "router-config: the packet filter, where it is a file of its own (strongswan, wg-quick)", false},
     {"--lang", "ja|en", "sheet: language (ja)", false},
+    {"--real", "PREFIX", "suggest-prefix: network of the facility that collides; may be repeated", true},
+    {"--size", "LENGTH", "suggest-prefix: of that length (/24), when the network is not known yet", false},
+    {"--from", "PREFIX",
+     "suggest-prefix: out of that pool (gateway.seen_as_pools, else 100.64.0.0/10); may be repeated", true},
+    {"--avoid", "PREFIX", "suggest-prefix: not this, though no file names it; may be repeated", true},
     {"--out", "FILE", "write there, never over a file; add: the peer's wg-quick file (NAME.conf in this folder)",
      false},
 }};
@@ -131,9 +136,10 @@ constexpr std::array<Verb, 18> kVerbs{{
     {"rejoin", "[FACILITY]", "end the isolation of a facility (--all: the emergency stop)", 0, 1, kIsolate, rejoin},
     {"key", "generate|public|csr FILE, rotate FACILITY",
      "make a private key; its public key; a request for its certificate; another preshared key", 1, 2, kKey, key},
-    {"facility", "add|router-config|sheet NAME",
-     "make a facility's key and file; the configuration of its router; the parameter sheet (HTML, for paper)", 2, 2,
-     kFacility, facility},
+    {"facility", "add|router-config|sheet NAME, suggest-prefix",
+     "make a facility's key and file; the configuration of its router; the parameter sheet (HTML, for paper); a free "
+     "prefix for addresses that collide",
+     1, 2, kFacility, facility},
     {"doctor", "", "is this machine fit to run the gateway", 0, 0, {}, doctor},
 }};
 
