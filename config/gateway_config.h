@@ -182,6 +182,7 @@ struct Facility {
   FacilityName name;
   std::string title;
   Role role = Role::kViewing;
+  bool software_client = false;  // one machine with a tunnel of its own (check_clients.cc), not a site behind a router
   std::vector<Network> networks;
   std::vector<ServiceName> may_use;
   std::vector<Position> may_use_at;  // one for each of may_use
