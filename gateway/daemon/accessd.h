@@ -14,6 +14,7 @@
 #include "gateway/audit/certificate_ends.h"
 #include "gateway/audit/flow_table.h"
 #include "gateway/audit/refusals.h"
+#include "gateway/audit/role_watch.h"
 #include "gateway/audit/rule_uses.h"
 #include "gateway/core/controller.h"
 #include "gateway/daemon/accessd_guard_refusals.h"
@@ -154,6 +155,7 @@ class Accessd {
   audit::FlowTable flows_;
   audit::Refusals refusals_;
   audit::WatchedRules watched_;
+  audit::RoleWatch roles_;
   std::optional<Instant> keep_uses_at_;  // since a plan runs
   std::string uses_error_;               // why they are not kept
   GuardRefusalRecords guard_refusals_;

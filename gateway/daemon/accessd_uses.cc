@@ -20,6 +20,7 @@ void Accessd::read_kept_uses() {
 // Of the plan as it is without isolation: a drill makes no permission new.
 void Accessd::watch_rules() {
   if (const auto* plan = controller_.running_whole()) watched_.set_plan(*plan, os::wall_now());
+  if (const auto config = controller_.running_config()) roles_.set_config(*config);
   if (!keep_uses_at_) keep_uses_at_ = now_ + kKeepTime;
 }
 
@@ -29,6 +30,7 @@ void Accessd::note_uses(const std::vector<audit::Record>& records, config::value
     const auto rule = each.fields.find("rule");
     if (rule != each.fields.end() && rule->is_number_unsigned()) watched_.used(rule->get<std::uint32_t>(), now);
   }
+  for (auto& sentence : roles_.look(records, now_)) act(core::action::RaiseAlarm{std::move(sentence)});
 }
 
 void Accessd::keep_uses_when_due(bool at_once) {
