@@ -1,5 +1,5 @@
-// Any octets as a line of a record file: a record with what every record has, or a sentence; and whatever is read can be
-// asked of a plan.
+// Any octets as a line of a record file: a record with what every record has, or a sentence; and whatever is read can
+// be asked of a plan.
 #include <cstdlib>
 
 #include "gateway/audit/record_line.h"
