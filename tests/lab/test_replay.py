@@ -76,6 +76,30 @@ class Replay(unittest.TestCase):
                          {("opens", "alpha", CLOSED_PORT, False)})
         self.assertIn("facilities.alpha.may_use[0]", found["findings"][0]["origin"])
 
+    def _karte_of_alpha(self):
+        shown = json.loads(self._cli("show", "permissions", "alpha", "--json").stdout)["result"]["permissions"]
+        return next(each for each in shown if each["name"] == "karte")
+
+    def test_permissions_say_when_they_were_used_and_keep_it(self):
+        """Also over a restart; what is watched for less than 90 days is called unused by nobody."""
+        used = self._karte_of_alpha()
+        self.assertIsNotNone(used["last_used"])
+        self.assertEqual(used["unused_days"], 0)
+        self.assertEqual(json.loads(self._cli("show", "permissions", "--unused", "1", "--json").stdout)["result"]["permissions"], [])
+        self.assertEqual(self.lab.gateway.stop(), 0)
+        self.assertTrue((self.lab.gateway.state / "rule-uses").exists())
+        self.assertNotIn("nobody has used", self._cli("check").stdout)
+        self.lab.gateway.start()
+        self.lab.wait_service(self.lab.a, seconds=30)
+        self.assertEqual(self._karte_of_alpha()["watched_since"], used["watched_since"])
+
+    def test_both_addresses_of_what_is_refused(self):
+        refused = [each for each in self.lab.gateway.records() if each["kind"] == "refused" and each.get("facility") == "alpha"
+                   and each["destination_port"] == CLOSED_PORT]
+        for each in refused:
+            self.assertTrue(each["source"].startswith("100.64.1."), each)
+            self.assertEqual(each["source_real"], self.lab.a.pc4)
+
     def test_apply_is_held_back_and_nothing_changes(self):
         path = self._candidate(lambda config: config["facilities"]["alpha"].update(may_use=[]))
         kept = self.lab.gateway.config_file.read_text()
