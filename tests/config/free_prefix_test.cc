@@ -55,7 +55,7 @@ TEST_CASE("free prefix: against trying each, on random pools") {
   std::mt19937 random(7);
   for (int round = 0; round < 2000; ++round) {
     std::vector<TakenPrefix> all;
-    for (unsigned i = random() % 12; i > 0; --i) {
+    for (auto i = random() % 12; i > 0; --i) {
       const auto length = static_cast<std::uint8_t>(20 + random() % 9);
       all.push_back({Prefix::masked(IpAddress::v4({10, 0, static_cast<std::uint8_t>(random() % 16),
                                                    static_cast<std::uint8_t>(random())}),

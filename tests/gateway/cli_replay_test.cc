@@ -16,6 +16,7 @@
 #include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_replay.h"
 #include "gateway/daemon/last_good.h"
+#include "gateway/daemon/uses_file.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
 #include "policy/compile.h"
@@ -270,4 +271,42 @@ TEST_CASE("cli: apply --replay does not apply what would stop recorded flows, un
   const auto json = world.told({"apply", "--replay", "1d", "--json"});
   CHECK(json.out.empty());
   CHECK(has(json.err, "would stop: "));
+}
+
+TEST_CASE(
+    "cli: check warns of what nobody has used, where a gateway has watched it, and says where it has not long enough") {
+  World world;
+  fs::create_directory(world.folder + "/keys");
+  world.write("keys/a.psk", "YuD6PIk0Y7fTHPbNrZpSeEYjO9OsXzqvWMzrDYAiSUs=\n");
+  fs::permissions(world.folder + "/keys/a.psk", fs::perms::owner_read | fs::perms::owner_write);
+  const auto now = gateway::os::wall_now();
+  const auto loaded =
+      gateway::os::load_configuration(world.folder + "/sekisho.json", now, gateway::os::KeyFiles::kLeave);
+  const auto plan = policy::compile(loaded.config, now).plan;
+  const auto watched_for = [&](int days) {
+    policy::RuleUses uses;
+    for (const auto& row : plan.permissions) uses[row.rule.number] = {now - hours(24 * days), std::nullopt};
+    REQUIRE(keep_uses(world.folder + "/state", uses));
+  };
+  const auto before = world.told({"check"});  // nothing was watched here
+  INFO(before.out << before.err);
+  CHECK(before.status == cli::kFine);
+  CHECK_FALSE(has(before.out, "nobody has used"));
+  CHECK_FALSE(has(before.out, "note:"));
+  watched_for(120);
+  const auto unused = world.told({"check"});
+  INFO(unused.out << unused.err);
+  CHECK(unused.status == cli::kFine);
+  CHECK(
+      has(unused.out, "nobody has used this permission for 120 days (hakodate -> karte; not once since it is watched"));
+  CHECK(has(unused.out, "facilities.hakodate.may_use[0]"));
+  watched_for(30);
+  const auto early = world.told({"check"});
+  CHECK_FALSE(has(early.out, "nobody has used"));
+  CHECK(has(early.out, "note: 1 permission is not used yet, but not watched for 90 days either"));
+  watched_for(120);
+  world.write("state/rule-uses", "x");
+  CHECK(has(world.told({"check"}).out, "which permissions are not used is not known"));
+  const auto json = world.told({"check", "--json"}).json();
+  CHECK(json["notes"].size() == 1);
 }
