@@ -103,6 +103,7 @@ Facility bind_facility(const Member& member, Report& report) {
   facility.title = reader.text("title", Presence::kOptional);
   const auto role = reader.choice("role", {"disclosing", "viewing"}, Presence::kRequired);
   facility.role = role == 0 ? Role::kDisclosing : Role::kViewing;
+  facility.software_client = reader.boolean("software_client", Presence::kOptional).value_or(false);
   bind_networks(reader, facility, report);
   bind_may_use(reader, facility, report);
   bind_offers(reader, facility, report);

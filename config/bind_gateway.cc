@@ -113,6 +113,9 @@ Gateway bind_gateway(const Node& node, Report& report) {
   if (const Node* ikev2 = reader.value("ikev2", Presence::kOptional)) gateway.ikev2 = bind_ikev2(*ikev2, report);
   if (const auto mtu = reader.integer("tunnel_mtu", {1280, 9000}, Presence::kOptional))
     gateway.tunnel_mtu = static_cast<std::uint16_t>(*mtu);
+  if (const auto days = reader.integer("unused_after_days", {0, 3650}, Presence::kOptional))
+    gateway.unused_after_days = static_cast<std::uint32_t>(*days);
+  gateway.seen_as_pools = reader.parsed_list<Prefix>("seen_as_pools", kMaxPools, Presence::kOptional);
   if (const Node* records = reader.value("records", Presence::kOptional))
     gateway.records = bind_records(*records, report);
   if (const Node* offloads = reader.value("offloads", Presence::kOptional))

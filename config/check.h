@@ -22,6 +22,9 @@ void check_ends(const GatewayConfig& config, WallTime now, Report& report);
 // Overlaps of networks with each other, with services, with the gateway's own and its peers' outer addresses; offers.
 void check_prefixes(const GatewayConfig& config, Report& report);
 
+// What a software client may not have: networks, offers, a role that discloses.
+void check_clients(const GatewayConfig& config, Report& report);
+
 // Line types and exceptions, keys and key files that two facilities share, sources.
 void check_tunnels(const GatewayConfig& config, WallTime now, Report& report);
 

@@ -74,6 +74,8 @@ struct Offloads {
   friend bool operator==(const Offloads&, const Offloads&) = default;
 };
 
+inline constexpr std::uint32_t kUnusedAfterDays = 90;
+
 struct Gateway {
   std::string name;
   Outside outside;
@@ -81,7 +83,9 @@ struct Gateway {
   CryptoProfile crypto_profile = CryptoProfile::kIpsecStrict;
   WireguardListener wireguard;
   Ikev2Gateway ikev2;
-  std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
+  std::uint16_t tunnel_mtu = 1420;                     // inner MTU of sekisho0; 1280..9000
+  std::uint32_t unused_after_days = kUnusedAfterDays;  // a permission nobody used so long is warned of; 0: never
+  std::vector<Prefix> seen_as_pools;  // where `facility suggest-prefix` looks; nothing else follows from it
   RecordLimits records;
   Offloads offloads;
   Position at;
@@ -178,6 +182,7 @@ struct Facility {
   FacilityName name;
   std::string title;
   Role role = Role::kViewing;
+  bool software_client = false;  // one machine with a tunnel of its own (check_clients.cc), not a site behind a router
   std::vector<Network> networks;
   std::vector<ServiceName> may_use;
   std::vector<Position> may_use_at;  // one for each of may_use

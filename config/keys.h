@@ -16,8 +16,9 @@ struct KeyList {
 namespace keys {
 inline constexpr std::string_view kMainKeys[] = {"$schema",   "gateway",          "services", "facilities",
                                                  "exchanges", "inside_may_reach", "tests",    "include"};
-inline constexpr std::string_view kGatewayKeys[] = {"name",  "outside",    "inside",  "crypto_profile", "wireguard",
-                                                    "ikev2", "tunnel_mtu", "records", "offloads"};
+inline constexpr std::string_view kGatewayKeys[] = {"name",          "outside", "inside",     "crypto_profile",
+                                                    "wireguard",     "ikev2",   "tunnel_mtu", "unused_after_days",
+                                                    "seen_as_pools", "records", "offloads"};
 inline constexpr std::string_view kOutsideKeys[] = {"interface", "addresses"};
 inline constexpr std::string_view kInsideKeys[] = {"interface", "via"};
 inline constexpr std::string_view kListenerKeys[] = {"private_key_file", "port"};
@@ -25,7 +26,8 @@ inline constexpr std::string_view kRecordsKeys[] = {"budget_mib", "keep_free_mib
                                                     "flow_records_per_second"};
 inline constexpr std::string_view kOffloadsKeys[] = {"tun_tcp", "tun_udp", "udp_segment", "udp_gro"};
 inline constexpr std::string_view kServiceKeys[] = {"title", "addresses", "ports"};
-inline constexpr std::string_view kFacilityKeys[] = {"title", "role", "networks", "may_use", "offers", "tunnel"};
+inline constexpr std::string_view kFacilityKeys[] = {"title",   "role",   "software_client", "networks",
+                                                     "may_use", "offers", "tunnel"};
 inline constexpr std::string_view kNetworkKeys[] = {"real", "seen_as"};
 inline constexpr std::string_view kOfferKeys[] = {"title", "addresses", "ports"};
 inline constexpr std::string_view kIkev2GatewayKeys[] = {"local_id", "certificate_file", "private_key_file"};

@@ -58,6 +58,7 @@ Loaded load(const std::vector<SourceFile>& files, WallTime now, const std::vecto
     check_references(loaded.config, now, report);
     check_prefixes(loaded.config, report);
     check_tunnels(loaded.config, now, report);
+    check_clients(loaded.config, report);
     check_ends(loaded.config, now, report);
   }
   loaded.diagnostics = report.take();

@@ -7,6 +7,7 @@
 
 #include "config/report.h"
 #include "policy/permissions.h"
+#include "policy/translations.h"
 
 namespace policy {
 namespace {
@@ -28,7 +29,8 @@ std::optional<ServicePort> common(const ServicePort& a, const ServicePort& b) {
 
 class MatrixBuilder {
  public:
-  MatrixBuilder(const config::GatewayConfig& config, const Plan& plan, WallTime at) : config_(config), plan_(plan) {
+  MatrixBuilder(const config::GatewayConfig& config, const Plan& plan, WallTime at)
+      : config_(config), plan_(plan), translations_(plan) {
     out_.at = at;
     for (const config::Service& service : config.services)
       for (const IpAddress& address : service.addresses) services_at_[address].insert(index_of(service));
@@ -117,8 +119,10 @@ class MatrixBuilder {
     return offer == nullptr ? "" : offer->title;
   }
 
-  static Opening opening(const Parts& parts) {
+  Opening opening(const Parts& parts) const {
     Opening out = parts.form;
+    for (const Prefix& seen : parts.sources) out.sources_real.push_back(translations_.real(seen));
+    for (const Prefix& seen : parts.destinations) out.destinations_real.push_back(translations_.real(seen));
     out.sources.assign(parts.sources.begin(), parts.sources.end());
     out.destinations.assign(parts.destinations.begin(), parts.destinations.end());
     out.ports.assign(parts.ports.begin(), parts.ports.end());
@@ -128,6 +132,7 @@ class MatrixBuilder {
 
   const config::GatewayConfig& config_;
   const Plan& plan_;
+  Translations translations_;
   Matrix out_;
   std::map<IpAddress, std::set<std::size_t>> services_at_;
   std::map<Key, Parts> parts_;

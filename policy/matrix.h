@@ -24,8 +24,9 @@ struct Opening {
   std::size_t from = 0, to = 0;  // kService: facility, service; kExchange: two facilities; kInside: service, facility
   std::string name, title;       // of the service or offer: "karte", "hakodate/images"
   std::vector<Prefix> sources;   // seen addresses; each once, sorted, as are all lists here
-  std::vector<Prefix> destinations;  // seen addresses
-  std::vector<ServicePort> ports;    // echo is kIcmp for both families
+  std::vector<Prefix> destinations;                     // seen addresses
+  std::vector<Prefix> sources_real, destinations_real;  // what the facility itself calls them, one for each of those
+  std::vector<ServicePort> ports;                       // echo is kIcmp for both families
   std::vector<RuleId> rules;
   std::string origin;  // "exchanges[0] (sekisho.json:40:3)"
   std::optional<WallTime> until;

@@ -2,6 +2,7 @@
 
 #include "gateway/audit/flow_table.h"
 #include "policy/decide.h"
+#include "policy/translations.h"
 
 namespace gateway::audit {
 namespace {
@@ -13,7 +14,12 @@ std::string facility_of(const NflogEvent& event, const policy::Plan* plan) {
   return facility == nullptr ? std::string() : facility->name.text;
 }
 
-Record refused(const NflogEvent& event, const std::string& facility) {
+// As in the records of flows: what the facility itself calls the address, the same where nothing is translated.
+std::string real_text(const policy::Plan* plan, const config::value::IpAddress& seen) {
+  return (plan == nullptr ? seen : policy::real_address(*plan, seen)).to_string();
+}
+
+Record refused(const NflogEvent& event, const std::string& facility, const policy::Plan* plan) {
   Record record{"refused", {}};
   auto& fields = record.fields;
   fields["reason"] = event.reason;
@@ -21,8 +27,10 @@ Record refused(const NflogEvent& event, const std::string& facility) {
     if (!facility.empty()) fields["facility"] = facility;
     fields["protocol"] = protocol_name(event.packet->protocol);
     fields["source"] = event.packet->source.to_string();
+    fields["source_real"] = real_text(plan, event.packet->source);
     fields["source_port"] = event.packet->source_port;
     fields["destination"] = event.packet->destination.to_string();
+    fields["destination_real"] = real_text(plan, event.packet->destination);
     fields["destination_port"] = event.packet->destination_port;
   }
   fields["in_interface"] = event.in_interface;
@@ -42,7 +50,7 @@ void Refusals::on_event(const NflogEvent& event, const policy::Plan* plan, const
   auto& count = count_of(event.reason);
   if (!count.exact) ++count.total, count.kernel_sampled = true;
   const auto facility = facility_of(event, plan);
-  if (sampled(event.reason, facility, now.boot)) out.push_back(refused(event, facility));
+  if (sampled(event.reason, facility, now.boot)) out.push_back(refused(event, facility, plan));
 }
 
 bool Refusals::sampled(const std::string& reason, const std::string& facility, config::value::Instant now) {

@@ -9,6 +9,7 @@
 #include "gateway/core/proof.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
+#include "policy/translations.h"
 #include "policy/verify.h"
 
 namespace gateway::core {
@@ -99,16 +100,24 @@ void compare_facilities(const policy::Plan& before, const policy::Plan& after, s
   }
 }
 
+// What the facilities themselves call the addresses, where that is something else.
+std::string real_text(const policy::Permission& row, const policy::Translations& translations) {
+  const auto source = translations.real(row.source), destination = translations.real(row.destination);
+  if (source == row.source && destination == row.destination) return {};
+  return " (real: " + source.to_string() + " -> " + destination.to_string() + ")";
+}
+
 // The origin (a place in a file) moves with every edit and is no difference.
 void compare_permissions(const policy::Plan& before, const policy::Plan& after, std::vector<std::string>& lines) {
   const auto text = +[](const policy::Permission& p) { return to_string(p); };
   const auto old = by_key(before.permissions, text), now = by_key(after.permissions, text);
+  const policy::Translations then(before), translations(after);
   for (const auto& [key, permission] : old)
-    if (!now.contains(key)) lines.push_back("- permission " + key);
+    if (!now.contains(key)) lines.push_back("- permission " + key + real_text(*permission, then));
   for (const auto& [key, permission] : now) {
     const auto was = old.find(key);
     if (was == old.end())
-      lines.push_back("+ permission " + key);
+      lines.push_back("+ permission " + key + real_text(*permission, translations));
     else if (was->second->until != permission->until)
       lines.push_back("~ permission " + key + ": another end date");
   }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "gateway/core/candidate.h"
+#include "policy/translations.h"
 
 namespace gateway::core {
 namespace {
@@ -13,6 +14,8 @@ using policy::FacilityPlan;
 using policy::Permission;
 using policy::PermissionKind;
 using policy::Plan;
+
+using policy::Translations;
 
 using Lines = std::map<std::string, std::vector<std::string>>;  // facility -> what is said of it
 
@@ -58,20 +61,26 @@ void compare_facility(const FacilityPlan& was, const FacilityPlan& now, std::vec
   if (was.title != now.title) lines.push_back("its title is '" + now.title + "' (was '" + was.title + "')");
 }
 
-std::string what_opens(const Permission& permission) {
-  return permission.name + " " + permission.destination.to_string() + " " + permission.port.to_string() + " from " +
-         permission.source.to_string();
+std::string text_of(const policy::Prefix& seen, const Translations& translations) {
+  const auto real = translations.real(seen);
+  return seen.to_string() + (real == seen ? "" : " (" + real.to_string() + ")");
+}
+
+// Both addresses where one is translated.
+std::string what_opens(const Permission& permission, const Translations& translations) {
+  return permission.name + " " + text_of(permission.destination, translations) + " " + permission.port.to_string() +
+         " from " + text_of(permission.source, translations);
 }
 
 // Both ends of a permission are told: who may open, and to whom it is opened.
-void tell(const Permission& permission, bool opens, Lines& lines) {
+void tell(const Permission& permission, bool opens, const Translations& translations, Lines& lines) {
   const auto& from = permission.from_facility.text;
   const auto& to = permission.to_facility.text;
   const std::string may = opens ? "may newly open " : "may no longer open ";
-  lines[from].push_back((from.empty() ? "inside " : "") + may + what_opens(permission));
+  lines[from].push_back((from.empty() ? "inside " : "") + may + what_opens(permission, translations));
   if (to.empty() || to == from) return;
   lines[to].push_back((opens ? "is newly opened to " : "is no longer open to ") + (from.empty() ? "inside" : from) +
-                      ": " + what_opens(permission));
+                      ": " + what_opens(permission, translations));
 }
 
 using ByText = std::map<std::string, const Permission*>;
@@ -83,22 +92,24 @@ ByText by_text(const Plan& plan) {
 }
 
 // The same road with another end: neither opened nor closed.
-void compare_ends(const Permission& was, const Permission& now, Lines& lines) {
+void compare_ends(const Permission& was, const Permission& now, const Translations& translations, Lines& lines) {
   if (was.until == now.until) return;
   const std::string end = !now.until                ? "no longer ends"
                           : !was.until              ? "now has an end"
                           : *now.until < *was.until ? "ends sooner"
                                                     : "ends later";
-  lines[now.from_facility.text].push_back("what it may open " + end + ": " + what_opens(now));
+  lines[now.from_facility.text].push_back("what it may open " + end + ": " + what_opens(now, translations));
 }
 
 void compare_permissions(const Plan& before, const Plan& after, Lines& lines) {
   const auto old = by_text(before), now = by_text(after);
+  const Translations then(before), translations(after);
   for (const auto& [text, permission] : old)
-    if (!now.contains(text)) tell(*permission, false, lines);
+    if (!now.contains(text)) tell(*permission, false, then, lines);
   for (const auto& [text, permission] : now) {
     const auto was = old.find(text);
-    was == old.end() ? tell(*permission, true, lines) : compare_ends(*was->second, *permission, lines);
+    was == old.end() ? tell(*permission, true, translations, lines)
+                     : compare_ends(*was->second, *permission, translations, lines);
   }
 }
 

@@ -65,6 +65,7 @@ void Accessd::start() {
     timestamp_warning_ = floor.error().to_string();
     act(core::action::RaiseAlarm{timestamp_warning_});
   }
+  read_kept_uses();
   if (!isolation_unreadable_.empty())
     act(core::action::RaiseAlarm{"the isolation that was kept cannot be read, so everything is isolated: " +
                                  isolation_unreadable_});
@@ -72,6 +73,7 @@ void Accessd::start() {
 }
 
 void Accessd::stop() {
+  keep_uses_when_due(true);
   record_all(refusals_.summaries());
   recorder_.write_summaries(Weight::kBatched, now_);
   recorder_.write_summaries(Weight::kDurable, now_);  // what the full disk refused: out of the reserve
@@ -168,6 +170,7 @@ void Accessd::on_deadlines() {
   record_all(refusals_.summaries());
   recorder_.write_summaries(Weight::kBatched, now_);
   recorder_.look_at_space(now_);
+  keep_uses_when_due(false);
   ask_status();
 }
 

@@ -14,11 +14,14 @@
 #include "gateway/audit/certificate_ends.h"
 #include "gateway/audit/flow_table.h"
 #include "gateway/audit/refusals.h"
+#include "gateway/audit/role_watch.h"
+#include "gateway/audit/rule_uses.h"
 #include "gateway/core/controller.h"
 #include "gateway/daemon/accessd_guard_refusals.h"
 #include "gateway/daemon/accessd_recorder.h"
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/changes.h"
+#include "gateway/daemon/uses_views.h"
 #include "gateway/os/certificate_files.h"
 #include "gateway/os/control_socket.h"
 #include "gateway/os/netfilter_socket.h"
@@ -118,6 +121,14 @@ class Accessd {
   [[nodiscard]] std::vector<std::string> down_in_trial() const;
   [[nodiscard]] std::optional<Instant> next_changes_deadline() const;
 
+  // accessd_uses.cc: when permissions were last used
+  void read_kept_uses();
+  void watch_rules();
+  void note_uses(const std::vector<audit::Record>& records, config::value::WallTime now);
+  void keep_uses_when_due(bool at_once);
+  [[nodiscard]] Json permissions_view(const Json& request);
+  [[nodiscard]] std::vector<std::string> unused_in(const core::Candidate& candidate);
+
   // accessd_requests.cc: what people ask
   void on_request(const os::ControlSocket::Request& request);
   void answer_diff(std::uint64_t client);
@@ -143,6 +154,10 @@ class Accessd {
   bool performing_ = false;
   audit::FlowTable flows_;
   audit::Refusals refusals_;
+  audit::WatchedRules watched_;
+  audit::RoleWatch roles_;
+  std::optional<Instant> keep_uses_at_;  // since a plan runs
+  std::string uses_error_;               // why they are not kept
   GuardRefusalRecords guard_refusals_;
   Devices devices_;
   os::NetfilterSocket conntrack_, nflog_;

@@ -132,6 +132,7 @@ void Accessd::act(const action::PlanChanged&) {
   if (const auto config = controller_.running_config()) recorder_.set_limits(config->gateway.records, now_);
   std::vector<audit::Record> records;
   flows_.set_plan(*plan, records);
+  watch_rules();
   record_all(records);
   look_at_certificates();
   recorder_.tell(telemetry::ConfigurationChanged{controller_.running_generation().number, "applied", ""});

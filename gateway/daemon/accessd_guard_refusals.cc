@@ -1,6 +1,10 @@
 #include "gateway/daemon/accessd_guard_refusals.h"
 
+#include <algorithm>
+
 #include "gateway/audit/flow_table.h"
+#include "policy/decide.h"
+#include "policy/translations.h"
 
 namespace gateway::daemon {
 namespace {
@@ -12,7 +16,35 @@ const char* direction_name(Direction direction) {
   return direction == Direction::kOutOfTunnel ? "out-of-tunnel" : "into-tunnel";
 }
 
-Record refused(const core::RefusedPacket& packet, int offset_minutes) {
+// Of an address as everybody sees it: what its facility calls it.
+std::string real_text(const policy::Plan* plan, const config::value::IpAddress& seen) {
+  return (plan == nullptr ? seen : policy::real_address(*plan, seen)).to_string();
+}
+
+// The source as everybody sees it and as its facility does. What comes out of a tunnel has the source that its facility
+// gave it: from an address that it does not have, there is only that one.
+void add_source(const core::RefusedPacket& packet, const policy::Plan* plan, nlohmann::ordered_json& fields) {
+  const auto& source = *packet.source;
+  if (packet.direction == Direction::kIntoTunnel || plan == nullptr) {
+    fields[packet.as_sent ? "source_real" : "source"] = source.to_string();
+    if (!packet.as_sent) fields["source_real"] = real_text(plan, source);
+    return;
+  }
+  const auto own =
+      std::ranges::find(plan->facilities, packet.facility, [](const auto& each) { return each.name.text; });
+  const auto* facility = own == plan->facilities.end() ? nullptr : &*own;
+  if (packet.as_sent) {
+    const auto seen = facility == nullptr ? std::nullopt : policy::seen_address(*facility, source);
+    if (seen) fields["source"] = seen->to_string();
+    fields["source_real"] = source.to_string();
+    return;
+  }
+  const auto* owner = policy::facility_of(*plan, source);
+  fields["source"] = source.to_string();
+  fields["source_real"] = owner != nullptr && owner == facility ? real_text(plan, source) : source.to_string();
+}
+
+Record refused(const core::RefusedPacket& packet, const policy::Plan* plan, int offset_minutes) {
   Record record{"refused", {}};
   auto& fields = record.fields;
   fields["layer"] = "guard";
@@ -23,9 +55,10 @@ Record refused(const core::RefusedPacket& packet, int offset_minutes) {
   fields["refused_at"] = audit::to_rfc3339(packet.at, offset_minutes);
   if (!packet.source) return record;
   fields["protocol"] = audit::protocol_name(packet.protocol);
-  fields[packet.as_sent ? "source_real" : "source"] = packet.source->to_string();
+  add_source(packet, plan, fields);
   if (packet.source_port) fields["source_port"] = *packet.source_port;
   fields["destination"] = packet.destination->to_string();
+  fields["destination_real"] = real_text(plan, *packet.destination);
   if (packet.destination_port) fields["destination_port"] = *packet.destination_port;
   if (packet.fragment) fields["fragment"] = true;
   return record;
@@ -62,11 +95,11 @@ void GuardRefusalRecords::turn_minute(const audit::RecordTime& now, std::vector<
   lost_ = 0;
 }
 
-void GuardRefusalRecords::on_refusals(const core::GuardRefusals& refusals, const audit::RecordTime& now,
-                                      std::vector<Record>& out) {
+void GuardRefusalRecords::on_refusals(const core::GuardRefusals& refusals, const policy::Plan* plan,
+                                      const audit::RecordTime& now, std::vector<Record>& out) {
   turn_minute(now, out);
   for (const auto& packet : refusals.packets)
-    packets_ < kMostPackets ? ++packets_, out.push_back(refused(packet, now.offset_minutes)) : void(++lost_);
+    packets_ < kMostPackets ? ++packets_, out.push_back(refused(packet, plan, now.offset_minutes)) : void(++lost_);
   for (const auto& sum : refusals.sums) sums_ < kMostSums ? ++sums_, out.push_back(summary(sum)) : void(++lost_);
 }
 

@@ -14,8 +14,10 @@ class GuardRefusalRecords {
   // Lines of each kind in one minute. tunneld in order stays below: 256 packets a second, 512 sums a minute.
   static constexpr std::uint32_t kMostPackets = 60 * 256, kMostSums = 2 * 512;
 
-  // One that fits (gateway/daemon/accessd_forms.h). What is beyond the bounds becomes one "events.lost" a minute.
-  void on_refusals(const core::GuardRefusals& refusals, const audit::RecordTime& now, std::vector<audit::Record>& out);
+  // One that fits (gateway/daemon/accessd_forms.h). `plan`: for the other address of each, may be null. What is beyond
+  // the bounds becomes one "events.lost" a minute.
+  void on_refusals(const core::GuardRefusals& refusals, const policy::Plan* plan, const audit::RecordTime& now,
+                   std::vector<audit::Record>& out);
 
  private:
   void turn_minute(const audit::RecordTime& now, std::vector<audit::Record>& out);

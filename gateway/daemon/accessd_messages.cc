@@ -147,7 +147,7 @@ void Accessd::on_tunnel_events(const core::TunnelEvents& events) {
 
 void Accessd::on_guard_refusals(const core::GuardRefusals& refusals) {
   std::vector<audit::Record> records;
-  guard_refusals_.on_refusals(refusals, os::record_time(), records);
+  guard_refusals_.on_refusals(refusals, controller_.running_plan(), os::record_time(), records);
   record_all(records);
 }
 
@@ -241,6 +241,7 @@ void Accessd::read_kernel_events(os::NetfilterSocket& socket, bool conntrack) {
       for (const auto& event : audit::read_nflog_events(read->datagram).events)
         refusals_.on_event(event, controller_.running_plan(), time, records);
   }
+  note_uses(records, time.wall);
   record_all(records);
 }
 

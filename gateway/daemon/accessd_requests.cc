@@ -56,6 +56,7 @@ void Accessd::answer_diff(std::uint64_t client) {
   Json view{{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}};
   view["effects"] = effects_view(effects);
   view["unchanged"] = unchanged_facilities(before, candidate.plan, effects);
+  view["unused"] = unused_in(candidate);
   view["rolled_back"] = history_.brought_again(before, candidate.plan);
   control_.send(client, answer_line(std::move(view)), child_.loop());
 }
@@ -66,7 +67,7 @@ void Accessd::answer_show(std::uint64_t client, const Json& json) {
     watchers_.insert(client);
     control_.keep(client, true);
   }
-  if (what == "flows" || what == "routes") return answer_with_status({client, json});
+  if (what == "flows" || what == "routes" || what == "permissions") return answer_with_status({client, json});
   waiting_.push_back({client, json});
   control_.keep(client, true);
   ask_status();
@@ -105,8 +106,10 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
     line = answer_line(routes_view(plan));
   else if (what == "flows")
     line = answer_line(flows_view(flows_, now, kMostFlows));
+  else if (what == "permissions")
+    line = answer_line(permissions_view(waiter.request));
   else
-    line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes or flows");
+    line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes, flows or permissions");
   control_.send(waiter.client, line, child_.loop());
 }
 

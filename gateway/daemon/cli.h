@@ -63,7 +63,7 @@ struct Verb {
 [[nodiscard]] int run(std::span<const std::string> arguments);
 
 // The verbs, by file: cli_config.cc, cli_verify.cc, cli_explain.cc, cli_matrix.cc, cli_gateway.cc, cli_change.cc,
-// cli_show.cc, cli_keys.cc, cli_isolation.cc, cli_facility.cc, cli_router.cc, cli_doctor.cc.
+// cli_replay.cc, cli_show.cc, cli_keys.cc, cli_isolation.cc, cli_facility.cc, cli_router.cc, cli_doctor.cc.
 int check(const CommandLine&);
 int explain(const CommandLine&);
 int matrix(const CommandLine&);

@@ -26,7 +26,15 @@ constexpr std::array<Option, 2> kReload{{
     {"--comment", "TEXT", "why; kept in the record of the change and in the history", false},
     {"--again", "", "also when the files still have what was rolled back", false},
 }};
-constexpr std::array<Option, 4> kApply{{
+constexpr Option kReplay{"--replay", "SPAN",
+                         "the recorded flows of the last SPAN (12h, 7d, 2w) through it: what would stop, what would "
+                         "newly pass",
+                         false};
+constexpr std::array<Option, 2> kDiff{{
+    kReplay,
+    {"--at", "TIME", "with --replay: decide for that time: RFC 3339, or local \"2027-03-31 09:00\" (now)", false},
+}};
+constexpr std::array<Option, 6> kApply{{
     {"--confirm", "TIME", "take it back after TIME (90s, 10m, 2h) unless 'sekisho confirm' comes before", false},
     {"--down", "N",
      "with --confirm: take it back also when N facilities that were up are down for 30 s; 0: never for that (3, or all "
@@ -34,6 +42,8 @@ constexpr std::array<Option, 4> kApply{{
      false},
     kReload[0],
     kReload[1],
+    kReplay,
+    {"--stop-flows", "", "with --replay: also when recorded flows would stop", false},
 }};
 constexpr std::array<Option, 1> kComment{{{"--comment", "TEXT", "why; kept in the history", false}}};
 constexpr std::array<Option, 1> kHistory{
@@ -41,7 +51,10 @@ constexpr std::array<Option, 1> kHistory{
 constexpr std::array<Option, 1> kStatus{
     {{"--strict", "", "exit 1 also when anything needs a person: a tunnel that is down, a warning, no records",
       false}}};
-constexpr std::array<Option, 1> kShow{{{"--watch", "", "go on with what happens (flows)", false}}};
+constexpr std::array<Option, 2> kShow{{
+    {"--watch", "", "go on with what happens (flows)", false},
+    {"--unused", "DAYS", "only what nobody has used for so long (permissions)", false},
+}};
 constexpr std::array<Option, 7> kKey{{
     {"--kind", "KIND",
      "generate: wireguard, or for a certificate ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096, ed25519 "
@@ -65,7 +78,7 @@ constexpr std::array<Option, 6> kMatrix{{
     {"--lang", "ja|en", "html: language (ja)", false},
     {"--out", "FILE", "html: write there, never over a file", false},
 }};
-constexpr std::array<Option, 15> kFacility{{
+constexpr std::array<Option, 19> kFacility{{
     {"--protocol", "PROTOCOL", "add: ikev2 or wireguard (ikev2)", false},
     {"--title", "TEXT", "add: name for people", false},
     {"--role", "ROLE", "add: viewing or disclosing (viewing)", false},
@@ -82,6 +95,11 @@ constexpr std::array<Option, 15> kFacility{{
      "of the router: yamaha-rtx, nec-ix, cisco-ios-xe, fortigate, alliedware-plus, strongswan, wg-quick", false},
     {"--filter", "", "router-config: the packet filter, where it is a file of its own (strongswan, wg-quick)", false},
     {"--lang", "ja|en", "sheet: language (ja)", false},
+    {"--real", "PREFIX", "suggest-prefix: network of the facility that collides; may be repeated", true},
+    {"--size", "LENGTH", "suggest-prefix: of that length (/24), when the network is not known yet", false},
+    {"--from", "PREFIX",
+     "suggest-prefix: out of that pool (gateway.seen_as_pools, else 100.64.0.0/10); may be repeated", true},
+    {"--avoid", "PREFIX", "suggest-prefix: not this, though no file names it; may be repeated", true},
     {"--out", "FILE", "write there, never over a file; add: the peer's wg-quick file (NAME.conf in this folder)",
      false},
 }};
@@ -96,9 +114,10 @@ constexpr std::array<Verb, 18> kVerbs{{
      rollback},
     {"history", "[N]", "who changed what, when, and what became of it; of generation N all that is known", 0, 1,
      kHistory, history},
-    {"diff", "", "what a reload would do to each facility", 0, 0, {}, diff},
+    {"diff", "[FILE]", "what a reload would do to each facility; --replay: to the flows of the last days", 0, 1, kDiff,
+     diff},
     {"status", "", "state of the gateway; exit 1 unless it runs", 0, 0, kStatus, status},
-    {"show", "facilities|tunnels|routes|flows [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
+    {"show", "facilities|tunnels|routes|flows|permissions [FACILITY]", "what the gateway knows", 1, 2, kShow, show},
     {"explain", "FROM TO[:PORT]",
      "may FROM (facility, inside:SERVICE, address) open PORT at TO (service, facility, address), by which line, and "
      "what "
@@ -117,9 +136,10 @@ constexpr std::array<Verb, 18> kVerbs{{
     {"rejoin", "[FACILITY]", "end the isolation of a facility (--all: the emergency stop)", 0, 1, kIsolate, rejoin},
     {"key", "generate|public|csr FILE, rotate FACILITY",
      "make a private key; its public key; a request for its certificate; another preshared key", 1, 2, kKey, key},
-    {"facility", "add|router-config|sheet NAME",
-     "make a facility's key and file; the configuration of its router; the parameter sheet (HTML, for paper)", 2, 2,
-     kFacility, facility},
+    {"facility", "add|router-config|sheet NAME, suggest-prefix",
+     "make a facility's key and file; the configuration of its router; the parameter sheet (HTML, for paper); a free "
+     "prefix for addresses that collide",
+     1, 2, kFacility, facility},
     {"doctor", "", "is this machine fit to run the gateway", 0, 0, {}, doctor},
 }};
 

@@ -8,6 +8,7 @@
 #include "gateway/core/change_history.h"
 #include "gateway/daemon/change_store.h"
 #include "gateway/daemon/cli_gateway.h"
+#include "gateway/daemon/cli_replay.h"
 #include "gateway/daemon/cli_text.h"
 #include "gateway/os/state_files.h"
 
@@ -137,6 +138,10 @@ int apply(const CommandLine& line) {
     if (!line.has("--confirm")) return usage("--down is for a change that is tried: say --confirm TIME too");
     request["down_limit"] = *down;
   }
+  if (line.has("--stop-flows") && !line.has("--replay"))
+    return usage("--stop-flows is for a change that is replayed before: say --replay SPAN too");
+  if (line.has("--replay"))
+    if (const auto stop = replay_before(line)) return *stop;
   return change(line, std::move(request));
 }
 
@@ -195,6 +200,10 @@ int history(const CommandLine& line) {
 }
 
 int diff(const CommandLine& line) {
+  if (line.has("--replay")) return replay(line);
+  if (!line.words.empty() || line.has("--at"))
+    return usage(
+        "FILE and --at are for --replay: sekisho diff --replay 7d FILE; without it the running gateway answers");
   const auto asked = ask(line, {{"verb", "diff"}}, kChangeSeconds);
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
@@ -209,6 +218,7 @@ int diff(const CommandLine& line) {
     return kFine;
   }
   print_effects(result);
+  for (const auto& each : lines_at(result, "unused")) fmt::print("{}\n", printable_lines(each));
   const auto again = lines_at(result, "rolled_back");
   if (again.empty()) return kFindings;
   fmt::print("{}\n", coloured(Colour::kYellow,

@@ -1,8 +1,12 @@
 // Judging the configuration files: check, and what verify says as well.
 #include <fmt/format.h>
 
+#include "config/moment.h"
 #include "gateway/daemon/cli_judge.h"
 #include "gateway/daemon/cli_text.h"
+#include "gateway/daemon/uses_file.h"
+#include "gateway/os/clock.h"
+#include "policy/line_use.h"
 
 namespace gateway::daemon::cli {
 namespace {
@@ -28,6 +32,24 @@ Json to_json(const Diagnostic& diagnostic, const std::vector<std::string>& files
   return json;
 }
 
+// Warnings of permissions that nobody has used for long, where a gateway on this machine has watched them; what cannot
+// be said of that, as a sentence.
+std::string add_unused(const CommandLine& line, Judged& judged) {
+  const auto days = judged.loaded.config.gateway.unused_after_days;
+  if (days == 0 || !judged.good()) return {};
+  const auto uses = read_uses(line.state_directory());
+  if (!uses) return "which permissions are not used is not known: " + uses.error();
+  if (!*uses) return {};
+  const auto now = os::wall_now();
+  const auto found = policy::unused(policy::line_uses(judged.compiled.plan, **uses), days, now);
+  for (auto& each : policy::to_warnings(judged.loaded.config, found, days, now))
+    judged.loaded.diagnostics.push_back(std::move(each));
+  if (found.too_new == 0) return {};
+  return fmt::format("{} not used yet, but not watched for {} days either{}: nothing is said of them",
+                     counted(found.too_new, "permission is", "permissions are"), days,
+                     found.watched ? " (the oldest since " + config::day_text(*found.watched) + ")" : "");
+}
+
 }  // namespace
 
 Json check_json(const Judged& judged) {
@@ -42,12 +64,16 @@ Json check_json(const Judged& judged) {
 }
 
 int check(const CommandLine& line) {
-  const auto judged = read_and_judge(line.words.empty() ? line.config_file() : line.words[0]);
+  auto judged = read_and_judge(line.words.empty() ? line.config_file() : line.words[0]);
+  const auto note = add_unused(line, judged);
   if (line.json()) {
-    fmt::print("{}", one_line(check_json(judged)));
+    auto json = check_json(judged);
+    json["notes"] = note.empty() ? Json::array() : Json::array({note});
+    fmt::print("{}", one_line(json));
     return judged.loaded.unreadable ? kCouldNotRun : judged.good() ? kFine : kFindings;
   }
   print_diagnostics(judged.loaded, stdout);
+  if (!note.empty()) fmt::print("note: {}\n", printable(note));
   for (const auto& finding : judged.findings) fmt::print("promise {}: {}\n", finding.promise, finding.what);
   if (judged.loaded.unreadable) return print_unreadable("check");
   if (!judged.good()) {

@@ -8,6 +8,7 @@
 #include "gateway/daemon/cli_judge.h"
 #include "gateway/daemon/cli_text.h"
 #include "policy/explain.h"
+#include "policy/translations.h"
 
 namespace gateway::daemon::cli {
 namespace {
@@ -87,9 +88,11 @@ Json to_json(const LayerAnswers& layers) {
   return list;
 }
 
-Json to_json(const policy::Answer& answer, const LayerAnswers& layers) {
+Json to_json(const policy::Plan& plan, const policy::Answer& answer, const LayerAnswers& layers) {
   Json json{{"source", answer.packet.source.to_string()},
+            {"source_real", policy::real_address(plan, answer.packet.source).to_string()},
             {"destination", answer.packet.destination.to_string()},
+            {"destination_real", policy::real_address(plan, answer.packet.destination).to_string()},
             {"destination_port", answer.packet.destination_port},
             {"allowed", answer.decision.allowed()},
             {"text", policy::to_text(answer.decision)}};
@@ -140,7 +143,7 @@ void print_json(const AskedAt& asked, const Explained& found) {
            {"notes", asked.notes},
            {"answers", Json::array()}};
   for (std::size_t i = 0; i < found.policy.answers.size(); ++i)
-    out["answers"].push_back(to_json(found.policy.answers[i], found.layers[i]));
+    out["answers"].push_back(to_json(asked.known, found.policy.answers[i], found.layers[i]));
   fmt::print("{}", one_line(out));
 }
 

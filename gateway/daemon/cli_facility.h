@@ -11,6 +11,7 @@ namespace gateway::daemon::cli {
 int facility_add(const CommandLine&);            // cli_facility.cc
 int facility_router_config(const CommandLine&);  // cli_router.cc
 int facility_sheet(const CommandLine&);
+int facility_suggest_prefix(const CommandLine&);  // cli_prefix.cc
 [[nodiscard]] std::string vendor_names(std::string_view between, bool with_wireguard);
 
 }  // namespace gateway::daemon::cli

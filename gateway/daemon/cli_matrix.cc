@@ -47,9 +47,12 @@ Json to_json(const Matrix& matrix, const Opening& opening) {
             {"to", r::to_end(matrix, opening).name},
             {"name", opening.name},
             {"title", opening.title}};
-  for (const auto* list : {"sources", "destinations", "ports", "rules"}) json[list] = Json::array();
+  for (const auto* list : {"sources", "sources_real", "destinations", "destinations_real", "ports", "rules"})
+    json[list] = Json::array();
   for (const auto& prefix : opening.sources) json["sources"].push_back(prefix.to_string());
   for (const auto& prefix : opening.destinations) json["destinations"].push_back(prefix.to_string());
+  for (const auto& prefix : opening.sources_real) json["sources_real"].push_back(prefix.to_string());
+  for (const auto& prefix : opening.destinations_real) json["destinations_real"].push_back(prefix.to_string());
   for (const auto& port : opening.ports) json["ports"].push_back(port.to_string());
   for (const auto& rule : opening.rules) json["rules"].push_back(rule.number);
   json["origin"] = opening.origin;

@@ -135,11 +135,20 @@ int facility_sheet(const CommandLine& line) {
 
 int facility(const CommandLine& line) {
   const auto& what = line.words[0];
+  if (what == "suggest-prefix") {
+    if (line.words.size() == 1) return facility_suggest_prefix(line);
+    fmt::print(stderr, "sekisho facility suggest-prefix: '{}' is too much; it takes no NAME\n", line.words[1]);
+    return kCouldNotRun;
+  }
+  if (line.words.size() == 1 && (what == "add" || what == "router-config" || what == "sheet")) {
+    fmt::print(stderr, "sekisho facility {0}: the facility's name is missing: sekisho facility {0} NAME\n", what);
+    return kCouldNotRun;
+  }
   if (what == "add") return facility_add(line);
   if (what == "router-config") return facility_router_config(line);
   if (what == "sheet") return facility_sheet(line);
-  fmt::print(stderr, "sekisho facility: '{}' is none of add, router-config, sheet{}\n", what,
-             did_you_mean(what, std::vector<std::string_view>{"add", "router-config", "sheet"}));
+  fmt::print(stderr, "sekisho facility: '{}' is none of add, router-config, sheet, suggest-prefix{}\n", what,
+             did_you_mean(what, std::vector<std::string_view>{"add", "router-config", "sheet", "suggest-prefix"}));
   return kCouldNotRun;
 }
 

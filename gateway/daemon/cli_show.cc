@@ -1,8 +1,10 @@
-// show facilities|tunnels|routes|flows [--watch]
+// show facilities|tunnels|routes|permissions|flows [--watch]
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <optional>
 
 #include "gateway/daemon/cli_gateway.h"
 #include "gateway/daemon/cli_text.h"
@@ -134,6 +136,28 @@ void print_flow_record(const Json& record) {
   fmt::print("{}\n", printable(line));
 }
 
+void print_permissions(const Json& result) {
+  Table table({"FROM", "MAY OPEN", "LAST USED", "WATCHED SINCE", "UNTIL", "LINE"});
+  const auto day = [](const Json& line, const char* key, const char* otherwise) {
+    const auto time = text_at(line, key);
+    return time.empty() ? otherwise : time.substr(0, 10);
+  };
+  for (const auto& each : list_at(result, "permissions")) {
+    const auto from = text_at(each, "from");
+    table.add({from.empty() ? "inside" : from, text_at(each, "name"), day(each, "last_used", "never"),
+               day(each, "watched_since", "-"), day(each, "until", "-"), text_at(each, "origin")});
+  }
+  fmt::print("{}", table.to_string());
+  if (const auto all = number_at(result, "all"), shown = std::uint64_t{list_at(result, "permissions").size()};
+      all > shown)
+    fmt::print("and {} more: name a facility\n", all - shown);
+  if (const auto days = number_at(result, "unused_after_days"); days > 0)
+    fmt::print("not used for {} days: {}; not used, but not watched for so long: {}\n", days,
+               number_at(result, "unused"), number_at(result, "too_new"));
+  if (const auto error = text_at(result, "error"); !error.empty())
+    fmt::print("{}\n", coloured(Colour::kRed, "this is not kept over a restart: " + printable(error)));
+}
+
 int watch(const CommandLine& line, os::ControlClient& client) {
   for (;;) {
     const auto text = client.receive(-1);
@@ -150,8 +174,18 @@ struct View {
   std::string_view name;
   void (*print)(const Json&);
 };
-constexpr std::array<View, 4> kViews{
-    {{"facilities", print_facilities}, {"tunnels", print_tunnels}, {"routes", print_routes}, {"flows", print_flows}}};
+constexpr std::array<View, 5> kViews{{{"facilities", print_facilities},
+                                      {"tunnels", print_tunnels},
+                                      {"routes", print_routes},
+                                      {"flows", print_flows},
+                                      {"permissions", print_permissions}}};
+
+std::optional<std::uint64_t> days_in(const std::string& text) {
+  std::uint64_t days = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), days);
+  if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || days > 3650) return std::nullopt;
+  return days;
+}
 
 // Of a list of facilities or tunnels only the one named. False: it is not there.
 bool keep_only(Json& answer, const std::string& view, const std::string& facility) {
@@ -168,16 +202,23 @@ bool keep_only(Json& answer, const std::string& view, const std::string& facilit
 int show(const CommandLine& line) {
   const auto view = std::ranges::find(kViews, std::string_view(line.words[0]), &View::name);
   if (view == kViews.end())
-    return print_not_reached("cannot show '" + line.words[0] + "': facilities, tunnels, routes or flows");
+    return print_not_reached("cannot show '" + line.words[0] + "': facilities, tunnels, routes, flows or permissions");
   const bool watching = line.has("--watch");
   if (watching && view->name != "flows") return print_not_reached("--watch is for flows");
   const bool one = line.words.size() > 1;
-  if (one && view->name != "tunnels" && view->name != "facilities")
-    return print_not_reached("a facility is named for facilities and tunnels only");
-  auto asked = ask(line, {{"verb", "show"}, {"what", view->name}, {"watch", watching}});
+  if (one && view->name != "tunnels" && view->name != "facilities" && view->name != "permissions")
+    return print_not_reached("a facility is named for facilities, tunnels and permissions only");
+  const auto days = days_in(line.value("--unused", "0"));
+  if (!days)
+    return print_not_reached("--unused needs a number of days up to 3650, not '" + line.value("--unused") + "'");
+  if (line.has("--unused") && view->name != "permissions") return print_not_reached("--unused is for permissions");
+  const bool permissions = view->name == "permissions";
+  Json request{{"verb", "show"}, {"what", view->name}, {"watch", watching}};
+  if (permissions) request["facility"] = one ? line.words[1] : "", request["unused"] = *days;
+  auto asked = ask(line, std::move(request));
   if (!asked) return print_not_reached(asked.error());
   if (asked->answer["ok"] != true) return print_refusal(line, asked->answer);
-  if (one && !keep_only(asked->answer, std::string(view->name), line.words[1]))
+  if (one && !permissions && !keep_only(asked->answer, std::string(view->name), line.words[1]))
     return print_not_reached("no facility '" + line.words[1] + "' is configured");
   if (line.json())
     fmt::print("{}", one_line(asked->answer));

@@ -1,6 +1,5 @@
 #include "gateway/os/record_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,9 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 
 #include "gateway/os/clock.h"
+#include "gateway/os/record_names.h"
 
 namespace gateway::os {
 namespace {
@@ -29,36 +28,12 @@ OsResult<void> make_directory(const std::string& path) {
   return {};
 }
 
-constexpr std::size_t kDateSize = std::string_view("2026-11-25").size();
-constexpr std::string_view kEnding = ".jsonl";
-
-// "2026-11-25.jsonl" is part 1, "2026-11-25_0002.jsonl" part 2 of that day; 0: no record file. In the order of names
-// ('_' comes after '.') they are in the order of time.
-unsigned part_of(const std::string& name) {
-  if (name.size() < kDateSize + kEnding.size() || !name.ends_with(kEnding)) return 0;
-  const auto middle = name.substr(kDateSize, name.size() - kDateSize - kEnding.size());
-  if (middle.empty()) return 1;
-  unsigned part = 0;
-  const auto read = std::from_chars(middle.data() + 1, middle.data() + middle.size(), part);
-  return middle[0] == '_' && read.ec == std::errc() && read.ptr == middle.data() + middle.size() ? part : 0;
-}
-
-bool is_record_file(const std::string& name) {
-  return part_of(name) > 0;
-}
-
 bool wants_space(const OsError& error) {
   return error.number == ENOSPC || error.number == EDQUOT;
 }
 
 std::vector<std::string> record_files(const std::string& directory) {
-  std::vector<std::string> names;
-  DIR* listing = opendir(directory.c_str());
-  if (listing == nullptr) return names;
-  while (const auto* entry = readdir(listing))
-    if (is_record_file(entry->d_name)) names.emplace_back(entry->d_name);
-  closedir(listing);
-  return names;
+  return list_record_files(directory).value_or(std::vector<std::string>());
 }
 
 OsResult<void> sync_directory(const std::string& directory) {
@@ -150,9 +125,11 @@ RecordFiles::Space RecordFiles::look_at_space() {
 std::string RecordFiles::newest_of(const std::string& date) const {
   unsigned newest = 1;
   for (const std::string& name : record_files(directory_))
-    if (name.starts_with(date)) newest = std::max(newest, part_of(name));
+    if (name.starts_with(date)) newest = std::max(newest, record_part_of(name));
   struct stat facts{};
-  const auto name = [&] { return date + (newest == 1 ? "" : fmt::format("_{:04}", newest)) + std::string(kEnding); };
+  const auto name = [&] {
+    return date + (newest == 1 ? "" : fmt::format("_{:04}", newest)) + std::string(kRecordEnding);
+  };
   const bool full = stat((directory_ + "/" + name()).c_str(), &facts) == 0 &&
                     static_cast<std::uint64_t>(facts.st_size) >= most_in_file_;
   if (full) ++newest;

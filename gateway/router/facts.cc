@@ -96,6 +96,7 @@ Result<Facts, std::string> facts_of(const config::GatewayConfig& config, std::st
   facts.gateway = config.gateway.name;
   facts.facility = facility->name.text;
   facts.title = facility->title;
+  facts.software_client = facility->software_client;
   facts.gateway_addresses = config.gateway.outside.addresses;
   facts.networks = facility->networks;
   const policy::Plan plan = policy::compile(config, now).plan;

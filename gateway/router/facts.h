@@ -37,6 +37,7 @@ struct Facts {
   config::TunnelProtocol protocol = config::TunnelProtocol::kIkev2;
   std::vector<IpAddress> gateway_addresses;
   Identity gateway_id, facility_id;
+  bool software_client = false;
   std::vector<Prefix> sources;  // outer addresses the facility may come from; empty: any
   bool gateway_begins = false;
   std::vector<config::Network> networks;

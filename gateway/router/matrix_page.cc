@@ -3,6 +3,7 @@
 #include "config/moment.h"
 #include "gateway/router/matrix_view.h"
 #include "gateway/router/values.h"
+#include "policy/translations.h"
 
 namespace gateway::router {
 namespace {
@@ -11,10 +12,10 @@ using policy::Matrix;
 using policy::Opening;
 using policy::PermissionKind;
 
-std::string prefixes_text(const std::vector<policy::Prefix>& prefixes) {
+// As everybody sees them, and in brackets what the facility itself calls them.
+std::string prefixes_text(const std::vector<policy::Prefix>& seen, const std::vector<policy::Prefix>& real) {
   std::vector<std::string> words;
-  for (const auto& prefix : prefixes)
-    words.push_back(prefix.is_host() ? prefix.address().to_string() : prefix.to_string());
+  for (std::size_t i = 0; i < seen.size(); ++i) words.push_back(policy::both_text(seen[i], real[i]));
   return joined(words, ", ");
 }
 
@@ -26,8 +27,9 @@ void add_openings(Values& values, const Matrix& matrix) {
     const std::string what = opening.kind == PermissionKind::kService
                                  ? ""
                                  : (opening.title.empty() ? opening.name : opening.title + " (" + opening.name + ")");
-    list.rows.push_back({std::to_string(list.rows.size() + 1), from.title, from.name, prefixes_text(opening.sources),
-                         to.title, to.name, prefixes_text(opening.destinations), what, ports_text(opening),
+    list.rows.push_back({std::to_string(list.rows.size() + 1), from.title, from.name,
+                         prefixes_text(opening.sources, opening.sources_real), to.title, to.name,
+                         prefixes_text(opening.destinations, opening.destinations_real), what, ports_text(opening),
                          opening.origin, opening.until ? config::last_day_text(*opening.until) : "-"});
   }
   values.flag("some_open", !matrix.openings.empty());

@@ -20,6 +20,9 @@ Result<void, std::string> fits(const Facts& facts, const Vendor& vendor, Part pa
                            " is for IKEv2, use --vendor wg-quick");
   if (part == Part::kFilter && !vendor.filter_apart)
     return std::unexpected("the packet filter of " + std::string(vendor.name) + " is in the configuration itself");
+  if (facts.software_client && !vendor.filter_apart)
+    return std::unexpected("facility " + facts.facility +
+                           " is a software client, one machine: use --vendor strongswan or wg-quick");
   if (facts.certificate && !vendor.certificates)
     return std::unexpected("facility " + facts.facility + " proves itself with a certificate, which is written for " +
                            "strongswan alone; for " + std::string(vendor.name) + " use a preshared key, or write it " +

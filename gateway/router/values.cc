@@ -238,6 +238,11 @@ void add_common(Values& values, const Facts& facts, const Vendor& vendor, const 
   values.lists["others4"] = family_list(others, true);
   values.lists["others6"] = family_list(others, false);
   values.lists["pairs"] = pair_list(networks, others);
+  values.flag("software_client", facts.software_client);
+  values.flag("site", !facts.software_client);
+  auto& gateways = values.lists["client_gateways"] = {{"family", "address"}, {}};
+  for (const auto& address : facts.software_client ? facts.gateway_addresses : std::vector<IpAddress>{})
+    gateways.rows.push_back({address.is_v4() ? "ip" : "ip6", address.to_string()});
   values.flag("gateway_begins", facts.gateway_begins);
   values.flag("router_begins", !facts.gateway_begins);
   add_flows(values, flows);

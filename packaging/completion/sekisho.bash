@@ -23,8 +23,8 @@ _sekisho() {
     check) COMPREPLY=($(compgen -f -W "$common" -- "$word")) ;;
     show)
       case $before in
-        facilities|tunnels) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
-        *) COMPREPLY=($(compgen -W "facilities tunnels routes flows --watch $common" -- "$word")) ;;
+        facilities|tunnels|permissions) COMPREPLY=($(compgen -W "$(_sekisho_facilities) $common" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -W "facilities tunnels routes flows permissions --watch --unused $common" -- "$word")) ;;
       esac ;;
     isolate|rejoin) COMPREPLY=($(compgen -W "$(_sekisho_facilities) --all --reason $common" -- "$word")) ;;
     explain) COMPREPLY=($(compgen -W "$(_sekisho_facilities) --at $common" -- "$word")) ;;
@@ -45,11 +45,13 @@ _sekisho() {
     facility)
       case ${COMP_WORDS[2]} in
         router-config) COMPREPLY=($(compgen -W "--vendor --filter --out $common" -- "$word")) ;;
+        suggest-prefix) COMPREPLY=($(compgen -W "--real --size --from --avoid $common" -- "$word")) ;;
         sheet) COMPREPLY=($(compgen -W "--lang --vendor --out $common" -- "$word")) ;;
-        *) COMPREPLY=($(compgen -W "add router-config sheet --protocol --title --role --network --may-use --source --remote-id --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -W "add router-config sheet suggest-prefix --protocol --title --role --network --may-use --source --remote-id --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
       esac ;;
     reload) COMPREPLY=($(compgen -W "--comment --again $common" -- "$word")) ;;
-    apply) COMPREPLY=($(compgen -W "--confirm --down --comment --again $common" -- "$word")) ;;
+    apply) COMPREPLY=($(compgen -W "--confirm --down --comment --again --replay --stop-flows $common" -- "$word")) ;;
+    diff) COMPREPLY=($(compgen -f -W "--replay --at $common" -- "$word")) ;;
     rollback) COMPREPLY=($(compgen -W "--comment $common" -- "$word")) ;;
     history) COMPREPLY=($(compgen -d -W "--out $common" -- "$word")) ;;
     *) COMPREPLY=($(compgen -W "$common" -- "$word")) ;;

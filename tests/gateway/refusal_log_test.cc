@@ -134,7 +134,7 @@ TEST_CASE("guard refusals: records name both ends, sums every reason", "[refusal
   GuardRefusalRecords records;
   std::vector<gateway::audit::Record> out;
   REQUIRE(gateway::daemon::fits(one_of_each()));
-  records.on_refusals(one_of_each(), {}, out);
+  records.on_refusals(one_of_each(), nullptr, {}, out);
   REQUIRE(out.size() == 2);
   CHECK((out[0].kind == "refused" && out[0].fields["layer"] == "guard" && out[0].fields["facility"] == "alpha"));
   CHECK((out[0].fields["other_facility"] == "bravo" && out[0].fields["reason"] == "other-facility"));
@@ -142,6 +142,38 @@ TEST_CASE("guard refusals: records name both ends, sums every reason", "[refusal
   CHECK((out[0].fields["protocol"] == "tcp" && out[0].fields["destination_port"] == 22));
   CHECK((out[1].kind == "refused.summary" && out[1].fields["facility"] == "alpha" && out[1].fields["count"] == 5));
   CHECK((out[1].fields["reasons"][0]["total"] == 9 && out[1].fields["lower_bound"] == false));
+}
+
+TEST_CASE("guard refusals: both addresses of either end, and of a source that is not the facility's own only that",
+          "[refusals]") {
+  policy::Plan plan;
+  const auto prefix = [](const char* text) { return *config::value::Prefix::parse(text); };
+  plan.facilities.resize(2);
+  plan.facilities[0].name.text = "alpha", plan.facilities[1].name.text = "bravo";
+  plan.facilities[0].networks = {{prefix("192.168.1.0/24"), prefix("100.64.2.0/24")}};
+  plan.facilities[1].networks = {{prefix("192.168.1.0/24"), prefix("100.64.1.0/24")}};
+  const auto told = [&](const char* source, bool as_sent, gateway::core::Direction direction) {
+    auto refusals = one_of_each();
+    refusals.sums.clear();
+    auto& packet = refusals.packets[0];
+    packet.facility = "alpha", packet.source = ip(source), packet.as_sent = as_sent, packet.direction = direction;
+    GuardRefusalRecords records;
+    std::vector<gateway::audit::Record> out;
+    records.on_refusals(refusals, &plan, {}, out);
+    return out.at(0).fields;
+  };
+  constexpr auto kOut = gateway::core::Direction::kOutOfTunnel, kInto = gateway::core::Direction::kIntoTunnel;
+  const auto sent = told("192.168.1.9", true, kOut);
+  CHECK((sent["source"] == "100.64.2.9" && sent["source_real"] == "192.168.1.9"));
+  CHECK((sent["destination"] == "100.64.1.5" && sent["destination_real"] == "192.168.1.5"));
+  const auto translated = told("100.64.2.9", false, kOut);
+  CHECK((translated["source"] == "100.64.2.9" && translated["source_real"] == "192.168.1.9"));
+  const auto forged = told("10.9.9.9", true, kOut);
+  CHECK((!forged.contains("source") && forged["source_real"] == "10.9.9.9"));
+  const auto stolen = told("100.64.1.9", false, kOut);  // bravo's: what bravo calls it is no business of this record
+  CHECK((stolen["source"] == "100.64.1.9" && stolen["source_real"] == "100.64.1.9"));
+  const auto into = told("100.64.1.9", false, kInto);
+  CHECK((into["source"] == "100.64.1.9" && into["source_real"] == "192.168.1.9"));
 }
 
 TEST_CASE("guard refusals: what tunneld would not send does not fit", "[refusals]") {
@@ -165,10 +197,11 @@ TEST_CASE("guard refusals: what tunneld would not send does not fit", "[refusals
 TEST_CASE("guard refusals: lines of one minute are bounded, and what is left out is told", "[refusals]") {
   GuardRefusalRecords records;
   std::vector<gateway::audit::Record> out;
-  for (std::uint32_t i = 0; i < 2 * GuardRefusalRecords::kMostPackets; ++i) records.on_refusals(one_of_each(), {}, out);
+  for (std::uint32_t i = 0; i < 2 * GuardRefusalRecords::kMostPackets; ++i)
+    records.on_refusals(one_of_each(), nullptr, {}, out);
   CHECK(out.size() == GuardRefusalRecords::kMostPackets + GuardRefusalRecords::kMostSums);
   out.clear();
-  records.on_refusals(one_of_each(), {.wall = {}, .boot = Instant(60s), .offset_minutes = 0}, out);
+  records.on_refusals(one_of_each(), nullptr, {.wall = {}, .boot = Instant(60s), .offset_minutes = 0}, out);
   REQUIRE(out.size() == 3);
   CHECK(out[0].kind == "events.lost");
 }

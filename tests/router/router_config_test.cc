@@ -238,3 +238,32 @@ TEST_CASE("router: the key is named by its file and to be filled in") {
   for (const auto& each : r::vendors())
     if (!each.wireguard) CHECK(has(text_for(config, "hakodate", each.name), "<PSK: keys/hakodate.psk>"));
 }
+
+TEST_CASE("router: a software client gets everything into the tunnel and nothing past it; a site does not") {
+  // matsumae as one machine with WireGuard
+  auto config = site("\"role\": \"viewing\", \"networks\": [\"10.2.0.0/24\"]",
+                     "\"role\": \"viewing\", \"software_client\": true, \"networks\": [\"10.2.0.7/32\"]");
+  const auto filter_of = [&](const config::GatewayConfig& from, std::string_view facility, std::string_view name) {
+    return r::router_config(facts(from, facility), vendor(name), Part::kFilter, kMade).value().text;
+  };
+  const auto text = text_for(config, "matsumae", "wg-quick"), filter = filter_of(config, "matsumae", "wg-quick");
+  CHECK(has(text, "AllowedIPs = 0.0.0.0/0, ::/0\n"));
+  CHECK(has(filter, "type filter hook input priority filter - 9; policy drop;"));
+  CHECK(has(filter, "type filter hook output priority filter - 9; policy drop;"));
+  CHECK(has(filter, "ip saddr 203.0.113.10 udp sport 51820 accept"));
+  CHECK(has(filter, "ip daddr 203.0.113.10 udp dport 51820 accept"));
+  const auto plain = site();
+  CHECK_FALSE(has(text_for(plain, "matsumae", "wg-quick"), "0.0.0.0/0"));
+  CHECK_FALSE(has(filter_of(plain, "matsumae", "wg-quick"), "policy drop"));
+  // hakodate's neighbour with IKEv2
+  config = site("\"role\": \"viewing\", \"networks\": [\"10.3.0.0/24\"]",
+                "\"role\": \"viewing\", \"software_client\": true, \"networks\": [\"10.3.0.7/32\"]");
+  const auto ipsec = filter_of(config, "esashi", "strongswan");
+  for (const auto* words : {"meta ipsec exists accept", "rt ipsec exists accept", "udp sport { 500, 4500 } accept",
+                            "ip daddr 203.0.113.10 meta l4proto esp accept", "policy drop"})
+    CHECK(has(ipsec, words));
+  config = site(
+      "\"role\": \"viewing\", \"networks\": [\"10.4.0.0/24\"]",
+      "\"role\": \"viewing\", \"may_use\": [\"karte\"], \"software_client\": true, \"networks\": [\"10.4.0.7/32\"]");
+  CHECK(has(error_for(config, "yakumo", "yamaha-rtx"), "is a software client, one machine"));
+}

@@ -55,6 +55,49 @@ TEST_CASE("ike esp: a packet that is not between the agreed networks is not deli
   }
 }
 
+namespace {
+
+// The same identity once more, with a session of its own, from `source`.
+ScriptedPeer second_session(EspScene& scene, const SocketAddress& source) {
+  ScriptedPeer second(scene.node, kStart);
+  second.spi = 0x99;
+  second.from = source;
+  second.nat = true;
+  second.init();
+  second.to = 4500;
+  second.ask(ike::Exchange::kAuth, second.auth());
+  return second;
+}
+
+}  // namespace
+
+// One live session of an identity: who proves it from elsewhere takes it over, and that is told.
+TEST_CASE("ike esp: a second session of the same identity from elsewhere ends the first, at once and both ways") {
+  EspScene scene;
+  scene.esp_from(scene.peer.from);
+  auto second = second_session(scene, kElsewhere);
+  CHECK(scene.node.events_of(EventKind::kPeerMoved) == 1);
+  scene.node.received.clear();
+  scene.peer.send_esp(sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), scene.peer.from);
+  CHECK(scene.node.received.empty());
+  CHECK(scene.node.drops.of(Drop::kUnknownReceiver) == 1);
+  CHECK(scene.sends_to() == kElsewhere.address);
+  second.send_esp(sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), kElsewhere);
+  CHECK(scene.node.received.size() == 1);
+}
+
+// Rekeying and reauthentication make before they break.
+TEST_CASE("ike esp: a second session from the same address leaves the first") {
+  EspScene scene;
+  auto port = scene.peer.from;
+  port.port = 40099;
+  auto second = second_session(scene, port);
+  CHECK(scene.node.events_of(EventKind::kPeerMoved) == 0);
+  scene.peer.send_esp(sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), scene.peer.from);
+  second.send_esp(sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), port);
+  CHECK(scene.node.received.size() == 2);
+}
+
 // RFC 7296 2.23: a peer behind a NAT is where its last authenticated packet came from.
 TEST_CASE("ike esp: a peer behind a NAT is followed by its packets") {
   EspScene scene;

@@ -124,10 +124,25 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
     if (other == nullptr || !other->established()) continue;
     if (initial_contact)
       bury(*other);  // RFC 7296 2.4: the peer knows of no other
+    else if (other->path.remote.address != sa.path.remote.address)
+      end_elsewhere(*other, sa, peer, turn);
     else if (++kept >= kSasOfPeer)
       other->close_wanted = true;
   }
   forget_closing(peer);
+}
+
+// One live session of an identity (docs/decisions/0015): who has proved it from another address has it from now on, and
+// the one before is cut at once, both ways; its Delete follows. From one address there may be several: rekeying and
+// reauthentication make before they break.
+void Endpoint::State::end_elsewhere(IkeSa& other, const IkeSa& sa, Peer& peer, Turn turn) {
+  for (ChildSa& child : other.children) bar(child);
+  other.close_wanted = true;
+  touched.push_back(other.local());
+  tell(wire::EventKind::kPeerMoved, peer,
+       "its session from " + other.path.remote.address.to_string() +
+           " ends: the same identity has proved itself from " + sa.path.remote.address.to_string(),
+       turn);
 }
 
 // A peer that never answers our Delete would else keep as many as it can make in that time, and every packet to it

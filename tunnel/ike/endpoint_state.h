@@ -324,6 +324,7 @@ struct Endpoint::State {
   void bury(IkeSa& sa);
   [[nodiscard]] std::uint32_t new_child_spi();
   void remove_peer(Peer& peer, Turn turn);
+  void end_elsewhere(IkeSa& other, const IkeSa& sa, Peer& peer, Turn turn);
   void forget_closing(Peer& peer);
   [[nodiscard]] bool room_for(const Peer& peer, const NarrowedSelectors& more) const;  // kSelectorsOfPeer
   void forget_repeating(Peer& peer);                                                   // beyond kRepeatingOfPeer

@@ -1,0 +1,156 @@
+#include "gateway/daemon/cli_replay.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+
+#include "config/moment.h"
+#include "gateway/daemon/change_store.h"
+#include "gateway/daemon/cli_gateway.h"
+#include "gateway/daemon/cli_text.h"
+#include "gateway/daemon/last_good.h"
+#include "gateway/os/host_facts.h"
+#include "gateway/os/record_files.h"
+#include "gateway/os/record_lines.h"
+#include "policy/compile.h"
+
+namespace gateway::daemon::cli {
+namespace {
+
+using config::value::Duration;
+using config::value::Result;
+
+constexpr auto kLeastSpan = std::chrono::minutes(1);
+constexpr auto kMostSpan = std::chrono::hours(24 * 1830);
+
+int failed(const std::string& sentence) {
+  fmt::print(stderr, "sekisho: replay: {}\n", printable_lines(sentence));
+  return kCouldNotRun;
+}
+
+// What the gateway runs, or was told to run last. Of a trial the state folder has both; the trial runs.
+void read_running(const std::string& state_directory, Replayed& out) {
+  const ChangeStore store(state_directory);
+  if (const auto history = store.read_history(); history && history->trial())
+    if (auto kept = store.read(history->trial()->generation)) {
+      out.running = std::move(kept->plan);
+      return;
+    }
+  if (auto kept = read_last_good(state_directory))
+    out.running = std::move(kept->plan);
+  else
+    out.running_unknown = "what runs is not known (no last good plan in " + state_directory +
+                          "): what an earlier change did cannot be told apart from what this one does";
+}
+
+// Flows that began before the span and go on have no record in it; the gateway knows them. Without one there are none.
+void ask_gateway(const CommandLine& line, audit::Replay& replay, Replayed& out) {
+  const auto asked = ask(line, {{"verb", "show"}, {"what", "flows"}, {"watch", false}});
+  if (!asked || asked->answer["ok"] != true) return;
+  out.gateway_asked = true;
+  const auto result = object_at(asked->answer, "result");
+  if (!result.contains("flows") || !result["flows"].is_array()) return;
+  for (Json flow : result["flows"]) {
+    if (!flow.is_object()) continue;
+    flow["version"] = 1, flow["sequence"] = 1, flow["kind"] = "flow.end";
+    flow["time"] = config::moment_text(out.span.now);
+    if (const auto record = audit::read_record_line(flow.dump(-1, ' ', false, Json::error_handler_t::replace)))
+      replay.add_open(*record);
+  }
+}
+
+void read_all(os::RecordLines& lines, audit::Replay& replay) {
+  while (const auto line = lines.next()) {
+    const auto place = [&] { return *line->file + (line->number == 0 ? "" : ":" + std::to_string(line->number)); };
+    if (!line->problem.empty()) {
+      replay.add_unreadable(place(), line->problem);
+      continue;
+    }
+    const auto record = audit::read_record_line(line->text);
+    record ? replay.add(*record) : replay.add_unreadable(place(), record.error());
+  }
+}
+
+// FILE, when it is named, in the place of --config.
+CommandLine with_file(const CommandLine& line) {
+  auto named = line;
+  if (!line.words.empty()) named.options["--config"] = {line.words[0]};
+  return named;
+}
+
+}  // namespace
+
+Result<Duration, std::string> parse_span(const std::string& text) {
+  std::uint32_t count = 0;
+  const auto* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, count);
+  const auto form = "a number with m, h, d or w (90m, 12h, 7d, 2w)";
+  if (text.empty() || read.ec != std::errc{}) return std::unexpected("'" + text + "' is no time span: " + form);
+  if (read.ptr == end) return std::unexpected("'" + text + "' has no unit: " + form + "; " + text + "d are days");
+  if (end - read.ptr != 1) return std::unexpected("'" + text + "' is no time span: " + form);
+  const auto unit = *read.ptr == 'm'   ? std::chrono::minutes(1)
+                    : *read.ptr == 'h' ? std::chrono::minutes(60)
+                    : *read.ptr == 'd' ? std::chrono::minutes(60 * 24)
+                    : *read.ptr == 'w' ? std::chrono::minutes(60 * 24 * 7)
+                                       : std::chrono::minutes(0);
+  if (unit.count() == 0)
+    return std::unexpected("'" + std::string(1, *read.ptr) + "' in '" + text + "' is no unit: " + form);
+  if (count > kMostSpan / unit || count * unit < kLeastSpan)
+    return std::unexpected("'" + text + "' is out of range: a minute (1m) to five years (1830d)");
+  return Duration(count * unit);
+}
+
+Result<std::unique_ptr<Replayed>, int> read_replay(const CommandLine& typed) {
+  const auto line = with_file(typed);
+  const auto span = parse_span(line.value("--replay"));
+  if (!span) return std::unexpected(failed("--replay: " + span.error()));
+  auto asked = TRY(read_at(line, "diff"));
+  const auto now = os::record_time();
+  auto out = std::make_unique<Replayed>();
+  out->span = {now.wall - *span, now.wall, line.has("--at") ? asked.at : now.wall};
+  out->candidate = policy::compile(asked.config, std::min(now.wall, out->span.at)).plan;
+  out->asked = std::move(asked);
+  auto lines = os::RecordLines::open(line.state_directory(), audit::to_date(out->span.from, now.offset_minutes));
+  if (!lines && lines.error().number == ENOENT)
+    return std::unexpected(failed("there are no records in " + line.state_directory() +
+                                  "/records; name the state folder of the gateway with --state"));
+  if (!lines)
+    return std::unexpected(failed(lines.error().to_string() + (os::is_root() ? "" : "; run it as root (sudo)")));
+  read_running(line.state_directory(), *out);
+  audit::Replay replay(out->candidate, out->running ? &*out->running : nullptr, out->span);
+  read_all(*lines, replay);
+  ask_gateway(line, replay, *out);
+  out->earlier_records = lines->earlier_there();
+  out->octets = lines->octets();
+  out->result = replay.take();
+  if (out->result.records == 0 && out->result.unreadable > 0 && !os::is_root())
+    return std::unexpected(
+        failed("no record could be read: " + out->result.unreadable_examples.front() + "; run it as root (sudo)"));
+  return out;
+}
+
+int replay(const CommandLine& line) {
+  const auto replayed = read_replay(line);
+  if (!replayed) return replayed.error();
+  if (line.json())
+    fmt::print("{}", one_line(replay_json(**replayed)));
+  else
+    print_replay(line, **replayed, stdout);
+  return (*replayed)->quiet() ? kFine : kFindings;
+}
+
+std::optional<int> replay_before(const CommandLine& line) {
+  const auto replayed = read_replay(line);
+  if (!replayed) return replayed.error();
+  print_replay(line, **replayed, line.json() ? stderr : stdout);
+  const auto& result = (*replayed)->result;
+  const auto stopped = result.stops + result.ends;
+  if (stopped == 0 || line.has("--stop-flows")) return std::nullopt;
+  fmt::print(stderr,
+             "sekisho apply: not applied, because {} that passed would stop; --stop-flows applies it all the same\n",
+             counted(stopped, "recorded flow", "recorded flows"));
+  return kFindings;
+}
+
+}  // namespace gateway::daemon::cli
