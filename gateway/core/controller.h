@@ -171,6 +171,9 @@ class Controller {
   [[nodiscard]] const policy::Plan* running_plan() const { return running_ ? running_->plan.get() : nullptr; }
   // The same before isolation: what a later one must be made of. Null with running_plan().
   [[nodiscard]] const policy::Plan* running_whole() const { return running_ ? running_->whole.get() : nullptr; }
+  [[nodiscard]] std::shared_ptr<const policy::Plan> running_shared() const {
+    return running_ ? running_->whole : nullptr;
+  }
   [[nodiscard]] const policy::Isolation& isolation() const { return isolation_; }
   // As it is kept once nobody has to confirm it any more. Empty: nothing runs.
   [[nodiscard]] std::optional<action::KeepLastGood> running_good() const {

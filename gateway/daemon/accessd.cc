@@ -100,6 +100,7 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
   for (const auto& ready : turn.other) {
     if (ready.token == kConntrackToken) read_kernel_events(conntrack_, true);
     if (ready.token == kNflogToken) read_kernel_events(nflog_, false);
+    if (ready.token == kReaderToken) look_at_reading();
   }
   look_at_proof();
   for (const auto& request : requests) on_request(request);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +24,7 @@
 #include "gateway/os/certificate_files.h"
 #include "gateway/os/control_socket.h"
 #include "gateway/os/netfilter_socket.h"
+#include "gateway/os/side_thread.h"
 #include "gateway/os/supervised_child.h"
 
 namespace gateway::daemon {
@@ -38,7 +40,8 @@ class Accessd {
   static constexpr std::uint32_t kConntrackToken = os::SupervisedChild::kFirstFreeToken;
   static constexpr std::uint32_t kNflogToken = kConntrackToken + 1;
   static constexpr std::uint32_t kProverToken = kConntrackToken + 2;
-  static constexpr std::uint32_t kControlToken = kConntrackToken + 3;  // and all above
+  static constexpr std::uint32_t kReaderToken = kConntrackToken + 3;
+  static constexpr std::uint32_t kControlToken = kConntrackToken + 4;  // and all above
   static constexpr std::uint64_t kSupervisorAsks = 0;                  // in the place of a client: a reload by signal
   struct Devices {  // as netd handed them over; kept, so that a restarted tunneld gets the same
     os::FileDescriptor tun;
@@ -68,11 +71,13 @@ class Accessd {
   [[nodiscard]] std::optional<Instant> next_deadline() const;
 
   // accessd_judging.cc: what becomes of the files on disk before the controller is given it
-  [[nodiscard]] core::Unproved read_candidate(config::value::WallTime wall) const;
-  [[nodiscard]] core::Unproved read_again() const;
+  using Reading = std::function<core::Unproved()>;
+  [[nodiscard]] Reading reading(Judging::Purpose purpose) const;
   void judge(Judging wanted);
   void refuse_to_judge(const Judging& wanted, const std::string& why);
   void begin_judging();
+  void on_read();
+  void look_at_reading();
   [[nodiscard]] bool starts_from_disk();
   void stay_closed();
   void look_at_proof();
@@ -176,6 +181,8 @@ class Accessd {
   std::ptrdiff_t first_ = 0;              // of to_do_: those of orders to cut that stand before the others
   std::deque<Judging> to_judge_;          // the first is at work
   std::optional<core::Unproved> judged_;  // of the first, while it is proved
+  std::shared_ptr<std::optional<core::Unproved>> read_ = std::make_shared<std::optional<core::Unproved>>();
+  os::SideThread reader_;  // fills read_
   Prover prover_;
   audit::FlowTable flows_;
   audit::Refusals refusals_;

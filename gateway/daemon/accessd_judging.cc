@@ -1,5 +1,6 @@
-// Candidates on their way to the controller: read and compiled in accessd's turn, proved in a child (prover.h) while
-// accessd goes on. One at a time; what comes meanwhile waits, or is told whose change is under way.
+// Candidates on their way to the controller: read and compiled in a thread beside accessd's loop, then proved in a
+// child (prover.h), never both at once. One candidate at a time; what comes meanwhile waits, or is told whose change is
+// under way.
 #include "gateway/daemon/accessd.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
@@ -22,15 +23,24 @@ std::vector<std::string> still_there(config::value::Generation rolled_back, cons
 
 }  // namespace
 
-core::Unproved Accessd::read_candidate(config::value::WallTime wall) const {
-  auto loaded = os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave);
-  if (!config::has_errors(loaded.diagnostics)) {
-    config::RunningOn running;
-    if (const auto* plan = controller_.running_plan()) running = {plan->outside_interface, plan->inside_interface};
-    auto absent = config::check_host(loaded.config, os::host_facts(), running);
-    std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
-  }
-  return core::judge(loaded, config_directory(), wall);
+// Everything is given to it: it runs beside us.
+Accessd::Reading Accessd::reading(Judging::Purpose purpose) const {
+  const auto wall = os::wall_now();
+  const auto directory = config_directory();
+  if (purpose == Judging::Purpose::kExpiry)  // the running configuration at this later time
+    return [config = controller_.running_config(), plan = controller_.running_shared(), directory, wall] {
+      return core::judge_again(*config, *plan, directory, wall);
+    };
+  config::RunningOn running;
+  if (const auto* plan = controller_.running_plan()) running = {plan->outside_interface, plan->inside_interface};
+  return [file = child_.arguments().config_file, running, directory, wall] {
+    auto loaded = os::load_configuration(file, wall, os::KeyFiles::kLeave);
+    if (!config::has_errors(loaded.diagnostics)) {
+      auto absent = config::check_host(loaded.config, os::host_facts(), running);
+      std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
+    }
+    return core::judge(loaded, directory, wall);
+  };
 }
 
 bool Accessd::by_signal(const Judging& each) const {
@@ -49,14 +59,15 @@ std::string Accessd::whose_change() const {
       return "a change of " + each.request.actor + ", asked for " +
              audit::to_rfc3339(each.asked, os::record_time().offset_minutes) +
              (each.request.comment.empty() ? "" : " (" + each.request.comment + ")") +
-             ", is being proved; nothing else is applied before: ask again when 'sekisho status' does not show it any "
+             ", is being proved; nothing else is applied before: ask again when 'sekisho status' does not "
+             "show it any "
              "more";
   return "";
 }
 
-// null: nothing is being proved.
+// null: nothing is being judged.
 Json Accessd::proving_view(const audit::RecordTime& now) const {
-  if (!prover_.running() || to_judge_.empty()) return nullptr;
+  if (to_judge_.empty()) return nullptr;
   using Purpose = Judging::Purpose;
   const Judging& each = to_judge_.front();
   const bool change = each.purpose == Purpose::kChange, diff = each.purpose == Purpose::kDiff;
@@ -80,16 +91,28 @@ void Accessd::judge(Judging wanted) {
 
 // Who asks is always answered; a second signal asks for what the first will bring.
 void Accessd::refuse_to_judge(const Judging& wanted, const std::string& why) {
-  if (wanted.purpose == Judging::Purpose::kDiff)
+  if (wanted.purpose == Judging::Purpose::kDiff) {
+    control_.keep(wanted.client, false);
     return control_.send(wanted.client, error_line("busy", why), child_.loop());
+  }
   core::Candidate none;
   none.errors = {why};
   give(std::move(none), wanted.request);
 }
 
 void Accessd::begin_judging() {
+  auto work = reading(to_judge_.front().purpose);
+  auto started = os::SideThread::start([work, read = read_] { read->emplace(work()); });
+  if (started) reader_ = std::move(*started);
+  if (started && child_.loop().watch(reader_.descriptor(), kReaderToken)) return;
+  reader_.join();
+  if (!*read_) read_->emplace(work());  // no thread to be had: then at once
+  on_read();
+}
+
+void Accessd::on_read() {
+  judged_ = std::exchange(*read_, std::nullopt);
   const Judging& wanted = to_judge_.front();
-  judged_ = wanted.purpose == Judging::Purpose::kExpiry ? read_again() : read_candidate(os::wall_now());
   if (wanted.purpose == Judging::Purpose::kStart && !starts_from_disk()) return end_judging();
   const auto* plan = controller_.running_whole();
   if (wanted.purpose == Judging::Purpose::kChange && plan != nullptr && !wanted.again && judged_->needs_proof())
@@ -101,12 +124,6 @@ void Accessd::begin_judging() {
   if (started) return;
   prover_.stop();
   decide({"the plan was not proved, so it is not applied: " + started.error().to_string()});
-}
-
-// The running configuration at this later time.
-core::Unproved Accessd::read_again() const {
-  return core::judge_again(*controller_.running_config(), *controller_.running_whole(), config_directory(),
-                           os::wall_now());
 }
 
 // A start may have something else to run than the files on disk; then those are not even proved.
@@ -123,6 +140,12 @@ void Accessd::stay_closed() {
   core::Actions actions;
   controller_.on_nothing_to_run(actions);
   perform(std::move(actions));
+}
+
+void Accessd::look_at_reading() {
+  child_.loop().forget(reader_.descriptor());
+  reader_.join();
+  on_read();
 }
 
 void Accessd::look_at_proof() {

@@ -27,7 +27,7 @@ class ForkedWorker {
   ~ForkedWorker() { end(); }  // killed when it is still at work
 
   enum class May : std::uint8_t { kCompute, kAskTheKernel };  // the second: what its parent may
-  // `work` runs in the child alone and gives the answer. Only for a process that has one thread: another's locks would
+  // `work` runs in the child alone and gives the answer. Only while this process has one thread: another's locks would
   // be held for ever in the child. The child is killed when we die.
   [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, May may = May::kCompute);
 
