@@ -35,6 +35,13 @@ Prover::Octets Prover::octets_of(std::uint64_t question, const std::vector<std::
   return core::encode(Answer{kForm, question, breaches.empty(), breaches});
 }
 
+std::optional<std::vector<std::string>> Prover::breaches_in(std::span<const std::uint8_t> octets,
+                                                            std::uint64_t question) {
+  auto answer = core::decode<Answer>(octets);
+  if (!answer || !fits(*answer, question)) return std::nullopt;
+  return std::move(answer->breaches);
+}
+
 os::OsResult<void> Prover::start(const core::Unproved& candidate, Instant now) {
   return start([&candidate](std::uint64_t question) { return octets_of(question, candidate.prove()); }, now);
 }
@@ -60,10 +67,9 @@ std::optional<std::vector<std::string>> Prover::answer(Instant now) {
                       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kMostTime).count()) + " s");
   }
   if (!*received) return not_proved("the process that proves it did not finish: " + received->error());
-  auto answer = core::decode<Answer>(**received);
-  if (!answer || !fits(*answer, question_))
-    return not_proved("the answer of the process that proves it has no known form");
-  return std::move(answer->breaches);
+  auto breaches = breaches_in(**received, question_);
+  if (!breaches) return not_proved("the answer of the process that proves it has no known form");
+  return breaches;
 }
 
 }  // namespace gateway::daemon

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,10 @@ class Prover {
   // is late or answers anything else is a breach that says so.
   [[nodiscard]] std::optional<std::vector<std::string>> answer(Instant now);
 
-  // What the child tells.
+  // What the child tells, and what is read of it; empty: it is no answer to that question.
   [[nodiscard]] static Octets octets_of(std::uint64_t question, const std::vector<std::string>& breaches);
+  [[nodiscard]] static std::optional<std::vector<std::string>> breaches_in(std::span<const std::uint8_t> octets,
+                                                                           std::uint64_t question);
 
  private:
   os::ForkedWorker worker_;
