@@ -28,6 +28,7 @@ Changes::Changes(const std::string& state_directory, std::string boot)
     history_ = *std::move(read);
   else
     damage_ = read.error();
+  saved_ = history_.highest();
 }
 
 std::optional<std::string> Changes::end_at_start(Instant now, WallTime wall) {
@@ -145,9 +146,8 @@ os::OsResult<void> Changes::keep_good(const core::action::KeepLastGood& change) 
     return keep_last_good(state_directory_, {change.generation, *change.plan, change.keys, {}});
   }
   good_ = confirmed->generation;
-  if (change.generation <= history_.highest()) return {};
   history_.note(change.generation);  // no generation comes twice
-  return save();
+  return change.generation <= saved_ ? os::OsResult<void>() : save();
 }
 
 std::optional<KeptChange> Changes::good_plan() const {
@@ -193,6 +193,7 @@ os::OsResult<void> Changes::save() {
   if (!damage_.empty()) store_.set_aside();
   if (auto written = store_.write_history(history_); !written) return written;
   damage_.clear();
+  saved_ = history_.highest();
   store_.tidy(history_);
   return {};
 }

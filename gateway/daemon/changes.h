@@ -83,6 +83,7 @@ class Changes {
   std::string damage_;
   std::vector<std::string> start_difference_;  // of the files on disk to what is confirmed
   std::optional<Generation> not_kept_;         // its plan could not be written
+  Generation saved_;                           // the highest that is durable
   std::optional<Generation> good_;             // whose file is the last good one; empty: not known, or one of its own
 };
 
