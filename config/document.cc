@@ -79,7 +79,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    const auto at = source_.position(next_token());
+    const auto at = source_.position(next_token(), line_);
     last_end_ = consumed_;
     open_.back().node->members.push_back({shown(std::move(name), at), at, {}});
     after_key_ = true;
@@ -118,7 +118,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
       node = parent.kind == Kind::kObject ? &parent.members.back().value : &parent.items.emplace_back();
     }
     node->kind = kind;
-    node->at = source_.position(offset);
+    node->at = source_.position(offset, line_);
     last_end_ = consumed_;
     after_key_ = false;
     return node;
@@ -162,7 +162,23 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
     return "?";
   }
 
+  static bool any_repeated(const std::vector<Member>& members) {
+    constexpr std::size_t kFew = 12;
+    if (members.size() <= kFew) {
+      for (std::size_t i = 1; i < members.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+          if (members[i].key == members[j].key) return true;
+      return false;
+    }
+    std::vector<std::string_view> keys;
+    keys.reserve(members.size());
+    for (const auto& member : members) keys.push_back(member.key);
+    std::sort(keys.begin(), keys.end());
+    return std::adjacent_find(keys.begin(), keys.end()) != keys.end();
+  }
+
   void drop_repeated(Node& object) {
+    if (!any_repeated(object.members)) return;
     std::map<std::string_view, Position> first;
     std::vector<bool> again;
     for (const auto& member : object.members) {
@@ -185,6 +201,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Diagnostic>& diagnostics_;
   std::size_t consumed_ = 0;
   std::size_t last_end_ = 0;
+  std::size_t line_ = 1;  // of the last token
   bool after_key_ = false;
   Node root_;
   std::vector<Open> open_;

@@ -11,11 +11,20 @@
 
 namespace config {
 
-std::vector<std::string> include_patterns(const SourceFile& main) {
-  std::vector<Diagnostic> ignored;  // load() reports them
-  const auto document = parse_document(main.text, 0, ignored);
+struct ParsedMain {
+  Document document;
+  std::vector<Diagnostic> found;
+};
+
+MainDocument parse_main(const SourceFile& main) {
+  auto parsed = std::make_shared<ParsedMain>();
+  parsed->document = parse_document(main.text, 0, parsed->found);
+  return parsed;
+}
+
+std::vector<std::string> include_patterns(const MainDocument& main) {
   std::vector<std::string> patterns;
-  const Node* list = find(document.root, "include");
+  const Node* list = find(main->document.root, "include");
   if (list == nullptr) return patterns;
   for (const auto& item : list->items)
     if (item.kind == Kind::kString && good_include_pattern(item.text)) patterns.push_back(item.text);
@@ -36,12 +45,20 @@ void warn_of_empty_includes(const Document& main, const std::vector<std::string>
 }  // namespace
 
 Loaded load(const std::vector<SourceFile>& files, WallTime now, const std::vector<std::string>& empty_includes) {
+  return load(files, files.empty() ? std::make_shared<ParsedMain>() : parse_main(files.front()), now, empty_includes);
+}
+
+Loaded load(const std::vector<SourceFile>& files, MainDocument main, WallTime now,
+            const std::vector<std::string>& empty_includes) {
   Loaded loaded;
   std::vector<Document> documents;
-  std::vector<Diagnostic> found;
+  std::vector<Diagnostic> found = std::move(main->found);
   for (const auto& file : files) {
     loaded.config.files.push_back(file.path);
-    documents.push_back(parse_document(file.text, static_cast<std::uint32_t>(documents.size()), found));
+    if (documents.empty())
+      documents.push_back(std::move(main->document));
+    else
+      documents.push_back(parse_document(file.text, static_cast<std::uint32_t>(documents.size()), found));
   }
   Report report(documents);
   for (auto& diagnostic : found) report.add(std::move(diagnostic));

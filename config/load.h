@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,12 +25,20 @@ struct Loaded {
   bool unreadable = false;          // the shell: a file could not be read, so nothing can be said about it
 };
 
-// The `include` patterns of the main file, so that the shell knows what to read. Never fails: a broken file has none.
-[[nodiscard]] std::vector<std::string> include_patterns(const SourceFile& main);
+// The main file as it was parsed, before the others are known. Never null.
+struct ParsedMain;
+using MainDocument = std::shared_ptr<ParsedMain>;
+[[nodiscard]] MainDocument parse_main(const SourceFile& main);
+
+// Its `include` patterns, so that the shell knows what to read. Never fails: a broken file has none.
+[[nodiscard]] std::vector<std::string> include_patterns(const MainDocument& main);
 
 // files[0] is the main file, the others what its includes named, in order. `now` judges end dates.
 // `empty_includes`: patterns that named no file; a warning each.
 [[nodiscard]] Loaded load(const std::vector<SourceFile>& files, WallTime now,
+                          const std::vector<std::string>& empty_includes = {});
+// The same, with `main` parsed of files[0].
+[[nodiscard]] Loaded load(const std::vector<SourceFile>& files, MainDocument main, WallTime now,
                           const std::vector<std::string>& empty_includes = {});
 
 // What this machine has of what the configuration names; looked at by the shell.

@@ -40,13 +40,19 @@ bool hidden(std::uint32_t c) {
 }  // namespace
 
 SourceText::SourceText(std::string_view text, std::uint32_t file) : text_(text), file_(file), line_starts_{0} {
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if (text[i] == '\n') line_starts_.push_back(i + 1);
+  for (auto at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
+    line_starts_.push_back(at + 1);
 }
 
 Position SourceText::position(std::size_t offset) const {
   const auto next = std::upper_bound(line_starts_.begin(), line_starts_.end(), offset);
   const auto line = static_cast<std::size_t>(next - line_starts_.begin());
+  return {file_, static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(offset - line_starts_[line - 1] + 1)};
+}
+
+Position SourceText::position(std::size_t offset, std::size_t& line) const {
+  while (line < line_starts_.size() && line_starts_[line] <= offset) ++line;
+  while (line > 1 && line_starts_[line - 1] > offset) --line;
   return {file_, static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(offset - line_starts_[line - 1] + 1)};
 }
 
@@ -81,8 +87,21 @@ std::size_t utf8_length(std::string_view text) {
   return sequence.length;
 }
 
+namespace {
+
+// Nearly everything that stands in a configuration.
+bool plain(char c) {
+  return c >= 0x20 && c < 0x7f;
+}
+
+}  // namespace
+
 std::optional<std::size_t> first_bad_octet(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
+    if (plain(text[i])) {
+      ++i;
+      continue;
+    }
     const auto length = utf8_length(text.substr(i, 4));
     if (length == 0 || text[i] == '\0') return i;
     i += length;
@@ -92,6 +111,10 @@ std::optional<std::size_t> first_bad_octet(std::string_view text) {
 
 bool has_hidden_characters(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
+    if (plain(text[i])) {
+      ++i;
+      continue;
+    }
     const auto length = utf8_length(text.substr(i, 4));
     if (length == 0 || hidden(code_point(text.substr(i, length)))) return true;
     i += length;

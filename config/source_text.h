@@ -15,6 +15,8 @@ class SourceText {
   SourceText(std::string_view text, std::uint32_t file);
   [[nodiscard]] std::string_view text() const { return text_; }
   [[nodiscard]] Position position(std::size_t offset) const;
+  // The same for one who goes through the text: `line` is the number of his last position, 1 at the beginning.
+  [[nodiscard]] Position position(std::size_t offset, std::size_t& line) const;
   // The first octet that is neither blank nor part of a comment, from `offset` on; the size when there is none.
   [[nodiscard]] std::size_t skip_blank(std::size_t offset) const;
 

@@ -48,8 +48,8 @@ Result<const Set*, std::string> ElementSets::find(const std::string& name) const
 }
 
 Result<AddressRange, std::string> ElementSets::address(std::string_view text) {
-  const auto [at, fresh] = addresses_.try_emplace(std::string(text));
-  if (!fresh) return at->second;
+  if (const auto known = addresses_.find(text); known != addresses_.end()) return known->second;
+  const auto at = addresses_.try_emplace(std::string(text)).first;
   if (const auto dash = text.find('-'); dash != std::string_view::npos) {
     const auto first = IpAddress::parse(text.substr(0, dash)), last = IpAddress::parse(text.substr(dash + 1));
     if (!first || !last) return addresses_.erase(at), std::unexpected("\"" + std::string(text) + "\" is no range");

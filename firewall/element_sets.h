@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -53,7 +55,11 @@ class ElementSets {
                                                                      std::vector<policy::PacketBox>& out);
 
   const RuleSet& table_;
-  std::unordered_map<std::string, policy::AddressRange> addresses_;  // few are written often
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::unordered_map<std::string, policy::AddressRange, TextHash, std::equal_to<>> addresses_;  // few are written often
   std::map<std::string, Inverse> inverses_;
   std::map<std::pair<std::string, Field>, policy::PacketSet> holding_;
   std::map<std::tuple<std::string, std::vector<Field>, Mark>, policy::PacketSet> matching_;

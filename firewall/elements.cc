@@ -1,10 +1,12 @@
 #include "firewall/elements.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "firewall/numbers.h"
 
@@ -81,15 +83,18 @@ class SetBuilder {
     for (const auto& [network, number] : classes_.all()) {
       put(std::string("facility") + digit(network), nft_text(network));
       put(std::string("class") + digit(network), nft_text(network) + " : " + hex(number));
+      class_of_.emplace(network, number);
     }
     for (const Permission& row : plan.permissions) add(row);
+    add_parties();
     add_ranges();
   }
 
   std::vector<Set> take() {
     std::vector<Set> out;
     for (auto& [name, set] : sets_) {
-      std::sort(set.elements.begin(), set.elements.end());
+      if (!std::is_sorted(set.elements.begin(), set.elements.end()))
+        std::sort(set.elements.begin(), set.elements.end());
       set.elements.erase(std::unique(set.elements.begin(), set.elements.end()), set.elements.end());
       out.push_back(std::move(set));
     }
@@ -139,49 +144,92 @@ class SetBuilder {
 
   void put(const std::string& set, std::string element) { sets_[set].elements.push_back(std::move(element)); }
 
+  // Of the sets that get an element for each row.
+  Set& of_kind(const char* sort, PermissionKind kind, char version) {
+    Set*& known = of_kind_[{sort, kind, version}];
+    if (known == nullptr) known = &sets_[stem(kind) + sort + version];
+    return *known;
+  }
+
+  // Few addresses stand in many rows.
+  const std::string& text_of(const IpAddress& address) const {
+    std::string& known = texts_[address];
+    if (known.empty()) known = address.to_string();
+    return known;
+  }
+
   // "source . destination" in the form of the row's map; empty when the row cannot be said (its source is no network).
   std::string ends_of(const Permission& row) const {
     if (!row.destination.is_host()) return "";
-    const std::string destination = " . " + row.destination.address().to_string();
-    if (row.kind == PermissionKind::kInside)
-      return row.source.is_host() ? row.source.address().to_string() + destination : "";
-    const auto at = classes_.all().find(row.source);
-    return at == classes_.all().end() ? "" : hex(at->second) + destination;
+    std::string out;
+    if (row.kind == PermissionKind::kInside) {
+      if (!row.source.is_host()) return "";
+      out = text_of(row.source.address());
+    } else {
+      const auto at = class_of_.find(row.source);
+      if (at == class_of_.end()) return "";
+      out = hex(at->second);
+    }
+    out.reserve(out.size() + 40);
+    return out.append(" . ").append(text_of(row.destination.address()));
   }
 
-  void put_party(const std::string& set, const Permission& row, const policy::FacilityName& name) {
-    if (const std::uint32_t number = facilities_.of(name); number != 0)
-      put(set, hex(row.rule.number) + " . " + hex(number));
+  void put_party(std::size_t set, const Permission& row, const policy::FacilityName& name) {
+    const std::uint32_t number = number_of(name);
+    if (number != 0) parties_[set].push_back(std::uint64_t{row.rule.number} << 32 | number);
+  }
+
+  std::uint32_t number_of(const policy::FacilityName& name) {
+    const auto [at, fresh] = number_of_.try_emplace(name.text);
+    if (fresh) at->second = facilities_.of(name);
+    return at->second;
+  }
+
+  // By numbers, as their texts sort.
+  void add_parties() {
+    for (std::size_t i = 0; i < parties_.size(); ++i) {
+      std::sort(parties_[i].begin(), parties_[i].end());
+      auto& elements = sets_[kPartySets[i]].elements;
+      elements.reserve(parties_[i].size());
+      for (const std::uint64_t party : parties_[i])
+        elements.push_back(hex(static_cast<std::uint32_t>(party >> 32)) + " . " +
+                           hex(static_cast<std::uint32_t>(party)));
+    }
+  }
+
+  void put_reach(const IpAddress& address) {
+    if (reached_.insert(address).second) put(std::string("reach") + (address.is_v4() ? '4' : '6'), address.to_string());
   }
 
   void add_parties(const Permission& row) {
     switch (row.kind) {
       case PermissionKind::kService:
-        return put_party("ends_service", row, row.from_facility);
+        return put_party(0, row, row.from_facility);
       case PermissionKind::kInside:
-        return put_party("ends_inside", row, row.to_facility);
+        return put_party(1, row, row.to_facility);
       case PermissionKind::kExchange:
-        put_party("opens_exchange", row, row.from_facility);
-        return put_party("answers_exchange", row, row.to_facility);
+        put_party(2, row, row.from_facility);
+        return put_party(3, row, row.to_facility);
     }
   }
 
   void add(const Permission& row) {
-    const std::string ends = ends_of(row);
+    std::string ends = ends_of(row);
     if (ends.empty()) return;  // fails closed: a row that has no exact form opens nothing
     add_parties(row);
-    if (row.kind == PermissionKind::kService)
-      put(std::string("reach") + digit(row.destination), row.destination.address().to_string());
-    if (row.kind == PermissionKind::kInside) put(std::string("reach") + digit(row.source), nft_text(row.source));
-    const std::string value = " : " + hex(row.rule.number);
+    if (row.kind == PermissionKind::kService) put_reach(row.destination.address());
+    if (row.kind == PermissionKind::kInside) put_reach(row.source.address());  // a host: else it has no ends
+    const char version = digit(row.destination);
     if (!row.port.has_ports()) {
-      put(stem(row.kind) + "_echo" + digit(row.destination), ends + value);
+      ends.append(" : ").append(hex(row.rule.number));
+      of_kind("_echo", row.kind, version).elements.push_back(std::move(ends));
     } else if (row.port.first == row.port.last) {
-      put(stem(row.kind) + digit(row.destination),
-          ends + " . " + nft_text(row.port.protocol) + " . " + std::to_string(row.port.first) + value);
+      ends.append(" . ").append(nft_text(row.port.protocol)).append(" . ").append(std::to_string(row.port.first));
+      ends.append(" : ").append(hex(row.rule.number));
+      of_kind("", row.kind, version).elements.push_back(std::move(ends));
     } else {
       // No class here: nft 1.0.6 lists a mark inside a concatenated interval with its octets turned round now and then.
-      const std::string plain = nft_text(row.source) + " . " + row.destination.address().to_string();
+      const std::string plain = source_text(row.source) + " . " + text_of(row.destination.address());
       ranges_[{row.kind, plain, row.port.protocol, digit(row.destination)}].push_back(&row);
     }
   }
@@ -207,6 +255,19 @@ class SetBuilder {
     }
   }
 
+  const std::string& source_text(const Prefix& prefix) {
+    std::string& known = source_texts_[prefix];
+    if (known.empty()) known = nft_text(prefix);
+    return known;
+  }
+
+  std::map<std::tuple<const char*, PermissionKind, char>, Set*> of_kind_;
+  mutable std::unordered_map<IpAddress, std::string, config::value::AddressHash> texts_;
+  std::unordered_map<Prefix, std::string, config::value::AddressHash> source_texts_;
+  std::unordered_map<Prefix, std::uint32_t, config::value::AddressHash> class_of_;
+  std::unordered_map<std::string, std::uint32_t> number_of_;
+  std::unordered_set<IpAddress, config::value::AddressHash> reached_;
+  std::array<std::vector<std::uint64_t>, 4> parties_;  // rule << 32 | facility, by kPartySets
   std::set<Prefix> networks_;
   ClassNumbers classes_;
   FacilityNumbers facilities_;

@@ -1,9 +1,9 @@
 #include "firewall/listing.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <span>
 
 namespace firewall {
@@ -142,13 +142,21 @@ config::value::Result<void, std::string> take_all(std::string_view text, Reader&
   return {};
 }
 
+std::vector<std::string> sorted(std::vector<std::string> texts) {
+  if (!std::is_sorted(texts.begin(), texts.end())) std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  return texts;
+}
+
 void compare_elements(const Set& wanted, const ListedSet& present, std::vector<std::string>& out) {
-  const std::set<std::string> want(wanted.elements.begin(), wanted.elements.end());
-  const std::set<std::string> have(present.elements.begin(), present.elements.end());
-  for (const std::string& element : want)
-    if (!have.contains(element)) out.push_back("element " + element + " of " + wanted.name + " is missing");
-  for (const std::string& element : have)
-    if (!want.contains(element)) out.push_back("element " + element + " of " + wanted.name + " is not ours");
+  if (wanted.elements == present.elements) return;
+  const auto want = sorted(wanted.elements), have = sorted(present.elements);
+  std::vector<std::string> missing, foreign;
+  std::set_difference(want.begin(), want.end(), have.begin(), have.end(), std::back_inserter(missing));
+  std::set_difference(have.begin(), have.end(), want.begin(), want.end(), std::back_inserter(foreign));
+  for (const std::string& element : missing) out.push_back("element " + element + " of " + wanted.name + " is missing");
+  for (const std::string& element : foreign)
+    out.push_back("element " + element + " of " + wanted.name + " is not ours");
 }
 
 void compare_sets(const RuleSet& wanted, const Listing& present, std::vector<std::string>& out) {

@@ -5,10 +5,6 @@
 namespace policy {
 namespace {
 
-bool covers_addresses(const Permission& row, const Packet& packet) {
-  return row.source.contains(packet.source) && row.destination.contains(packet.destination);
-}
-
 bool is_service_side(const Plan& plan, const IpAddress& address) {
   for (const Permission& row : plan.permissions) {
     if (row.kind == PermissionKind::kService && row.destination.contains(address)) return true;
@@ -35,10 +31,21 @@ const FacilityPlan* facility_of(const Plan& plan, const IpAddress& address) {
   return nullptr;
 }
 
+std::vector<const Permission*> rows_between(const Plan& plan, const IpAddress& source, const IpAddress& destination) {
+  std::vector<const Permission*> out;
+  for (const Permission& row : plan.permissions)
+    if (row.source.contains(source) && row.destination.contains(destination)) out.push_back(&row);
+  return out;
+}
+
 Decision decide(const Plan& plan, const Packet& packet, WallTime now) {
+  return decide(plan, rows_between(plan, packet.source, packet.destination), packet, now);
+}
+
+Decision decide(const Plan& plan, const std::vector<const Permission*>& between, const Packet& packet, WallTime now) {
   Decision near;
-  for (const Permission& row : plan.permissions) {
-    if (!covers_addresses(row, packet)) continue;
+  for (const Permission* each : between) {
+    const Permission& row = *each;
     if (!row.port.contains(packet.protocol, packet.destination_port)) {
       if (near.permission == nullptr) near = {Reason::kPort, &row};
     } else if (row.until && *row.until <= now) {

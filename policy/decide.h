@@ -37,6 +37,12 @@ struct Decision {
 };
 
 [[nodiscard]] Decision decide(const Plan& plan, const Packet& packet, WallTime now);
+// The rows whose addresses hold both ends, in their order; for whoever asks about many ports of one pair.
+[[nodiscard]] std::vector<const Permission*> rows_between(const Plan& plan, const IpAddress& source,
+                                                          const IpAddress& destination);
+// The same answer, with `between` of the packet's ends.
+[[nodiscard]] Decision decide(const Plan& plan, const std::vector<const Permission*>& between, const Packet& packet,
+                              WallTime now);
 
 // The facility whose seen networks hold the address, or null.
 [[nodiscard]] const FacilityPlan* facility_of(const Plan& plan, const IpAddress& address);

@@ -43,6 +43,13 @@ class Asker {
   Asker(const config::GatewayConfig& config, const Plan& plan, const Question& question, WallTime now)
       : config_(config), plan_(plan), question_(question), now_(now) {}
 
+  std::vector<IpAddress> addresses() {
+    auto all = source_end().addresses;
+    const auto others = destination_end().addresses;
+    all.insert(all.end(), others.begin(), others.end());
+    return all;
+  }
+
   Explanation ask() {
     const End from = source_end();
     const End to = destination_end();
@@ -132,17 +139,17 @@ class Asker {
   // A port range is asked at both ends and at every port where a row could begin or end inside it.
   void ask_pair(const IpAddress& source, const IpAddress& destination, const End& to) {
     std::vector<ServicePort> ports;
+    const auto between = rows_between(plan_, source, destination);
     if (question_.port) {
       ports = edges(*question_.port);
     } else {
-      for (const Permission& row : plan_.permissions)
-        if (row.source.contains(source) && row.destination.contains(destination)) ports.push_back(row.port);
+      for (const Permission* row : between) ports.push_back(row->port);
       if (ports.empty() && to.service != nullptr) ports = to.service->ports;
       if (ports.empty()) ports.push_back({IpProtocol::kIcmp, 0, 0});
     }
     std::sort(ports.begin(), ports.end());
     ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
-    for (const ServicePort& port : ports) ask_port(source, destination, port);
+    for (const ServicePort& port : ports) ask_port(source, destination, port, between);
   }
 
   std::vector<ServicePort> edges(const ServicePort& asked) const {
@@ -162,11 +169,12 @@ class Asker {
     return out;
   }
 
-  void ask_port(const IpAddress& source, const IpAddress& destination, const ServicePort& port) {
+  void ask_port(const IpAddress& source, const IpAddress& destination, const ServicePort& port,
+                const std::vector<const Permission*>& between) {
     Packet packet{source, destination, port.protocol, 0, port.first};
     if (packet.protocol == IpProtocol::kIcmp && !destination.is_v4()) packet.protocol = IpProtocol::kIcmpV6;
     if (port.has_ports()) packet.source_port = 49152;  // RFC 6335: an ephemeral port stands for any
-    out_.answers.push_back({packet, decide(plan_, packet, now_)});
+    out_.answers.push_back({packet, decide(plan_, between, packet, now_)});
   }
 
   const config::GatewayConfig& config_;
@@ -210,6 +218,10 @@ bool Explanation::any_allowed() const {
 
 Explanation explain(const config::GatewayConfig& config, const Plan& plan, const Question& question, WallTime now) {
   return Asker(config, plan, question, now).ask();
+}
+
+std::vector<IpAddress> addresses_asked(const config::GatewayConfig& config, const Question& question) {
+  return Asker(config, {}, question, {}).addresses();
 }
 
 std::string to_text(const Answer& answer) {

@@ -38,6 +38,9 @@ struct Explanation {
 [[nodiscard]] Explanation explain(const config::GatewayConfig& config, const Plan& plan, const Question& question,
                                   WallTime now);
 
+// Every address that an answer can be about.
+[[nodiscard]] std::vector<IpAddress> addresses_asked(const config::GatewayConfig& config, const Question& question);
+
 // One line, without its end: the packet and what is said about it.
 [[nodiscard]] std::string to_text(const Answer& answer);
 // One line for each answer.

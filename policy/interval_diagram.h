@@ -81,6 +81,8 @@ class Combiner {
     if (!b) return operation_ == Operation::kIntersection ? nullptr : a;
     if (b->whole) return operation_ == Operation::kIntersection ? a : operation_ == Operation::kUnion ? b : nullptr;
     if (a->whole && operation_ != Operation::kDifference) return operation_ == Operation::kIntersection ? b : a;
+    // What one span alone has below it comes in no other pair.
+    if (a.use_count() == 1 || b.use_count() == 1) return shared(sweep(a->spans, b->spans), a, b);
     const auto [at, fresh] = known_.try_emplace({a.get(), b.get()});
     if (fresh) at->second = {a, b, shared(sweep(a->spans, b->spans), a, b)};
     return at->second.result;
@@ -188,18 +190,19 @@ class Combiner<Everything> {
   Operation operation_;
 };
 
-// The union of many sets: those that follow one another are strung together, what is left is united by halves.
+// The union of many spans, some of which may overlap: those that follow one another are strung together, what is left
+// is united by halves.
 template <class L>
-Pointer<L> united(const std::vector<Pointer<L>>& parts) {
+Pointer<L> united(const std::vector<typename L::Span>& spans) {
   std::vector<Pointer<L>> runs;
   Writer<L> run;
+  run.expect(spans.size());
   bool begun = false;
   typename L::Key last = 0;  // of the run, once begun
-  for (const Pointer<L>& part : parts) {
-    if (!part) continue;
-    if (begun && part->spans.front().first <= last) runs.push_back(std::exchange(run, {}).take());
-    for (const auto& span : part->spans) run.add(span.first, span.last, span.below);
-    begun = true, last = part->spans.back().last;
+  for (const auto& span : spans) {
+    if (begun && span.first <= last) runs.push_back(std::exchange(run, {}).take());
+    run.add(span.first, span.last, span.below);
+    begun = true, last = span.last;
   }
   if (begun) runs.push_back(run.take());
   while (runs.size() > 1) {

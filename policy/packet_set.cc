@@ -1,6 +1,7 @@
 #include "policy/packet_set.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 namespace policy {
@@ -93,82 +94,132 @@ class Unique {
   std::unordered_map<std::uint64_t, std::vector<Pointer<L>>> known_;
 };
 
-// A box with its addresses as numbers: 200,000 of them are sorted.
-struct Flat {
-  Number from = 0, from_last = 0, to = 0, to_last = 0;
-  std::uint16_t first_port = 0, last_port = 0;
-  std::uint8_t first_protocol = 0, last_protocol = 0;
-  friend bool operator<(const Flat& a, const Flat& b) {
-    if (a.from != b.from) return a.from < b.from;
-    if (a.from_last != b.from_last) return a.from_last < b.from_last;
-    return a.to != b.to ? a.to < b.to : a.to_last < b.to_last;
+using Range = std::pair<Number, Number>;  // both inclusive
+struct RangeHash {
+  std::size_t operator()(const Range& range) const {
+    const auto fold = [](Number number) { return static_cast<std::uint64_t>(number >> 64 ^ number); };
+    const std::uint64_t mixed = fold(range.first) * 0x9e3779b97f4a7c15u ^ fold(range.second) * 0xc2b2ae3d27d4eb4fu;
+    return static_cast<std::size_t>(mixed ^ mixed >> 32);
   }
 };
 
-Flat flat(const PacketBox& box) {
-  return {number_of(box.source.first),
-          number_of(box.source.last),
-          number_of(box.destination.first),
-          number_of(box.destination.last),
-          box.first_port,
-          box.last_port,
-          box.first_protocol,
-          box.last_protocol};
+// The ranges of one side, few of them and each in many boxes: by number, and their numbers in order of the ranges.
+class RangeNumbers {
+ public:
+  std::uint32_t add(const AddressRange& range) {
+    const Range numbers{number_of(range.first), number_of(range.last)};
+    const auto [at, fresh] = known_.try_emplace(numbers, static_cast<std::uint32_t>(all_.size()));
+    if (fresh) all_.push_back(numbers);
+    return at->second;
+  }
+  // From then on add() is over, and rank() is where a range stands among all.
+  void sort() {
+    std::vector<std::uint32_t> order(all_.size());
+    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) { return all_[a] < all_[b]; });
+    rank_.resize(all_.size());
+    std::vector<Range> sorted;
+    for (std::uint32_t i = 0; i < order.size(); ++i) rank_[order[i]] = i, sorted.push_back(all_[order[i]]);
+    all_ = std::move(sorted);
+  }
+  [[nodiscard]] std::uint32_t rank(std::uint32_t number) const { return rank_[number]; }
+  [[nodiscard]] const Range& at(std::uint32_t rank) const { return all_[rank]; }
+
+ private:
+  std::unordered_map<Range, std::uint32_t, RangeHash> known_;
+  std::vector<Range> all_;
+  std::vector<std::uint32_t> rank_;
+};
+
+// A box with its ranges by number: 200,000 of them are sorted.
+struct Flat {
+  std::uint32_t from = 0, to = 0;
+  std::uint64_t ports = 0;  // first and last protocol, first and last port
+  [[nodiscard]] std::uint64_t ends() const { return std::uint64_t{from} << 32 | to; }
+  friend bool operator<(const Flat& a, const Flat& b) {
+    return a.ends() != b.ends() ? a.ends() < b.ends() : a.ports < b.ports;
+  }
+  friend bool operator==(const Flat&, const Flat&) = default;
+};
+
+std::uint64_t ports_key(const PacketBox& box) {
+  return std::uint64_t{box.first_protocol} << 40 | std::uint64_t{box.last_protocol} << 32 |
+         std::uint64_t{box.first_port} << 16 | box.last_port;
 }
 
 // Boxes of one family, as one set: those of one source make its destinations, and so on inwards.
 class Builder {
  public:
-  Pointer<Pairs> build(std::vector<Flat> boxes) {
-    std::sort(boxes.begin(), boxes.end());
-    std::vector<Pointer<Pairs>> parts;
-    for (std::size_t begin = 0, end = 0; begin < boxes.size(); begin = end) {
-      const Flat& one = boxes[begin];
-      while (end < boxes.size() && boxes[end].from == one.from && boxes[end].from_last == one.from_last) ++end;
-      parts.push_back(single<Pairs>(one.from, one.from_last, ends_of(boxes, begin, end)));
+  void add(const PacketBox& box) {
+    boxes_.push_back({from_.add(box.source), to_.add(box.destination), ports_key(box)});
+  }
+  void expect(std::size_t boxes) { boxes_.reserve(boxes); }
+
+  Pointer<Pairs> build() {
+    from_.sort(), to_.sort();
+    for (Flat& each : boxes_) each.from = from_.rank(each.from), each.to = to_.rank(each.to);
+    std::sort(boxes_.begin(), boxes_.end());
+    boxes_.erase(std::unique(boxes_.begin(), boxes_.end()), boxes_.end());
+    std::vector<Pairs::Span> spans;
+    for (std::size_t begin = 0, end = 0; begin < boxes_.size(); begin = end) {
+      const auto [first, last] = from_.at(boxes_[begin].from);
+      while (end < boxes_.size() && boxes_[end].from == boxes_[begin].from) ++end;
+      spans.push_back({first, last, ends_of(begin, end)});
     }
-    return diagram::united(parts);
+    return diagram::united<Pairs>(spans);
   }
 
  private:
-  Pointer<Ends> ends_of(const std::vector<Flat>& boxes, std::size_t begin, std::size_t end) {
-    std::vector<Pointer<Ends>> parts;
+  Pointer<Ends> ends_of(std::size_t begin, std::size_t end) {
+    std::vector<Ends::Span> spans;
     for (std::size_t next = begin; begin < end; begin = next) {
-      const Flat& one = boxes[begin];
-      while (next < end && boxes[next].to == one.to && boxes[next].to_last == one.to_last) ++next;
-      parts.push_back(single<Ends>(one.to, one.to_last, ports_of(boxes, begin, next)));
+      const auto [first, last] = to_.at(boxes_[begin].to);
+      while (next < end && boxes_[next].to == boxes_[begin].to) ++next;
+      spans.push_back({first, last, ports_of(begin, next)});
     }
-    return ends_.of(diagram::united(parts));
+    return ends_.of(diagram::united<Ends>(spans));
   }
 
-  Pointer<Ports> ports_of(const std::vector<Flat>& boxes, std::size_t begin, std::size_t end) {
-    if (end - begin == 1) return ports_of(boxes[begin]);
-    std::vector<Pointer<Ports>> parts;
-    for (; begin < end; ++begin) parts.push_back(ports_of(boxes[begin]));
-    return ports_.of(diagram::united(parts));
+  // Of one or several together; the same several stand at many ends.
+  Pointer<Ports> ports_of(std::size_t begin, std::size_t end) {
+    if (end - begin == 1) return ports_of(boxes_[begin].ports);
+    std::vector<std::uint64_t> keys;
+    for (std::size_t at = begin; at < end; ++at) keys.push_back(boxes_[at].ports);
+    auto& known = several_[keys];
+    if (known) return known;
+    std::vector<Ports::Span> spans;
+    for (const std::uint64_t key : keys) {
+      const auto& each = ports_of(key)->spans;
+      spans.insert(spans.end(), each.begin(), each.end());
+    }
+    return known = ports_.of(diagram::united<Ports>(spans));
   }
 
-  Pointer<Ports> ports_of(const Flat& box) {
-    const std::uint64_t key = std::uint64_t{box.first_protocol} << 40 | std::uint64_t{box.last_protocol} << 32 |
-                              std::uint64_t{box.first_port} << 16 | box.last_port;
+  Pointer<Ports> ports_of(std::uint64_t key) {
     auto& known = simple_[key];
-    if (!known) known = ports_.of(make_ports(box));
+    if (!known) known = ports_.of(make_ports(key));
     return known;
   }
 
-  static Pointer<Ports> make_ports(const Flat& box) {
-    if (box.first_port == 0 && box.last_port == 0xffff)
-      return single<Ports>(std::uint32_t{box.first_protocol} << 16, std::uint32_t{box.last_protocol} << 16 | 0xffffu,
+  static Pointer<Ports> make_ports(std::uint64_t key) {
+    const auto first_protocol = static_cast<std::uint8_t>(key >> 40),
+               last_protocol = static_cast<std::uint8_t>(key >> 32);
+    const auto first_port = static_cast<std::uint16_t>(key >> 16), last_port = static_cast<std::uint16_t>(key);
+    if (first_port == 0 && last_port == 0xffff)
+      return single<Ports>(std::uint32_t{first_protocol} << 16, std::uint32_t{last_protocol} << 16 | 0xffffu,
                            everything());
     Writer<Ports> out;
-    for (std::uint32_t protocol = box.first_protocol; protocol <= box.last_protocol; ++protocol)
-      out.add(protocol << 16 | box.first_port, protocol << 16 | box.last_port, everything());
+    for (std::uint32_t protocol = first_protocol; protocol <= last_protocol; ++protocol)
+      out.add(protocol << 16 | first_port, protocol << 16 | last_port, everything());
     return out.take();
   }
 
+  RangeNumbers from_, to_;
+  std::vector<Flat> boxes_;
   Unique<Ends> ends_;
   Unique<Ports> ports_;
   std::unordered_map<std::uint64_t, Pointer<Ports>> simple_;
+  std::map<std::vector<std::uint64_t>, Pointer<Ports>> several_;
 };
 
 bool sound(const AddressRange& range, Family family) {
@@ -299,13 +350,13 @@ PacketBox box_of(const AddressRange& source, const AddressRange& destination, co
 }
 
 PacketSet PacketSet::of(const std::vector<PacketBox>& boxes) {
-  std::vector<Flat> v4, v6;
+  Builder v4, v6;
+  v4.expect(boxes.size());
   for (const PacketBox& box : boxes) {
-    if (sound(box, Family::kV4)) v4.push_back(flat(box));
-    if (sound(box, Family::kV6)) v6.push_back(flat(box));
+    const Family family = box.source.first.family();
+    if (sound(box, family)) (family == Family::kV4 ? v4 : v6).add(box);
   }
-  Builder builder4, builder6;
-  return {builder4.build(std::move(v4)), builder6.build(std::move(v6))};
+  return {v4.build(), v6.build()};
 }
 
 const PacketSet& PacketSet::everything() {

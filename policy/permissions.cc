@@ -143,15 +143,16 @@ std::size_t PermissionBuilder::add_pairs(const Permission& form, const std::vect
                                          const std::vector<IpAddress>& destinations,
                                          const std::vector<ServicePort>& ports) {
   const std::size_t before = rows_.size();
+  if (before + sources.size() * destinations.size() * ports.size() > rows_.capacity())
+    rows_.reserve(std::max(2 * rows_.capacity(), before + sources.size() * destinations.size() * ports.size()));
   for (const Prefix& source : sources) {
     for (const IpAddress& destination : destinations) {
       if (source.address().family() != destination.family()) continue;
       for (const ServicePort& port : ports) {
-        Permission row = form;
+        Permission& row = rows_.emplace_back(form);
         row.source = source;
         row.destination = Prefix::host(destination);
         row.port = for_family(port, destination);
-        rows_.push_back(std::move(row));
       }
     }
   }

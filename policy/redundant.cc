@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "policy/permissions.h"
 
@@ -43,10 +44,22 @@ class Shadows {
     for (std::size_t line = 0; line < lines.size(); ++line)
       for (std::size_t row = lines[line].begin; row < lines[line].end; ++row) line_of_[row] = line;
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
-      return key_of(rows_[a]) < key_of(rows_[b]) ||
-             (key_of(rows_[a]) == key_of(rows_[b]) && rows_[a].port.first < rows_[b].port.first);
-    });
+    const auto by_key = [&](std::size_t a, std::size_t b) {
+      const auto order = key_of(rows_[a]) <=> key_of(rows_[b]);
+      return order != 0 ? order < 0 : rows_[a].port.first < rows_[b].port.first;
+    };
+    // Lines of one source stand together: sorted by themselves first, they mostly are in order then.
+    for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+      while (end < rows.size() && rows[end].kind == rows[begin].kind && rows[end].source == rows[begin].source) ++end;
+      std::sort(order_.begin() + static_cast<std::ptrdiff_t>(begin), order_.begin() + static_cast<std::ptrdiff_t>(end),
+                by_key);
+    }
+    if (!std::is_sorted(order_.begin(), order_.end(), by_key)) std::sort(order_.begin(), order_.end(), by_key);
+    group_of_.resize(rows.size());
+    for (std::size_t begin = 0, end = 0; begin < order_.size(); begin = end) {
+      while (end < order_.size() && key_of(rows_[order_[end]]) == key_of(rows_[order_[begin]])) ++end;
+      for (std::size_t at = begin; at < end; ++at) group_of_[order_[at]] = {begin, end};
+    }
   }
 
   // The last written first: whoever copies a line writes the copy behind it.
@@ -79,13 +92,11 @@ class Shadows {
   // By one or several rows of other lines together; adds those to `others` (also when it ends in false).
   bool covered(std::size_t row, std::set<std::size_t>& others) const {
     const Permission& wanted = rows_[row];
-    const auto [first, last] = std::equal_range(order_.begin(), order_.end(), row, [&](std::size_t a, std::size_t b) {
-      return key_of(rows_[a]) < key_of(rows_[b]);
-    });
+    const auto [first, last] = group_of_[row];
     std::uint32_t next = wanted.port.first;  // lowest port that nobody has allowed yet
     for (auto at = first; at != last && next <= wanted.port.last; ++at) {
-      const Permission& other = rows_[*at];
-      const std::size_t line = line_of_[*at];
+      const Permission& other = rows_[order_[at]];
+      const std::size_t line = line_of_[order_[at]];
       if (line == line_of_[row] || taken_out_[line] || !holds_as_long(other, wanted)) continue;
       if (other.port.first > next) return false;  // sorted: what comes begins later still
       if (other.port.last < next) continue;
@@ -97,8 +108,9 @@ class Shadows {
 
   std::span<const Permission> rows_;
   std::span<const PermissionLine> lines_;
-  std::vector<std::size_t> line_of_;  // of each row
-  std::vector<std::size_t> order_;    // of rows, by key and first port
+  std::vector<std::size_t> line_of_;                           // of each row
+  std::vector<std::size_t> order_;                             // of rows, by key and first port
+  std::vector<std::pair<std::size_t, std::size_t>> group_of_;  // of each row: where in order_ those of its key stand
   std::vector<bool> taken_out_;
 };
 
@@ -128,7 +140,8 @@ std::vector<Diagnostic> unreachable(const config::GatewayConfig& config, std::sp
   std::vector<Diagnostic> out;
   for (const PermissionLine& line : lines) {
     const auto made = rows.subspan(line.begin, line.end - line.begin);
-    const auto* facility = made.empty() ? nullptr : find_facility(config, made.front().to_facility);
+    if (made.empty() || made.front().to_facility.text.empty()) continue;
+    const auto* facility = find_facility(config, made.front().to_facility);
     if (facility == nullptr) continue;
     std::set<IpAddress> never;
     for (const Permission& row : made)

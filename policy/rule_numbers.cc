@@ -4,6 +4,7 @@
 #include <span>
 #include <tuple>
 #include <unordered_set>
+#include <utility>
 
 namespace policy {
 namespace {
@@ -37,6 +38,46 @@ bool ends_later(const Permission& a, const Permission& b) {
   return b.until && *a.until > *b.until;
 }
 
+bool before(const Permission& a, const Permission& b) {
+  const auto order = meaning(a) <=> meaning(b);
+  if (order != 0) return order < 0;
+  if (ends_later(a, b) != ends_later(b, a)) return ends_later(a, b);
+  return std::tie(a.name, a.origin) < std::tie(b.name, b.origin);
+}
+
+using Rows = std::vector<Permission>::iterator;
+
+// Rows come in the order of the lines that make them, and so nearly in this one: those of two ends stand together, the
+// ends mostly in their order. Kinds come one after the other.
+void sort_by_meaning(std::vector<Permission>& rows) {
+  const auto while_same = [&rows](Rows from, const auto& same) {
+    return std::find_if(from, rows.end(), [&](const Permission& each) { return !same(*from, each); });
+  };
+  const auto same_kind = [](const Permission& a, const Permission& b) { return a.kind == b.kind; };
+  const auto same_ends = [](const Permission& a, const Permission& b) {
+    return a.kind == b.kind && a.from_facility == b.from_facility && a.to_facility == b.to_facility;
+  };
+  for (Rows from = rows.begin(), end = from; from != rows.end(); from = end)
+    std::sort(from, end = while_same(from, same_ends), before);
+  for (Rows from = rows.begin(), end = from; from != rows.end(); from = end) {
+    end = while_same(from, same_kind);
+    if (!std::is_sorted(from, end, before)) std::sort(from, end, before);
+  }
+  if (!std::is_sorted(rows.begin(), rows.end(), before)) std::sort(rows.begin(), rows.end(), before);
+}
+
+// Numbers are as good as random: they are sorted by themselves, and each row is moved once.
+void sort_by_number(std::vector<Permission>& rows) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> order;
+  order.reserve(rows.size());
+  for (const Permission& row : rows) order.emplace_back(row.rule.number, static_cast<std::uint32_t>(order.size()));
+  std::sort(order.begin(), order.end());
+  std::vector<Permission> sorted;
+  sorted.reserve(rows.size());
+  for (const auto& [number, at] : order) sorted.push_back(std::move(rows[at]));
+  rows = std::move(sorted);
+}
+
 }  // namespace
 
 std::uint32_t content_number(const Permission& row) {
@@ -52,11 +93,7 @@ std::uint32_t content_number(const Permission& row) {
 }
 
 void number_rows(std::vector<Permission>& rows) {
-  std::sort(rows.begin(), rows.end(), [](const Permission& a, const Permission& b) {
-    if (meaning(a) != meaning(b)) return meaning(a) < meaning(b);
-    if (ends_later(a, b) != ends_later(b, a)) return ends_later(a, b);
-    return std::tie(a.name, a.origin) < std::tie(b.name, b.origin);
-  });
+  sort_by_meaning(rows);
   const auto same = [](const Permission& a, const Permission& b) { return meaning(a) == meaning(b); };
   rows.erase(std::unique(rows.begin(), rows.end(), same), rows.end());
   std::unordered_set<std::uint32_t> taken;
@@ -66,7 +103,7 @@ void number_rows(std::vector<Permission>& rows) {
     while (!taken.insert(number).second) number = number == kLargestRule ? 1 : number + 1;
     row.rule = RuleId{number};
   }
-  std::sort(rows.begin(), rows.end(), [](const Permission& a, const Permission& b) { return a.rule < b.rule; });
+  sort_by_number(rows);
 }
 
 }  // namespace policy

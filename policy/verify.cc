@@ -1,8 +1,9 @@
 #include "policy/verify.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace policy {
 namespace {
@@ -19,16 +20,18 @@ class Verifier {
     for (const FacilityPlan& facility : plan.facilities)
       for (const NetworkMap& network : facility.networks) networks_.push_back({network.seen, &facility});
     std::sort(networks_.begin(), networks_.end(), [](const Owned& a, const Owned& b) { return a.network < b.network; });
+    any_isolated_ = std::ranges::any_of(plan.facilities, &FacilityPlan::isolated);
     for (const Permission& row : plan.permissions)
       if (row.kind == PermissionKind::kExchange) in_exchanges_.insert({row.source, row.destination});
   }
 
   std::vector<Finding> run() {
     check_networks();
-    std::map<std::uint32_t, const Permission*> numbers;
+    std::unordered_set<std::uint32_t> numbers;
+    numbers.reserve(plan_.permissions.size());
     for (const Permission& row : plan_.permissions) {
       check_row(row);
-      if (!numbers.emplace(row.rule.number, &row).second || row.rule.number == 0 || row.rule.number > 0x7fffffff)
+      if (!numbers.insert(row.rule.number).second || row.rule.number == 0 || row.rule.number > 0x7fffffff)
         report("P1", text(row) + " has no number of its own");
     }
     check_routes();
@@ -53,15 +56,28 @@ class Verifier {
                          " overlaps " + networks_[i].network.to_string() + " of " + networks_[i].facility->name.text);
   }
 
-  // The facility one of whose networks holds the whole prefix.
-  const FacilityPlan* owner(const Prefix& prefix) const {
+  // What is known of a prefix; rows name few of them, each many times.
+  struct Place {
+    const FacilityPlan* owner = nullptr;  // one of whose networks holds the whole prefix
+    bool touches = false;                 // it has something in common with a network
+  };
+  const Place& place(const Prefix& prefix) const {
+    const auto [known, fresh] = places_.try_emplace(prefix);
+    if (!fresh) return known->second;
+    known->second.owner = found_owner(prefix);
+    known->second.touches = known->second.owner != nullptr || holds_a_network(prefix);
+    return known->second;
+  }
+  const FacilityPlan* owner(const Prefix& prefix) const { return place(prefix).owner; }
+  bool touches_facility(const Prefix& prefix) const { return place(prefix).touches; }
+
+  const FacilityPlan* found_owner(const Prefix& prefix) const {
     auto at = std::upper_bound(networks_.begin(), networks_.end(), prefix,
                                [](const Prefix& wanted, const Owned& owned) { return wanted < owned.network; });
     return at != networks_.begin() && (--at)->network.contains(prefix) ? at->facility : nullptr;
   }
 
-  bool touches_facility(const Prefix& prefix) const {
-    if (owner(prefix) != nullptr) return true;
+  bool holds_a_network(const Prefix& prefix) const {
     const auto at = std::lower_bound(networks_.begin(), networks_.end(), prefix,
                                      [](const Owned& owned, const Prefix& wanted) { return owned.network < wanted; });
     return at != networks_.end() && prefix.contains(at->network);
@@ -98,6 +114,7 @@ class Verifier {
 
   // By the addresses, not only by the names: a row that is called another's would let it pass all the same.
   void check_connected(const Permission& row) {
+    if (!any_isolated_) return;
     for (const Prefix& end : {row.source, row.destination})
       if (const FacilityPlan* found = owner(end); found != nullptr && found->isolated)
         report("P1", text(row) + " opens something for " + found->name.text + ", which is isolated");
@@ -186,6 +203,8 @@ class Verifier {
 
   const Plan& plan_;
   std::vector<Owned> networks_;
+  mutable std::unordered_map<Prefix, Place, config::value::AddressHash> places_;
+  bool any_isolated_ = false;
   std::set<Prefix> in_exchanges_;  // ends of them
   std::vector<Finding> findings_;
 };

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "gateway/core/ike_peers.h"
@@ -52,13 +53,6 @@ Candidate compiled(const config::GatewayConfig& config, const std::string& direc
   add(check_reach(config, candidate.plan), config.files, candidate);
   for (const auto& finding : policy::verify(candidate.plan))
     candidate.errors.push_back("the plan breaks promise " + finding.promise + ": " + finding.what);
-  const std::size_t rows = candidate.plan.permissions.size();
-  if (candidate.errors.empty() && rows <= kMostProvedRows) candidate.errors = unproved(candidate.plan, config, now);
-  if (rows > kMostProvedRows)
-    candidate.warnings.push_back("the plan has " + std::to_string(rows) + " rows, and only up to " +
-                                 std::to_string(kMostProvedRows) +
-                                 " are proved over all packets while the gateway waits: this one was checked row by "
-                                 "row; 'sekisho verify' proves it");
   return candidate;
 }
 
@@ -108,9 +102,16 @@ std::string real_text(const policy::Permission& row, const policy::Translations&
 }
 
 // The origin (a place in a file) moves with every edit and is no difference.
+bool same_but_origin(const policy::Permission& a, const policy::Permission& b) {
+  return a.rule == b.rule && a.kind == b.kind && a.port == b.port && a.destination == b.destination &&
+         a.source == b.source && a.until == b.until && a.from_facility == b.from_facility &&
+         a.to_facility == b.to_facility && a.name == b.name;
+}
+
 void compare_permissions(const policy::Plan& before, const policy::Plan& after, std::vector<std::string>& lines) {
   const auto text = +[](const policy::Permission& p) { return to_string(p); };
-  const auto old = by_key(before.permissions, text), now = by_key(after.permissions, text);
+  const auto rows_before = rows_not_in(after, before), rows_after = rows_not_in(before, after);
+  const auto old = by_key(rows_before, text), now = by_key(rows_after, text);
   const policy::Translations then(before), translations(after);
   for (const auto& [key, permission] : old)
     if (!now.contains(key)) lines.push_back("- permission " + key + real_text(*permission, then));
@@ -190,6 +191,22 @@ std::vector<Diagnostic> check_ikev2(const config::GatewayConfig& config) {
   return found;
 }
 
+std::vector<policy::Permission> rows_not_in(const policy::Plan& other, const policy::Plan& plan) {
+  const auto& rows = other.permissions;
+  const auto by_number = [](const policy::Permission& a, const policy::Permission& b) { return a.rule < b.rule; };
+  if (!std::ranges::is_sorted(rows, by_number) || !std::ranges::is_sorted(plan.permissions, by_number))
+    return plan.permissions;
+  std::vector<policy::Permission> left;
+  auto at = rows.begin();
+  for (const policy::Permission& row : plan.permissions) {
+    while (at != rows.end() && at->rule < row.rule) ++at;
+    auto same = at;
+    while (same != rows.end() && same->rule == row.rule && !same_but_origin(*same, row)) ++same;
+    if (same == rows.end() || same->rule != row.rule) left.push_back(row);
+  }
+  return left;
+}
+
 std::vector<std::string> unproved(const policy::Plan& plan, const config::GatewayConfig& config, WallTime now) {
   const auto proof = prove(plan, policy::declared(config, now), now);
   if (!proof) return {"the plan cannot be proved: " + proof.error()};
@@ -198,7 +215,27 @@ std::vector<std::string> unproved(const policy::Plan& plan, const config::Gatewa
   return out;
 }
 
-Candidate judge(const config::Loaded& loaded, const std::string& directory, WallTime now) {
+std::vector<std::string> Unproved::prove() const {
+  return needs_proof() ? unproved(candidate_.plan, *candidate_.config, now_) : candidate_.errors;
+}
+
+void Unproved::refuse(std::vector<std::string> errors) {
+  std::ranges::move(errors, std::back_inserter(candidate_.errors));
+}
+
+Candidate Unproved::decided(std::vector<std::string> breaches) && {
+  refuse(std::move(breaches));
+  if (candidate_.errors.empty() || !otherwise_) return std::move(candidate_);
+  std::ranges::move(candidate_.errors, std::back_inserter(otherwise_->warnings));
+  return *std::move(otherwise_);
+}
+
+Candidate proved_here(Unproved judged) {
+  auto breaches = judged.needs_proof() ? judged.prove() : std::vector<std::string>();
+  return std::move(judged).decided(std::move(breaches));
+}
+
+Unproved judge(const config::Loaded& loaded, const std::string& directory, WallTime now) {
   Candidate candidate;
   if (!config::has_errors(loaded.diagnostics)) {
     candidate = compiled(loaded.config, directory, now);
@@ -207,21 +244,21 @@ Candidate judge(const config::Loaded& loaded, const std::string& directory, Wall
     add(policy::run_tests(loaded.config, candidate.plan, now), loaded.config.files, candidate);
   }
   add(loaded.diagnostics, loaded.config.files, candidate);
-  return candidate;
+  return {std::move(candidate), now};
 }
 
-Candidate judge_again(const config::GatewayConfig& config, const policy::Plan& running, const std::string& directory,
-                      WallTime now) {
-  Candidate candidate = compiled(config, directory, now);
-  if (!candidate.errors.empty()) {
-    auto errors = std::move(candidate.errors);
-    candidate = without_ended(running, key_sources(running, directory), now);
-    candidate.config = std::make_shared<const config::GatewayConfig>(config);
-    candidate.warnings = std::move(errors);
-  }
-  for (const auto& failed : policy::run_tests(config, candidate.plan, now))
-    candidate.warnings.push_back(config::to_text(failed, config.files));
-  return candidate;
+Unproved judge_again(const config::GatewayConfig& config, const policy::Plan& running, const std::string& directory,
+                     WallTime now) {
+  const auto test = [&](Candidate& candidate) {
+    for (const auto& failed : policy::run_tests(config, candidate.plan, now))
+      candidate.warnings.push_back(config::to_text(failed, config.files));
+  };
+  Unproved judged(compiled(config, directory, now), now);
+  judged.otherwise_ = without_ended(running, key_sources(running, directory), now);
+  judged.otherwise_->config = judged.candidate_.config;
+  test(judged.candidate_);
+  test(*judged.otherwise_);
+  return judged;
 }
 
 Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys, WallTime now) {
@@ -272,6 +309,13 @@ std::vector<std::string> describe_difference(const policy::Plan& before, const p
   compare_permissions(before, after, lines);
   if (lines.empty() && (before.routes != after.routes || before.rules != after.rules)) lines.push_back("~ routes");
   return lines;
+}
+
+void shorten_difference(std::vector<std::string>& lines) {
+  if (lines.size() <= kMostDifferenceLines) return;
+  const std::size_t more = lines.size() - kMostDifferenceLines;
+  lines.resize(kMostDifferenceLines);
+  lines.push_back("... and " + std::to_string(more) + " lines more");
 }
 
 std::string to_string(const policy::Permission& permission) {

@@ -36,20 +36,43 @@ struct Candidate {
 [[nodiscard]] std::vector<std::string> unproved(const policy::Plan& plan, const config::GatewayConfig& config,
                                                 config::value::WallTime now);
 
-// Permissions of a plan that is proved whenever it is made: about 2,000 facilities, a second of one processor. While
-// accessd proves it answers nobody, and the watchdog takes one that is silent for 5 s. Larger plans are checked row by
-// row, with a warning that says so.
-inline constexpr std::size_t kMostProvedRows = 100'000;
+// A candidate that was judged in everything but the proof over all packets. That takes seconds where there are
+// thousands of facilities, so whoever must go on answering has it made elsewhere (gateway/daemon/prover.h): there is no
+// way to the candidate but by saying how the proof went.
+class Unproved {
+ public:
+  // As far as it is judged. With errors it is refused already, and needs no proof.
+  [[nodiscard]] const Candidate& candidate() const { return candidate_; }
+  [[nodiscard]] bool needs_proof() const { return candidate_.errors.empty(); }
+  // The proof: what unproved() says of it. May be run in a copy of this process.
+  [[nodiscard]] std::vector<std::string> prove() const;
+  void refuse(std::vector<std::string> errors);  // for a reason of the caller's
+  // `breaches` empty: it was proved.
+  [[nodiscard]] Candidate decided(std::vector<std::string> breaches) &&;
 
-// Compiles, runs the configuration's own tests and the quick check, and proves the plan (proof.h). All findings, not
-// the first. `directory` is that of the main file: key files are relative to it.
-[[nodiscard]] Candidate judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
+ private:
+  friend Unproved judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
+  friend Unproved judge_again(const config::GatewayConfig& config, const policy::Plan& running,
+                              const std::string& directory, config::value::WallTime now);
+  Unproved(Candidate candidate, config::value::WallTime now) : candidate_(std::move(candidate)), now_(now) {}
+
+  Candidate candidate_;
+  config::value::WallTime now_;
+  std::optional<Candidate> otherwise_;  // comes in the place of one with errors, which are its warnings
+};
+
+// Compiles, runs the configuration's own tests and the quick check. All findings, not the first. `directory` is that of
+// the main file: key files are relative to it.
+[[nodiscard]] Unproved judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
 
 // The same configuration at a later time, because an end date has come. Nothing that fails here may keep an ended
 // permission alive: the configuration's own tests are warnings, and of one that does not compile or is not proved comes
 // `running` without the ended ones.
-[[nodiscard]] Candidate judge_again(const config::GatewayConfig& config, const policy::Plan& running,
-                                    const std::string& directory, config::value::WallTime now);
+[[nodiscard]] Unproved judge_again(const config::GatewayConfig& config, const policy::Plan& running,
+                                   const std::string& directory, config::value::WallTime now);
+
+// Proves it here and now.
+[[nodiscard]] Candidate proved_here(Unproved judged);
 
 // `plan` without the permissions that have ended by `now`.
 [[nodiscard]] Candidate without_ended(const policy::Plan& plan, std::vector<KeySource> keys,
@@ -63,6 +86,15 @@ inline constexpr std::size_t kMostProvedRows = 100'000;
 // One line a difference: "+ permission …", "- facility …", "~ facility …: tunnel". Empty when nothing changes.
 [[nodiscard]] std::vector<std::string> describe_difference(const policy::Plan& before, const policy::Plan& after);
 
+// Of the first change of a large gateway there are hundreds of thousands; people and records get this many, and then
+// how many more there are.
+inline constexpr std::size_t kMostDifferenceLines = 2'000;
+void shorten_difference(std::vector<std::string>& lines);
+
 [[nodiscard]] std::string to_string(const policy::Permission& permission);
+
+// The rows of `plan` that `other` does not have under their number just as they are, but for the origin. Of 200,000
+// rows an edit of one facility leaves a few. All of them when one of the plans is not in its order.
+[[nodiscard]] std::vector<policy::Permission> rows_not_in(const policy::Plan& other, const policy::Plan& plan);
 
 }  // namespace gateway::core

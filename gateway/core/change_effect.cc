@@ -85,9 +85,9 @@ void tell(const Permission& permission, bool opens, const Translations& translat
 
 using ByText = std::map<std::string, const Permission*>;
 
-ByText by_text(const Plan& plan) {
+ByText by_text(const std::vector<Permission>& rows) {
   ByText found;
-  for (const auto& each : plan.permissions) found.emplace(to_string(each), &each);
+  for (const auto& each : rows) found.emplace(to_string(each), &each);
   return found;
 }
 
@@ -102,7 +102,8 @@ void compare_ends(const Permission& was, const Permission& now, const Translatio
 }
 
 void compare_permissions(const Plan& before, const Plan& after, Lines& lines) {
-  const auto old = by_text(before), now = by_text(after);
+  const auto rows_before = rows_not_in(after, before), rows_after = rows_not_in(before, after);
+  const auto old = by_text(rows_before), now = by_text(rows_after);
   const Translations then(before), translations(after);
   for (const auto& [text, permission] : old)
     if (!now.contains(text)) tell(*permission, false, then, lines);

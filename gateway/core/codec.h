@@ -3,6 +3,7 @@
 // limit, and must consume everything: a process trusts no other (design 6).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -75,7 +76,10 @@ template <class Ar, class T>
 void transfer_elements(Ar& ar, std::vector<T>& values) {
   auto length = static_cast<std::uint32_t>(values.size());
   transfer_length(ar, length, 1);
-  if constexpr (Ar::kReads) values.clear();
+  if constexpr (Ar::kReads) {
+    values.clear();
+    values.reserve(std::min<std::size_t>(length, ar.left() / 16));  // a length that lies takes no more than its message
+  }
   for (std::uint32_t i = 0; i < length && ar.good(); ++i) {
     if constexpr (Ar::kReads) values.emplace_back();
     transfer(ar, values[i]);

@@ -48,12 +48,19 @@ void note_changed_keys(std::span<const KeyMark> before, std::span<const KeyMark>
 
 std::vector<std::string> Controller::difference_to(const Candidate& candidate) const {
   auto lines =
-      describe_difference(running_ ? running_->plan : policy::Plan{}, policy::isolate(candidate.plan, isolation_));
+      describe_difference(running_ ? *running_->plan : policy::Plan{}, policy::isolate(candidate.plan, isolation_));
+  shorten_difference(lines);
   if (running_) note_changed_files(running_->credentials, candidate.credentials, lines);
   return lines;
 }
 
+void Controller::on_nothing_to_run(Actions& out) {
+  start_expected_ = false;
+  if (target() == nullptr && process(ProcessRole::kNetd).present) out.push_back(action::CloseKernel{});
+}
+
 void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
+  if (request.reason == ChangeReason::kExpiry) recompiling_ = false;
   if (!candidate.errors.empty()) return refuse(candidate, request, out);
   if (pending_ && retry_at_) give_up("replaced by a newer change: " + last_error_, out);
   // One after the other, also behind a cut and what it overtook; but a cut that fails must not keep a mended
@@ -90,9 +97,10 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
   next.generation = last_generation_ = Generation{last_generation_.number + 1};
   next.lifts = std::move(waiting.lifts);
   next.whole = std::make_shared<const policy::Plan>(std::move(candidate.plan));
-  next.plan = policy::isolate(*next.whole, isolation_without(next.lifts));
+  isolate(next);
   next.digest = digest(*next.whole);
-  next.difference = describe_difference(running_ ? running_->plan : policy::Plan{}, next.plan);
+  next.difference = describe_difference(running_ ? *running_->plan : policy::Plan{}, *next.plan);
+  shorten_difference(next.difference);
   if (running_) note_changed_files(running_->credentials, candidate.credentials, next.difference);
   // An end date that has come reads no files: they are those of before.
   next.credentials =
@@ -145,9 +153,9 @@ void Controller::on_recorded(std::uint64_t ticket, bool durable, Instant now, Ac
 void Controller::on_greeted(ProcessRole role, Instant now, Actions& out) {
   process(role) = Process{true, false, {}};
   if (role == ProcessRole::kTunneld) tunneld_has_descriptors_ = false;
-  if (role == ProcessRole::kNetd) descriptors_asked_ = false;
+  if (role == ProcessRole::kNetd) descriptors_asked_ = false, cut_in_kernel_ = {};
   // A netd that outlived accessd has what ran before, and nobody may run that any more (P5).
-  if (role == ProcessRole::kNetd && target() == nullptr) out.push_back(action::CloseKernel{});
+  if (role == ProcessRole::kNetd && target() == nullptr && !start_expected_) out.push_back(action::CloseKernel{});
   advance(now, out);
 }
 
@@ -163,6 +171,7 @@ void Controller::on_lost(ProcessRole role, Instant now, Actions& out) {
 void Controller::advance(Instant now, Actions& out) {
   Target* wanted = target();
   if (wanted == nullptr || retry_at_) return;
+  if (cutting_ && !wanted->recorded) cut_in_kernel(*wanted, out);
   if (!wanted->recorded) return record(*wanted, out);
   if (cutting_ && (!pending_ || !running_)) push_cut(*wanted, now, out);  // a change has its own order, keys first
   const bool done = keys_there(*wanted, now, out) && netd_there(*wanted, now, out) &&
@@ -197,13 +206,13 @@ bool Controller::netd_there(const Target& wanted, Instant now, Actions& out) {
   if (!netd.present) state_ = Step::kNetd;
   if (!netd.present || netd.asked) return false;
   asked(ProcessRole::kNetd, Step::kNetd, now);
-  out.push_back(action::ApplyToNetd{{wanted.generation, wanted.plan}});
+  out.push_back(action::ApplyToNetd{wanted.generation, wanted.plan});
   return false;
 }
 
 // The shell keeps the descriptors, so a restarted netd or tunneld does not need new ones.
 bool Controller::descriptors_there(const Target& wanted, Instant now, Actions& out) {
-  if (bound_ == sockets_of(wanted.plan)) return true;
+  if (bound_ == sockets_of(*wanted.plan)) return true;
   if (descriptors_asked_) return false;
   descriptors_asked_ = true;
   state_ = Step::kDescriptors;
@@ -237,8 +246,8 @@ void Controller::on_keys_configured(const KeysConfigured& reply, Instant now, Ac
       return fail(
           "key " + wanted_key.name + ": " + found->error + " ('sekisho check' names the place in the configuration)",
           now, out);
-    if (wanted_key.name == wanted->plan.gateway_key) key_facts_.public_key = found->public_key;
-    if (wanted_key.name == wanted->plan.signing_key) key_facts_.signature_schemes = found->signature_schemes;
+    if (wanted_key.name == wanted->plan->gateway_key) key_facts_.public_key = found->public_key;
+    if (wanted_key.name == wanted->plan->signing_key) key_facts_.signature_schemes = found->signature_schemes;
     if (found->mark != 0) marks.push_back({found->name, found->mark});
   }
   if (pending_ && running_) note_changed_keys(key_facts_.marks, marks, pending_->difference);
@@ -267,7 +276,7 @@ void Controller::on_descriptors(const Descriptors& reply, Instant now, Actions& 
   }
   bound_ = reply.sockets;
   std::ranges::sort(bound_);
-  if (expected && bound_ != sockets_of(wanted->plan))
+  if (expected && bound_ != sockets_of(*wanted->plan))
     return fail("netd bound other sockets than the plan names", now, out);
   tunneld_has_descriptors_ = false;
   process(ProcessRole::kTunneld).asked = false;
@@ -305,7 +314,7 @@ void Controller::adopt_pending(Actions& out) {
   learn_facilities(out);
   out.push_back(action::PlanChanged{});
   // Always, also when only the generation is new: no generation comes twice.
-  out.push_back(action::KeepLastGood{running_->generation, *running_->whole, running_->keys});
+  out.push_back(*running_good());
   if (running_->request.id == 0 || running_->request.reason == ChangeReason::kRejoin) return;
   ChangeOutcome outcome{true, running_->generation, {}, running_->warnings, running_->difference};
   out.push_back(action::AnswerChange{running_->request.id, std::move(outcome)});
@@ -363,7 +372,8 @@ void Controller::next_waiting(Instant now, Actions& out) {
 
 // Not while the same waits behind a cut: it would be asked for in every turn.
 bool Controller::may_recompile() const {
-  return !pending_ && running_ && running_->next_change && waiting_.empty() && (!cutting_ || retry_at_);
+  return !pending_ && running_ && running_->next_change && waiting_.empty() && !recompiling_ &&
+         (!cutting_ || retry_at_);
 }
 
 void Controller::on_deadline(WallTime wall, Instant now, Actions& out) {
@@ -373,7 +383,9 @@ void Controller::on_deadline(WallTime wall, Instant now, Actions& out) {
     retry_at_.reset();
     advance(now, out);
   }
-  if (may_recompile() && *running_->next_change <= wall) out.push_back(action::RecompileRunning{});
+  if (!may_recompile() || wall < *running_->next_change) return;
+  recompiling_ = true;
+  out.push_back(action::RecompileRunning{});
 }
 
 std::optional<Instant> Controller::next_deadline(WallTime wall, Instant now) const {

@@ -64,12 +64,13 @@ struct ConfigureKeyd {
   ConfigureKeys message;
 };
 struct ApplyToNetd {
-  ApplyPlan message;
+  Generation generation;
+  std::shared_ptr<const policy::Plan> plan;
 };
 struct RequestDescriptors {};
 struct ConfigureTunneld {
   Generation generation;
-  policy::Plan plan;
+  std::shared_ptr<const policy::Plan> plan;
   std::array<std::uint8_t, 32> public_key{};
   std::vector<std::uint16_t> signature_schemes;
   std::vector<KeyMark> key_marks;
@@ -93,8 +94,9 @@ struct AnswerChange {
 };
 struct KeepLastGood {
   Generation generation;
-  policy::Plan plan;  // before isolation: that is kept by itself, and is applied to this one too
+  std::shared_ptr<const policy::Plan> plan;  // before isolation: that is kept by itself, and is applied to this one too
   std::vector<KeySource> keys;
+  std::string digest;  // of `plan`
 };
 struct UseLastGood {};  // the configuration on disk is bad and nothing runs yet
 struct PlanChanged {};  // running_plan() is another one now
@@ -104,6 +106,10 @@ struct AnnounceReady {
 struct RecompileRunning {};  // an end date of the running plan has come
 struct RaiseAlarm {
   std::string what;
+};
+// What netd has, without these facilities: for when no plan may be sent to it yet.
+struct CutInKernel {
+  CutFacilities message;
 };
 struct CloseKernel {};  // netd forwards nothing: there is no plan that may run
 // To be durable before the next action is carried out; a failure keeps none of them back.
@@ -119,11 +125,11 @@ struct AnswerIsolation {
 };
 }  // namespace action
 
-using Action =
-    std::variant<action::ConfigureKeyd, action::ApplyToNetd, action::RequestDescriptors, action::ConfigureTunneld,
-                 action::AppendRecord, action::AnswerChange, action::KeepLastGood, action::UseLastGood,
-                 action::PlanChanged, action::AnnounceReady, action::RecompileRunning, action::RaiseAlarm,
-                 action::CloseKernel, action::KeepIsolation, action::AppendIsolationRecord, action::AnswerIsolation>;
+using Action = std::variant<action::ConfigureKeyd, action::ApplyToNetd, action::RequestDescriptors,
+                            action::ConfigureTunneld, action::AppendRecord, action::AnswerChange, action::KeepLastGood,
+                            action::UseLastGood, action::PlanChanged, action::AnnounceReady, action::RecompileRunning,
+                            action::RaiseAlarm, action::CutInKernel, action::CloseKernel, action::KeepIsolation,
+                            action::AppendIsolationRecord, action::AnswerIsolation>;
 using Actions = std::vector<Action>;
 
 class Controller {
@@ -137,6 +143,10 @@ class Controller {
   explicit Controller(Generation last, policy::Isolation isolation = {})
       : last_generation_(last), isolation_(std::move(isolation)) {}
 
+  // A first candidate will come, or on_nothing_to_run(): until then a netd that outlived accessd goes on with what it
+  // has.
+  void expect_start() { start_expected_ = true; }
+  void on_nothing_to_run(Actions& out);
   void on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out);
   // controller_isolation.cc. A cut waits for nothing: what is under way begins anew after it, and no process, record or
   // file that fails keeps it from the others. A rejoin is a change like any other, and ends only the orders that stood
@@ -148,6 +158,7 @@ class Controller {
   void on_lost(ProcessRole role, Instant now, Actions& out);
   void on_keys_configured(const KeysConfigured& reply, Instant now, Actions& out);
   void on_plan_applied(const PlanApplied& reply, Instant now, Actions& out);
+  void on_facilities_cut(const FacilitiesCut& reply, Actions& out);  // controller_isolation.cc
   // Also unasked: netd had to make a new device or socket; tunneld is then given the new ones.
   void on_descriptors(const Descriptors& reply, Instant now, Actions& out);
   void on_tunnels_configured(const TunnelsConfigured& reply, Instant now, Actions& out);
@@ -157,10 +168,18 @@ class Controller {
 
   // What it would change, line by line; which keys have changed is seen only when keyd has read them.
   [[nodiscard]] std::vector<std::string> difference_to(const Candidate& candidate) const;
-  [[nodiscard]] const policy::Plan* running_plan() const { return running_ ? &running_->plan : nullptr; }
+  [[nodiscard]] const policy::Plan* running_plan() const { return running_ ? running_->plan.get() : nullptr; }
   // The same before isolation: what a later one must be made of. Null with running_plan().
   [[nodiscard]] const policy::Plan* running_whole() const { return running_ ? running_->whole.get() : nullptr; }
+  [[nodiscard]] std::shared_ptr<const policy::Plan> running_shared() const {
+    return running_ ? running_->whole : nullptr;
+  }
   [[nodiscard]] const policy::Isolation& isolation() const { return isolation_; }
+  // As it is kept once nobody has to confirm it any more. Empty: nothing runs.
+  [[nodiscard]] std::optional<action::KeepLastGood> running_good() const {
+    if (!running_) return std::nullopt;
+    return action::KeepLastGood{running_->generation, running_->whole, running_->keys, running_->digest};
+  }
   // A change is being taken back, or is to be: what runs is not what counts.
   [[nodiscard]] bool rolling_back() const;
   [[nodiscard]] bool cutting() const { return cutting_; }  // an isolation is not in force yet
@@ -178,6 +197,15 @@ class Controller {
   [[nodiscard]] bool from_last_good() const { return running_ && running_->from_last_good; }
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
   [[nodiscard]] std::optional<WallTime> next_change() const { return running_ ? running_->next_change : std::nullopt; }
+  // Something runs or is to run.
+  [[nodiscard]] bool has_target() const { return pending_ || running_; }
+  // What the processes are to have now; of what is older no more is sent to them.
+  [[nodiscard]] bool wants(Generation generation) const {
+    return has_target() && (pending_ ? *pending_ : *running_).generation == generation;
+  }
+  [[nodiscard]] bool waits_for(std::uint64_t ticket) const {
+    return ticket == ticket_ && pending_ && !pending_->recorded && pending_->record_asked;
+  }
   [[nodiscard]] bool present(ProcessRole role) const { return process(role).present; }
 
  private:
@@ -186,7 +214,7 @@ class Controller {
     Generation generation;
     std::shared_ptr<const config::GatewayConfig> config;
     std::shared_ptr<const policy::Plan> whole;  // as compiled
-    policy::Plan plan;                          // of `whole`, isolated
+    std::shared_ptr<const policy::Plan> plan;   // of `whole`, isolated
     std::vector<std::uint64_t> lifts;           // orders that end when this runs
     std::vector<KeySource> keys;
     Credentials credentials;
@@ -228,9 +256,11 @@ class Controller {
   void give_order(const IsolationRequest& request, Actions& out);
   void interrupt(Actions& out);
   void renew(Target& wanted);
+  void isolate(Target& wanted) const;
   void cut(Instant now, Actions& out);
   void push_cut(const Target& wanted, Instant now, Actions& out);
   void look_at_cut(Actions& out);
+  void cut_in_kernel(const Target& wanted, Actions& out);
   void answer_cut(std::vector<std::string> errors, Actions& out);
   void lift(const Target& done, Actions& out);
   void refuse_rejoin(std::uint64_t request, const std::string& error, Actions& out);
@@ -270,8 +300,11 @@ class Controller {
     bool already = false;
   };
   std::vector<CutWaiter> cut_waiters_;
+  bool start_expected_ = false;
+  bool recompiling_ = false;  // asked for, and not yet given
   bool cutting_ = false;
   std::optional<Instant> cut_by_;
+  Generation cut_in_kernel_;        // of the target for which netd was asked
   std::vector<BoundSocket> bound_;  // what the descriptors we hold are bound to, sorted
   bool descriptors_asked_ = false;
   bool tunneld_has_descriptors_ = false;

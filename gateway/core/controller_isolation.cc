@@ -134,11 +134,18 @@ void Controller::interrupt(Actions& out) {
   pending_.reset();
 }
 
+void Controller::isolate(Target& wanted) const {
+  const auto orders = isolation_without(wanted.lifts);
+  wanted.plan = wanted.whole;  // 200,000 rows are not copied for nothing
+  if (!orders.orders.empty())
+    wanted.plan = std::make_shared<const policy::Plan>(policy::isolate(*wanted.whole, orders));
+}
+
 // The keys are those of before, so keyd is not asked: it must not be able to hold up a cut.
 void Controller::renew(Target& wanted) {
   const Generation before = wanted.generation;
   wanted.generation = last_generation_ = Generation{last_generation_.number + 1};
-  wanted.plan = policy::isolate(*wanted.whole, isolation_without(wanted.lifts));
+  isolate(wanted);
   if (auto& keyd = process(ProcessRole::kKeyd); keyd.has == before) keyd.has = wanted.generation;
   for (const auto role : {ProcessRole::kNetd, ProcessRole::kTunneld})
     process(role).asked = false, process(role).has = {};
@@ -161,13 +168,40 @@ void Controller::cut(Instant now, Actions& out) {
   std::ranges::move(after, std::back_inserter(out));
   if (pending_ && !running_) return;  // told when it runs
   out.push_back(action::PlanChanged{});
-  out.push_back(action::KeepLastGood{running_->generation, *running_->whole, running_->keys});
+  out.push_back(*running_good());
 }
 
 // Both at once, and neither behind the keys: the order of a change is for what it opens.
 void Controller::push_cut(const Target& wanted, Instant now, Actions& out) {
   (void)netd_there(wanted, now, out);
   if (!bound_.empty()) (void)tunneld_there(wanted, now, out);  // else there is nothing to hand over yet
+}
+
+// After a start of accessd netd and tunneld go on with what ran before, and the plan that is to run may not be sent
+// before its record is durable, which a full disk can put off for ever. The cut does not wait for that.
+void Controller::cut_in_kernel(const Target& wanted, Actions& out) {
+  if (!process(ProcessRole::kNetd).present || cut_in_kernel_ == wanted.generation) return;
+  cut_in_kernel_ = wanted.generation;
+  CutFacilities order{wanted.generation, policy::all_isolated(*wanted.plan), {}};
+  for (const auto& facility : wanted.plan->facilities)
+    if (facility.isolated && !order.all) order.facilities.push_back(facility.name);
+  out.push_back(action::CutInKernel{std::move(order)});
+}
+
+// The kernel lets nothing of it pass any more; the rest follows with the plan.
+void Controller::on_facilities_cut(const FacilitiesCut& reply, Actions& out) {
+  const Target* wanted = target();
+  if (!cutting_ || wanted == nullptr || wanted->recorded || reply.generation != wanted->generation) return;
+  if (!reply.good) return out.push_back(action::RaiseAlarm{"an isolation failed in the kernel: " + reply.error});
+  cut_by_.reset();
+  for (CutWaiter& waiter : cut_waiters_) {
+    IsolationOutcome outcome;
+    outcome.good = true, outcome.already = waiter.already, outcome.generation = wanted->generation;
+    outcome.orders = {waiter.order};
+    outcome.notes = {"cut in the kernel; its tunnel ends when the start of the gateway can be put on record"};
+    if (const auto id = std::exchange(waiter.request, 0); id != 0)
+      out.push_back(action::AnswerIsolation{id, std::move(outcome)});
+  }
 }
 
 // A tunneld that is not there carries no tunnel; what a netd left behind that is not there does go on.

@@ -2,6 +2,7 @@
 #include "gateway/core/guard.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace gateway::core {
 namespace {
@@ -42,24 +43,45 @@ void add_broadcasts(const Prefix& network, std::vector<PrefixEntry>& entries) {
   entries.push_back({Prefix::host(IpAddress::v4(last)), 1});
 }
 
-// An end of a permission: inside one network of the facility it names, or clear of all facilities.
-bool stands_where_it_says(const std::vector<Owned>& owned, const policy::Plan& plan, const Prefix& end,
-                          const std::string& facility) {
-  const auto after =
-      std::upper_bound(owned.begin(), owned.end(), end, [](const Prefix& p, const Owned& o) { return p < o.prefix; });
-  const bool holds_a_network = after != owned.end() && end.overlaps(after->prefix);
-  const Owned* holder = after != owned.begin() ? &*std::prev(after) : nullptr;
-  const bool held = holder != nullptr && holder->prefix.contains(end);
-  if (facility.empty()) return !held && !holds_a_network;
-  return held && !holds_a_network && plan.facilities[holder->owner].name.text == facility;
-}
+// Where an end of a permission stands among the networks; few ends are named by many permissions.
+class Standing {
+ public:
+  Standing(const std::vector<Owned>& owned, const policy::Plan& plan) : owned_(owned), plan_(plan) {}
+
+  // Inside one network of the facility it names, or clear of all facilities.
+  bool is_as_it_says(const Prefix& end, const std::string& facility) {
+    const auto [known, fresh] = known_.try_emplace(end);
+    if (fresh) known->second = found(end);
+    const auto& [holder, holds_a_network] = known->second;
+    if (facility.empty()) return holder == nullptr && !holds_a_network;
+    return holder != nullptr && !holds_a_network && plan_.facilities[holder->owner].name.text == facility;
+  }
+
+ private:
+  struct Place {
+    const Owned* holder = nullptr;
+    bool holds_a_network = false;
+  };
+  [[nodiscard]] Place found(const Prefix& end) const {
+    const auto after = std::upper_bound(owned_.begin(), owned_.end(), end,
+                                        [](const Prefix& p, const Owned& o) { return p < o.prefix; });
+    const Owned* before = after != owned_.begin() ? &*std::prev(after) : nullptr;
+    return {before != nullptr && before->prefix.contains(end) ? before : nullptr,
+            after != owned_.end() && end.overlaps(after->prefix)};
+  }
+
+  const std::vector<Owned>& owned_;
+  const policy::Plan& plan_;
+  std::unordered_map<Prefix, Place, config::value::AddressHash> known_;
+};
 
 std::string contradiction(const policy::Plan& plan, const std::vector<Owned>& owned) {
   if (std::string overlap = overlap_of(owned, plan); !overlap.empty()) return overlap;
+  Standing standing(owned, plan);
   for (const policy::Permission& p : plan.permissions) {
-    if (!stands_where_it_says(owned, plan, p.source, p.from_facility.text))
+    if (!standing.is_as_it_says(p.source, p.from_facility.text))
       return "permission " + p.name + ": source " + p.source.to_string() + " is not where it says";
-    if (!stands_where_it_says(owned, plan, p.destination, p.to_facility.text))
+    if (!standing.is_as_it_says(p.destination, p.to_facility.text))
       return "permission " + p.name + ": destination " + p.destination.to_string() + " is not where it says";
     if (p.from_facility == p.to_facility) return "permission " + p.name + " leads back to where it comes from";
     if (p.kind == policy::PermissionKind::kExchange && !p.until)

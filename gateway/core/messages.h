@@ -18,7 +18,7 @@
 
 namespace gateway::core {
 
-inline constexpr std::uint16_t kMessageVersion = 2;
+inline constexpr std::uint16_t kMessageVersion = 3;
 
 enum class MessageType : std::uint16_t {
   // supervisor <-> child
@@ -31,6 +31,7 @@ enum class MessageType : std::uint16_t {
   kApplyPlan = 32,   // whole plan; netd computes the difference to what it installed before
   kOpenDescriptors,  // answered by kDescriptors
   kCloseAll,         // forwarding off, closed table stays
+  kCutFacilities,    // in the plan netd has, whatever accessd knows of it; answered by kFacilitiesCut
   // netd -> accessd
   kPlanApplied = 48,
   kDescriptors,  // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked,
@@ -38,6 +39,7 @@ enum class MessageType : std::uint16_t {
   // the TUN had to be made anew. netd -> supervisor: keep these; supervisor -> new netd: what the last one kept
   kKernelDrift,
   kKernelRefusals,  // once a second while they grow, and to every fresh accessd
+  kFacilitiesCut,
   // accessd -> tunneld
   kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors
   kStatusQuery,
@@ -80,6 +82,11 @@ struct ApplyPlan {
   config::value::Generation generation;
   policy::Plan plan;
 };
+// The octets of ApplyPlan, of a plan that is somebody else's.
+struct ApplyPlanOf {
+  config::value::Generation generation;
+  const policy::Plan& plan;
+};
 struct PlanApplied {
   config::value::Generation generation;
   bool good = false;
@@ -90,6 +97,17 @@ struct OpenDescriptors {
 };
 struct CloseAll {
   std::uint8_t unused = 0;
+};
+// Without a plan, or when it cannot be done, netd forwards nothing at all.
+struct CutFacilities {
+  config::value::Generation generation;  // comes back with the answer
+  bool all = false;
+  std::vector<config::value::FacilityName> facilities;
+};
+struct FacilitiesCut {
+  config::value::Generation generation;
+  bool good = false;
+  std::string error;
 };
 
 // What comes in there: WireGuard; IKE on UDP 500; IKE and ESP on UDP 4500 (RFC 3948); IP protocol 50 (port 0).
@@ -139,9 +157,10 @@ struct KeyMark {
   friend bool operator==(const KeyMark&, const KeyMark&) = default;
 };
 
-struct ConfigureTunnels {
+template <class OwnedOrNot>
+struct ConfigureTunnelsForm {
   config::value::Generation generation;
-  policy::Plan plan;
+  OwnedOrNot plan;
   std::vector<BoundSocket> sockets;           // empty: keep the descriptors of before
   std::array<std::uint8_t, 32> public_key{};  // of plan.gateway_key
   std::uint64_t timestamp_floor = 0;          // TAI64N seconds never to be used again (S18)
@@ -151,6 +170,8 @@ struct ConfigureTunnels {
   std::vector<NamedOctets> files{};  // every one the plan names
   std::vector<KeyMark> key_marks{};  // of the preshared keys it names
 };
+using ConfigureTunnels = ConfigureTunnelsForm<policy::Plan>;
+using ConfigureTunnelsOf = ConfigureTunnelsForm<const policy::Plan&>;  // to be written only
 struct TunnelsConfigured {
   config::value::Generation generation;
   bool good = false;
@@ -288,9 +309,12 @@ template <class Ar> void fields(Ar& ar, Alive& m) { transfer_all(ar, m.count); }
 template <class Ar> void fields(Ar& ar, StopRequest& m) { transfer_all(ar, m.keep_closed_table); }
 template <class Ar> void fields(Ar& ar, ReloadRequest& m) { transfer_all(ar, m.count); }
 template <class Ar> void fields(Ar& ar, ApplyPlan& m) { transfer_all(ar, m.generation, m.plan); }
+template <class Ar> void fields(Ar& ar, ApplyPlanOf& m) { transfer_all(ar, m.generation, const_cast<policy::Plan&>(m.plan)); }
 template <class Ar> void fields(Ar& ar, PlanApplied& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, OpenDescriptors& m) { transfer_all(ar, m.unused); }
 template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused); }
+template <class Ar> void fields(Ar& ar, CutFacilities& m) { transfer_all(ar, m.generation, m.all, m.facilities); }
+template <class Ar> void fields(Ar& ar, FacilitiesCut& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address, m.kind); }
 template <class Ar> void fields(Ar& ar, NamedOctets& m) { transfer_all(ar, m.name, m.octets); }
 template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }
@@ -300,7 +324,7 @@ void fields(Ar& ar, KernelRefusals& m) {
   transfer_all(ar, m.totals);
 }
 template <class Ar> void fields(Ar& ar, KeyMark& m) { transfer_all(ar, m.name, m.mark); }
-template <class Ar> void fields(Ar& ar, ConfigureTunnels& m) { transfer_all(ar, m.generation, m.plan, m.sockets, m.public_key, m.timestamp_floor, m.wall_now, m.signature_schemes, m.files, m.key_marks); }
+template <class Ar, class P> void fields(Ar& ar, ConfigureTunnelsForm<P>& m) { transfer_all(ar, m.generation, const_cast<policy::Plan&>(m.plan), m.sockets, m.public_key, m.timestamp_floor, m.wall_now, m.signature_schemes, m.files, m.key_marks); }
 template <class Ar> void fields(Ar& ar, TunnelsConfigured& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, TunnelEvent& m) { transfer_all(ar, m.kind, m.facility, m.remote, m.detail); }
 template <class Ar> void fields(Ar& ar, TunnelEvents& m) { transfer_all(ar, m.events, m.lost); }

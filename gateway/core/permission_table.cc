@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace gateway::core {
 namespace {
@@ -18,11 +20,10 @@ using policy::Permission;
 constexpr std::size_t kMostRows = 20'000'000;
 
 std::vector<Prefix> distinct(const std::vector<Permission>& permissions, Prefix Permission::* member) {
-  std::vector<Prefix> prefixes;
-  prefixes.reserve(permissions.size());
-  for (const Permission& p : permissions) prefixes.push_back(p.*member);
+  std::unordered_set<Prefix, config::value::AddressHash> found;  // few of many
+  for (const Permission& p : permissions) found.insert(p.*member);
+  std::vector<Prefix> prefixes(found.begin(), found.end());
   std::sort(prefixes.begin(), prefixes.end());
-  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
   return prefixes;
 }
 
@@ -46,12 +47,16 @@ std::vector<std::vector<policy::AddressRange>> own_ranges(const std::vector<Pref
   return out;
 }
 
-// The classes inside `prefix`: itself and what sorts behind it for as long as it is contained.
-std::pair<std::uint32_t, std::uint32_t> inside(const std::vector<Prefix>& sorted, const Prefix& prefix) {
-  auto begin = std::lower_bound(sorted.begin(), sorted.end(), prefix);
-  auto end = begin;
-  while (end != sorted.end() && prefix.contains(*end)) ++end;
-  return {static_cast<std::uint32_t>(begin - sorted.begin()), static_cast<std::uint32_t>(end - sorted.begin())};
+// The classes inside each of them: itself and what sorts behind it for as long as it is contained.
+using Inside = std::unordered_map<Prefix, std::pair<std::uint32_t, std::uint32_t>, config::value::AddressHash>;
+Inside inside(const std::vector<Prefix>& sorted) {
+  Inside out;
+  for (std::size_t begin = 0; begin < sorted.size(); ++begin) {
+    std::size_t end = begin;
+    while (end < sorted.size() && sorted[begin].contains(sorted[end])) ++end;
+    out.emplace(sorted[begin], std::pair(static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)));
+  }
+  return out;
 }
 
 std::uint8_t wire_protocol(const Permission& p) {
@@ -81,13 +86,14 @@ std::size_t PermissionTable::hash(const Key& key) {
 Result<PermissionTable, std::string> PermissionTable::compile(const std::vector<Permission>& permissions) {
   const std::vector<Prefix> sources = distinct(permissions, &Permission::source);
   const std::vector<Prefix> destinations = distinct(permissions, &Permission::destination);
+  const Inside inside_sources = inside(sources), inside_destinations = inside(destinations);
   std::vector<Row> rows;
   rows.reserve(permissions.size());
   for (const Permission& p : permissions) {
     if (const char* fault = fault_of(p)) return std::unexpected("permission " + p.name + " " + fault);
     const Range range{p.port.first, p.port.last, p.until.value_or(WallTime::max())};
-    const auto [s_begin, s_end] = inside(sources, p.source);
-    const auto [d_begin, d_end] = inside(destinations, p.destination);
+    const auto [s_begin, s_end] = inside_sources.at(p.source);
+    const auto [d_begin, d_end] = inside_destinations.at(p.destination);
     if (rows.size() + std::size_t{s_end - s_begin} * (d_end - d_begin) > kMostRows)
       return std::unexpected(std::string("too many permissions with nested prefixes"));
     for (std::uint32_t s = s_begin; s < s_end; ++s)
@@ -116,9 +122,13 @@ void PermissionTable::fill(std::vector<Row>& rows) {
 
 // Overlapping ranges become disjoint ones, each with the latest end among those that cover it.
 void PermissionTable::add_group(std::span<const Row> group) {
+  const std::size_t first = ranges_.size();
+  if (group.size() == 1) {
+    ranges_.push_back(group.front().range);
+    return insert({group.front().key, static_cast<std::uint32_t>(first), 1});
+  }
   std::set<std::uint32_t> cuts;
   for (const Row& row : group) cuts.insert(row.range.first), cuts.insert(row.range.last + 1u);
-  const std::size_t first = ranges_.size();
   for (auto cut = cuts.begin(); std::next(cut) != cuts.end(); ++cut) {
     std::optional<WallTime> until;
     for (const Row& row : group)

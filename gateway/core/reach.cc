@@ -43,9 +43,7 @@ PacketSet turned_round(const PacketSet& packets) {
     box.first_port = 0, box.last_port = 0xffff;
     boxes.push_back(box);
   }
-  std::sort(boxes.begin(), boxes.end());
-  boxes.erase(std::unique(boxes.begin(), boxes.end()), boxes.end());
-  return PacketSet::of(std::move(boxes));
+  return PacketSet::of(boxes);
 }
 
 }  // namespace

@@ -7,8 +7,6 @@
 #include "gateway/daemon/last_good.h"
 #include "gateway/os/boot_id.h"
 #include "gateway/os/clock.h"
-#include "gateway/os/config_files.h"
-#include "gateway/os/host_facts.h"
 
 namespace gateway::daemon {
 namespace {
@@ -19,16 +17,6 @@ constexpr auto kSummaryTime = std::chrono::seconds(60);
 
 void take_earlier(std::optional<Instant>& first, std::optional<Instant> other) {
   if (other && (!first || *other < *first)) first = other;
-}
-
-std::vector<std::string> still_there(config::value::Generation rolled_back, const std::vector<std::string>& lines) {
-  constexpr std::size_t kShown = 20;
-  std::vector<std::string> text{"the files on disk still have what was taken back as generation " +
-                                std::to_string(rolled_back.number) +
-                                "; take it out of them, or say 'sekisho apply --again' to bring it in all the same:"};
-  for (std::size_t i = 0; i < std::min(lines.size(), kShown); ++i) text.push_back("  " + lines[i]);
-  if (lines.size() > kShown) text.push_back("  and " + std::to_string(lines.size() - kShown) + " lines more");
-  return text;
 }
 
 }  // namespace
@@ -94,33 +82,13 @@ int Accessd::run() {
   return 0;
 }
 
-core::Candidate Accessd::read_candidate(config::value::WallTime wall) const {
-  auto loaded = os::load_configuration(child_.arguments().config_file, wall, os::KeyFiles::kLeave);
-  if (!config::has_errors(loaded.diagnostics)) {
-    config::RunningOn running;
-    if (const auto* plan = controller_.running_plan()) running = {plan->outside_interface, plan->inside_interface};
-    auto absent = config::check_host(loaded.config, os::host_facts(), running);
-    std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
-  }
-  return core::judge(loaded, config_directory(), wall);
-}
-
-// `again`: also what was rolled back.
-void Accessd::load(core::ChangeRequest request, bool again) {
-  auto candidate = read_candidate(os::wall_now());
-  if (const auto* plan = controller_.running_whole(); plan != nullptr && !again && candidate.errors.empty())
-    if (const auto lines = history_.brought_again(*plan, candidate.plan); !lines.empty())
-      candidate.errors = still_there(*history_.history().held(), lines);
-  give(std::move(candidate), std::move(request));
-}
-
-void Accessd::give(core::Candidate candidate, core::ChangeRequest request) {
-  core::Actions actions;
-  controller_.on_candidate(std::move(candidate), std::move(request), now_, actions);
-  perform(std::move(actions));
-}
-
+// Orders to cut go before everything else that has come, above all before what has to be written to a disk for it.
 void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
+  auto requests = std::exchange(early_, {});
+  auto lost = std::exchange(early_lost_, {});
+  for (const auto& ready : turn.other)
+    if (ready.token >= kControlToken) control_.on_ready(ready, now_, child_.loop(), requests, lost);
+  take_orders_to_cut(requests);
   for (const auto role : turn.lost_channels) on_lost(role);
   for (const auto role : turn.fresh_channels) {
     recorder_.tell(telemetry::ProcessGreeted{core::name_of(role)});
@@ -131,16 +99,12 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
   }
   for (auto& [from, message] : turn.messages) on_message(from, message);
   if (turn.reload) reload_by_signal();
-  std::vector<os::ControlSocket::Request> requests;
-  std::vector<std::uint64_t> lost;
   for (const auto& ready : turn.other) {
-    if (ready.token == kConntrackToken)
-      read_kernel_events(conntrack_, true);
-    else if (ready.token == kNflogToken)
-      read_kernel_events(nflog_, false);
-    else
-      control_.on_ready(ready, now_, child_.loop(), requests, lost);
+    if (ready.token == kConntrackToken) read_kernel_events(conntrack_, true);
+    if (ready.token == kNflogToken) read_kernel_events(nflog_, false);
+    if (ready.token == kReaderToken) look_at_reading();
   }
+  look_at_proof();
   for (const auto& request : requests) on_request(request);
   forget_clients(lost);
 }
@@ -182,6 +146,8 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, status_by_);
   take_earlier(first, keep_isolation_at_);
   take_earlier(first, next_changes_deadline());
+  take_earlier(first, prover_.deadline());
+  if (!early_.empty() || !early_lost_.empty()) first = now_;  // to be answered in the next turn
   return first;
 }
 

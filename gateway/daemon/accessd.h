@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,10 +22,12 @@
 #include "gateway/daemon/accessd_recorder.h"
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/changes.h"
+#include "gateway/daemon/prover.h"
 #include "gateway/daemon/uses_views.h"
 #include "gateway/os/certificate_files.h"
 #include "gateway/os/control_socket.h"
 #include "gateway/os/netfilter_socket.h"
+#include "gateway/os/side_thread.h"
 #include "gateway/os/supervised_child.h"
 
 namespace gateway::daemon {
@@ -39,7 +42,9 @@ class Accessd {
   using Weight = Recorder::Weight;
   static constexpr std::uint32_t kConntrackToken = os::SupervisedChild::kFirstFreeToken;
   static constexpr std::uint32_t kNflogToken = kConntrackToken + 1;
-  static constexpr std::uint32_t kControlToken = kConntrackToken + 2;  // and all above
+  static constexpr std::uint32_t kProverToken = kConntrackToken + 2;
+  static constexpr std::uint32_t kReaderToken = kConntrackToken + 3;
+  static constexpr std::uint32_t kControlToken = kConntrackToken + 4;  // and all above
   static constexpr std::uint64_t kSupervisorAsks = 0;                  // in the place of a client: a reload by signal
   struct Devices {  // as netd handed them over; kept, so that a restarted tunneld gets the same
     os::FileDescriptor tun;
@@ -51,16 +56,42 @@ class Accessd {
     Json request;
   };
 
+  struct Judging {  // a candidate that was asked for
+    enum class Purpose : std::uint8_t { kStart, kChange, kDiff, kExpiry };
+    Purpose purpose = Purpose::kStart;
+    core::ChangeRequest request;
+    std::uint64_t client = 0;  // of kDiff
+    bool again = false;        // also what was rolled back
+    config::value::WallTime asked{};
+  };
+
   Accessd(os::SupervisedChild child, os::ControlSocket control, Changes changes,
           os::OsResult<policy::Isolation> isolation);
   void start();
   void stop();
-  [[nodiscard]] core::Candidate read_candidate(config::value::WallTime wall) const;
-  void load(core::ChangeRequest request, bool again = false);
-  void give(core::Candidate candidate, core::ChangeRequest request);
   void on_turn(os::SupervisedChild::Turn& turn);
   void on_deadlines();
   [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  // accessd_judging.cc: what becomes of the files on disk before the controller is given it
+  using Reading = std::function<core::Unproved()>;
+  [[nodiscard]] Reading reading(Judging::Purpose purpose) const;
+  void judge(Judging wanted);
+  void refuse_to_judge(const Judging& wanted, const std::string& why);
+  void begin_judging();
+  void on_read();
+  void look_at_reading();
+  [[nodiscard]] bool starts_from_disk();
+  void stay_closed();
+  void look_at_proof();
+  void decide(std::vector<std::string> breaches);
+  void end_judging();
+  void give(core::Candidate candidate, core::ChangeRequest request);
+  void run_last_good_for_a_cut();
+  [[nodiscard]] bool by_signal(const Judging& each) const;
+  [[nodiscard]] bool changing() const;
+  [[nodiscard]] std::string whose_change() const;
+  [[nodiscard]] Json proving_view(const audit::RecordTime& now) const;
 
   // accessd_messages.cc: what the other processes say
   void on_message(core::ProcessRole from, os::Message& message);
@@ -80,6 +111,7 @@ class Accessd {
   // accessd_actions.cc: what the controller wants done
   void perform(core::Actions actions);
   void perform_one(const core::Action& each);
+  void cut_first();
   void act(const core::action::ConfigureKeyd& wanted);
   void act(const core::action::ApplyToNetd& wanted);
   void act(const core::action::RequestDescriptors& wanted);
@@ -93,6 +125,7 @@ class Accessd {
   void act(const core::action::AnnounceReady& wanted);
   void act(const core::action::RecompileRunning& wanted);
   void act(const core::action::RaiseAlarm& wanted);
+  void act(const core::action::CutInKernel& wanted);
   void act(const core::action::CloseKernel& wanted);
 
   // accessd_isolation.cc
@@ -131,7 +164,9 @@ class Accessd {
 
   // accessd_requests.cc: what people ask
   void on_request(const os::ControlSocket::Request& request);
-  void answer_diff(std::uint64_t client);
+  void take_orders_to_cut(std::vector<os::ControlSocket::Request>& requests);
+  void answer_diff(std::uint64_t client, const core::Candidate& candidate);
+  void answer_explain(std::uint64_t client, const Json& json);
   void answer_show(std::uint64_t client, const Json& json);
   void answer_with_status(const StatusWaiter& waiter);
   void answer_waiting();
@@ -151,7 +186,15 @@ class Accessd {
   Changes history_;
   core::Controller controller_;
   std::deque<core::Action> to_do_;
-  bool performing_ = false;
+  bool performing_ = false, cutting_first_ = false;
+  std::vector<os::ControlSocket::Request> early_;  // read while an order to cut was looked for
+  std::vector<std::uint64_t> early_lost_;
+  std::ptrdiff_t first_ = 0;              // of to_do_: those of orders to cut that stand before the others
+  std::deque<Judging> to_judge_;          // the first is at work
+  std::optional<core::Unproved> judged_;  // of the first, while it is proved
+  std::shared_ptr<std::optional<core::Unproved>> read_ = std::make_shared<std::optional<core::Unproved>>();
+  os::SideThread reader_;  // fills read_
+  Prover prover_;
   audit::FlowTable flows_;
   audit::Refusals refusals_;
   audit::WatchedRules watched_;

@@ -12,11 +12,24 @@ using core::MessageType;
 using core::ProcessRole;
 namespace action = core::action;
 
-// Carrying out one action may give new ones; they come after those that are there already.
+namespace {
+
+// Nobody who is to be cut off may go on while the history is being written.
+bool writes_history(const core::Action& each) {
+  return std::holds_alternative<action::AppendRecord>(each) || std::holds_alternative<action::KeepLastGood>(each);
+}
+
+}  // namespace
+
+// Carrying out one action may give new ones; they come after those that are there already, but those of an order to cut
+// before them.
 void Accessd::perform(core::Actions actions) {
-  for (auto& each : actions) to_do_.push_back(std::move(each));
+  const auto before = cutting_first_ ? to_do_.begin() + first_ : to_do_.end();
+  to_do_.insert(before, std::make_move_iterator(actions.begin()), std::make_move_iterator(actions.end()));
+  if (cutting_first_) first_ += static_cast<std::ptrdiff_t>(actions.size());
   if (std::exchange(performing_, true)) return;
   while (!to_do_.empty()) {
+    if (writes_history(to_do_.front())) cut_first();
     const auto next = std::move(to_do_.front());
     to_do_.pop_front();
     perform_one(next);
@@ -42,8 +55,10 @@ void Accessd::act(const action::ConfigureKeyd& wanted) {
   send(ProcessRole::kKeyd, MessageType::kConfigureKeys, wanted.message);
 }
 
+// An order to cut may have overtaken it, and nobody is given an older plan than the one he has.
 void Accessd::act(const action::ApplyToNetd& wanted) {
-  send(ProcessRole::kNetd, MessageType::kApplyPlan, wanted.message);
+  if (!controller_.wants(wanted.generation)) return;
+  send(ProcessRole::kNetd, MessageType::kApplyPlan, core::ApplyPlanOf{wanted.generation, *wanted.plan});
 }
 
 void Accessd::act(const action::RequestDescriptors&) {
@@ -51,15 +66,16 @@ void Accessd::act(const action::RequestDescriptors&) {
 }
 
 void Accessd::act(const action::ConfigureTunneld& wanted) {
-  core::ConfigureTunnels message{wanted.generation,
-                                 wanted.plan,
-                                 {},
-                                 wanted.public_key,
-                                 timestamp_floor_,
-                                 os::wall_now(),
-                                 wanted.signature_schemes,
-                                 certificates_.read(wanted.plan, config_directory()),
-                                 wanted.key_marks};
+  if (!controller_.wants(wanted.generation)) return;
+  core::ConfigureTunnelsOf message{wanted.generation,
+                                   *wanted.plan,
+                                   {},
+                                   wanted.public_key,
+                                   timestamp_floor_,
+                                   os::wall_now(),
+                                   wanted.signature_schemes,
+                                   certificates_.read(*wanted.plan, config_directory()),
+                                   wanted.key_marks};
   std::vector<int> descriptors;
   if (wanted.with_descriptors) {
     message.sockets = devices_.sockets;
@@ -70,6 +86,7 @@ void Accessd::act(const action::ConfigureTunneld& wanted) {
 }
 
 void Accessd::act(const action::AppendRecord& wanted) {
+  if (wanted.ticket != 0 && !controller_.waits_for(wanted.ticket)) return;  // overtaken by an order to cut
   const bool kept = keep_change(wanted);
   const bool durable = recorder_.write(to_record(wanted.record), Weight::kDurable, now_) && kept;
   note_outcome(wanted.record);
@@ -108,12 +125,10 @@ void Accessd::act(const action::KeepLastGood& wanted) {
     save_changes();
     return;
   }
-  const LastGood kept{wanted.generation, wanted.plan, wanted.keys};
-  const auto& folder = child_.arguments().state_directory;
-  auto done = keep_last_good(folder, kept);
+  auto done = history_.keep_good(wanted);
   constexpr int kMostSteps = 16;  // 1 MiB; the rest of the reserve is for records
   for (int i = 0; i < kMostSteps && !done && done.error().number == ENOSPC && recorder_.make_room(); ++i)
-    done = keep_last_good(folder, kept);
+    done = history_.keep_good(wanted);
   if (!done) recorder_.tell(telemetry::Alarm{"last-good: " + done.error().to_string()});
 }
 
@@ -122,7 +137,7 @@ void Accessd::act(const action::UseLastGood&) {
   const std::string what = kept ? "the configuration on disk is bad: the last good one is used"
                                 : "the configuration on disk is bad and none was kept: the gateway stays closed";
   act(action::RaiseAlarm{what});
-  if (!kept) return;
+  if (!kept) return stay_closed();
   give(candidate_of(*std::move(kept), os::wall_now()), {0, core::ChangeReason::kLastGood, "start", what});
 }
 
@@ -143,16 +158,8 @@ void Accessd::act(const action::AnnounceReady& wanted) {
     recorder_.tell(telemetry::Alarm{"supervisor: " + told.error().to_string()});
 }
 
-void Accessd::act(const action::RecompileRunning&) {
-  const auto* plan = controller_.running_whole();
-  if (plan == nullptr) return;
-  const auto wall = os::wall_now();
-  const auto config = controller_.running_config();
-  auto candidate = config ? core::judge_again(*config, *plan, config_directory(), wall)
-                          : core::without_ended(*plan, controller_.running_keys(), wall);
-  core::Actions actions;
-  controller_.on_candidate(std::move(candidate), {0, core::ChangeReason::kExpiry, "end date", ""}, now_, actions);
-  perform(std::move(actions));
+void Accessd::act(const action::CutInKernel& wanted) {
+  send(ProcessRole::kNetd, core::MessageType::kCutFacilities, wanted.message);
 }
 
 void Accessd::act(const action::CloseKernel&) {

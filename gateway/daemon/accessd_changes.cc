@@ -51,14 +51,8 @@ void Accessd::start_running() {
            Weight::kDurable);
     recorder_.tell(telemetry::Alarm{named(tried->generation) + " is rolled back: " + *why});
   }
-  auto on_disk = read_candidate(wall);
-  auto choice = history_.choose_start(on_disk);
-  if (!choice.why.empty()) act(core::action::RaiseAlarm{choice.why});
-  if (choice.closed) return;
-  if (choice.kept)
-    give(candidate_of(*std::move(choice.kept), wall), {0, ChangeReason::kKept, "start", choice.why});
-  else
-    give(std::move(on_disk), {0, ChangeReason::kStart, "start", ""});
+  controller_.expect_start();
+  judge({Judging::Purpose::kStart, {0, ChangeReason::kStart, "start", ""}});
 }
 
 // Empty: nobody's change is in the way. `again`: of somebody who wants the files on disk whatever was taken back.
@@ -78,9 +72,9 @@ std::string Accessd::lock_holder(bool again) const {
            "; nothing else is applied before, unless 'sekisho apply --again' says so, or 'sekisho rollback N' names "
            "another generation";
   const auto& wish = history_.wish();
-  return wish ? "a change of " + wish->actor + ", begun " + moment(wish->at) +
-                    ", is being applied and will wait for confirmation; nothing else is applied before"
-              : "";
+  if (!wish) return whose_change();
+  return "a change of " + wish->actor + ", begun " + moment(wish->at) +
+         ", is being applied and will wait for confirmation; nothing else is applied before";
 }
 
 void Accessd::answer_apply(const os::ControlSocket::Request& request, const Json& json) {
@@ -97,7 +91,7 @@ void Accessd::answer_apply(const os::ControlSocket::Request& request, const Json
   if (!json.contains("confirm_seconds")) {
     changes_[id] = request.client;
     control_.keep(request.client, true);
-    return load({id, ChangeReason::kRequest, request.actor, comment}, again);
+    return judge({Judging::Purpose::kChange, {id, ChangeReason::kRequest, request.actor, comment}, 0, again});
   }
   const auto seconds = number_of("confirm_seconds");
   using History = core::ChangeHistory;
@@ -134,11 +128,12 @@ void Accessd::begin_trial() {
   if (wish->down_limit != 0 && !wish->up.empty())
     wish->down_limit = std::min(wish->down_limit, static_cast<std::uint32_t>(wish->up.size()));
   const auto id = wish->id;
-  load({id, ChangeReason::kRequest, wish->actor, wish->comment, true}, wish->again);
+  judge({Judging::Purpose::kChange, {id, ChangeReason::kRequest, wish->actor, wish->comment, true}, 0, wish->again});
 }
 
+// While a change is being proved the signal waits: the files may have been written after they were read for that.
 void Accessd::reload_by_signal() {
-  const auto holder = lock_holder();
+  const auto holder = changing() && !history_.wish() ? std::string() : lock_holder();
   const auto id = next_change_++;
   if (!holder.empty()) {
     act(core::action::RaiseAlarm{"reload refused: " + holder});
@@ -146,7 +141,7 @@ void Accessd::reload_by_signal() {
     return act(core::action::AnnounceReady{"reload refused: " + holder});
   }
   changes_[id] = kSupervisorAsks;
-  load({id, ChangeReason::kRequest, "signal", ""});
+  judge({Judging::Purpose::kChange, {id, ChangeReason::kRequest, "signal", ""}});
 }
 
 // Before the record that a change is about to be applied.
@@ -202,8 +197,7 @@ void Accessd::answer_confirm(const os::ControlSocket::Request& request) {
   }
   const auto generation = history_.history().confirmed();
   record({"config.confirmed", {{"generation", generation.number}, {"by", request.actor}}}, Weight::kDurable);
-  if (const auto* plan = controller_.running_whole())
-    act(core::action::KeepLastGood{controller_.running_generation(), *plan, controller_.running_keys()});
+  if (auto good = controller_.running_good()) act(*good);
   control_.send(request.client, answer_line({{"generation", generation.number}}), child_.loop());
 }
 
@@ -214,7 +208,7 @@ void Accessd::answer_rollback(const os::ControlSocket::Request& request, const J
   std::optional<std::uint64_t> wanted;
   if (json.contains("generation") && json["generation"].is_number_unsigned())
     wanted = json["generation"].get<std::uint64_t>();
-  if (history_.wish()) return refuse(lock_holder());
+  if (history_.wish() || changing()) return refuse(lock_holder());
   const auto target = history_.history().target(wanted);
   if (!target) return refuse(target.error());
   if (const auto kept = history_.plan_of(*target); !kept) return refuse(kept.error());

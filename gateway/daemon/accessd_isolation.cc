@@ -23,6 +23,7 @@ void Accessd::answer_isolation_request(const os::ControlSocket::Request& request
   wanted.at = os::wall_now();
   isolations_[wanted.id] = {request.client, now_};
   control_.keep(request.client, true);
+  if (cuts) run_last_good_for_a_cut();
   core::Actions actions;
   const bool in_trial = cuts && history_.history().trial().has_value();
   if (cuts) history_.history().leave_out(wanted.facility.text);
@@ -34,14 +35,36 @@ void Accessd::answer_isolation_request(const os::ControlSocket::Request& request
   if (in_trial) save_changes();  // after the cut: a restart must not count the facility as lost either
 }
 
-// What cannot be kept is cut all the same: said at once, shown as long as it is so, and tried again.
-void Accessd::act(const core::action::KeepIsolation& wanted) {
+void Accessd::take_orders_to_cut(std::vector<os::ControlSocket::Request>& requests) {
+  std::erase_if(requests, [this](const os::ControlSocket::Request& request) {
+    const auto json = Json::parse(request.line, nullptr, false);
+    const bool cuts =
+        json.is_object() && json.value("version", Json()) == kControlVersion && json.value("verb", Json()) == "isolate";
+    if (cuts) answer_isolation_request(request, json, true);
+    return cuts;
+  });
+}
+
+// Between two actions: what has come since the turn began. Everything but an order to cut is answered in the next one.
+void Accessd::cut_first() {
+  if (cutting_first_) return;
+  std::vector<os::ControlSocket::Request> requests;
+  control_.read_now(now_, child_.loop(), requests, early_lost_);
+  cutting_first_ = true, first_ = 0;
+  take_orders_to_cut(requests);
+  cutting_first_ = false;
+  std::ranges::move(requests, std::back_inserter(early_));
+}
+
+// What cannot be kept is cut all the same: said at once, shown as long as it is so, and tried again. Always as the
+// orders are now: this one may have been overtaken by another.
+void Accessd::act(const core::action::KeepIsolation&) {
   const auto& folder = child_.arguments().state_directory;
   if (!isolation_unreadable_.empty() && !std::exchange(isolation_set_aside_, true)) set_isolation_aside(folder);
-  auto kept = keep_isolation(folder, wanted.isolation);
+  auto kept = keep_isolation(folder, controller_.isolation());
   constexpr int kMostSteps = 16;
   for (int i = 0; i < kMostSteps && !kept && kept.error().number == ENOSPC && recorder_.make_room(); ++i)
-    kept = keep_isolation(folder, wanted.isolation);
+    kept = keep_isolation(folder, controller_.isolation());
   const bool first = isolation_error_.empty();
   isolation_error_ = kept ? "" : kept.error().to_string();
   keep_isolation_at_ = kept ? std::nullopt : std::optional<Instant>(now_ + kKeepAgain);

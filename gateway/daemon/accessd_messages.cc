@@ -74,6 +74,13 @@ void Accessd::on_netd(os::Message& message) {
     const auto drift = core::decode<core::KernelDrift>(message.payload);
     return drift ? on_drift(*drift) : broke_form(ProcessRole::kNetd);
   }
+  if (message.type == MessageType::kFacilitiesCut) {
+    const auto cut = core::decode<core::FacilitiesCut>(message.payload);
+    if (!cut) return broke_form(ProcessRole::kNetd);
+    core::Actions actions;
+    controller_.on_facilities_cut(*cut, actions);
+    return perform(std::move(actions));
+  }
   const auto reply = core::decode<core::PlanApplied>(message.payload);
   if (message.type != MessageType::kPlanApplied || !reply) return broke_form(ProcessRole::kNetd);
   core::Actions actions;

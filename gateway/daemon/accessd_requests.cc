@@ -2,9 +2,9 @@
 #include "gateway/core/change_effect.h"
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/change_views.h"
+#include "gateway/daemon/explain_view.h"
 #include "gateway/daemon/isolation_views.h"
 #include "gateway/os/clock.h"
-#include "gateway/os/config_files.h"
 #include "gateway/os/host_facts.h"
 
 namespace gateway::daemon {
@@ -37,14 +37,17 @@ void Accessd::on_request(const os::ControlSocket::Request& request) {
   if (verb == "rollback") return answer_rollback(request, json);
   if (verb == "history") return answer_history(request.client);
   if (verb == "isolate" || verb == "rejoin") return answer_isolation_request(request, json, verb == "isolate");
-  if (verb == "diff") return answer_diff(request.client);
+  if (verb == "diff") {
+    control_.keep(request.client, true);
+    return judge({Judging::Purpose::kDiff, {}, request.client});
+  }
+  if (verb == "explain") return answer_explain(request.client, json);
   if (verb == "status" || verb == "show") return answer_show(request.client, json);
   control_.send(request.client, error_line("form", "unknown verb '" + verb + "'"), child_.loop());
 }
 
-void Accessd::answer_diff(std::uint64_t client) {
-  const auto wall = os::wall_now();
-  const auto candidate = read_candidate(wall);
+void Accessd::answer_diff(std::uint64_t client, const core::Candidate& candidate) {
+  control_.keep(client, false);
   if (!candidate.errors.empty())
     return control_.send(
         client, error_line("refused", "the configuration on disk has errors", candidate.errors, candidate.warnings),
@@ -52,13 +55,36 @@ void Accessd::answer_diff(std::uint64_t client) {
   static const policy::Plan kNone;
   const auto* running = controller_.running_whole();
   const policy::Plan& before = running == nullptr ? kNone : *running;
-  const auto effects = core::effects(before, candidate.plan);
+  auto effects = core::effects(before, candidate.plan);
   Json view{{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}};
-  view["effects"] = effects_view(effects);
   view["unchanged"] = unchanged_facilities(before, candidate.plan, effects);
   view["unused"] = unused_in(candidate);
+  view["effects_left_out"] = shorten_effects(effects);
+  view["effects"] = effects_view(effects);
   view["rolled_back"] = history_.brought_again(before, candidate.plan);
   control_.send(client, answer_line(std::move(view)), child_.loop());
+}
+
+// From memory: what runs, now. A plan that was kept without a configuration that still gives it has no names of
+// services.
+void Accessd::answer_explain(std::uint64_t client, const Json& json) {
+  const auto refuse = [&](const std::string& code, const std::string& sentence) {
+    control_.send(client, error_line(code, sentence), child_.loop());
+  };
+  const auto question = question_of(text_of(json, "from"), text_of(json, "to"));
+  if (!question) return refuse("form", question.error());
+  const auto* plan = controller_.running_plan();
+  const auto config = controller_.running_config();
+  if (plan == nullptr || !config) return refuse("refused", "no configuration runs that could be asked");
+  Asked asked{*config, *plan, *plan, os::wall_now(), {}, {}};
+  for (const auto& facility : plan->facilities)
+    if (facility.isolated)
+      for (const auto* order : policy::holding(controller_.isolation(), facility))
+        asked.isolated.push_back(isolation_sentence(facility.name.text, *order, os::record_time()));
+  auto found = explanation_view(asked, *question);
+  if (!found) return refuse("refused", found.error());
+  (*found)["generation"] = controller_.running_generation().number;
+  control_.send(client, answer_line(*std::move(found)), child_.loop());
 }
 
 void Accessd::answer_show(std::uint64_t client, const Json& json) {
@@ -134,6 +160,7 @@ Json Accessd::status_view() const {
   for (const auto& counter : counters_)
     if (!counter.name.starts_with("guard-") && !counter.name.starts_with("tunnel-drop-"))
       view["counters"][counter.name] = counter.value;
+  view["proving"] = proving_view(now);
   view["change"] = change_view(history_.history(), down_in_trial(), now_, now);
   view["warnings"] = Json::array();  // of this machine and of certificates, as it is now
   for (auto& each : change_warnings(history_)) view["warnings"].push_back(std::move(each));

@@ -4,38 +4,22 @@
 
 #include "gateway/daemon/state_value.h"
 
-namespace config {
-template <class Ar>
-void fields(Ar& ar, SourceFile& file) {
-  gateway::core::transfer_all(ar, file.path, file.text);
-}
-}  // namespace config
-
 namespace gateway::daemon {
 namespace {
 
 using config::value::Generation;
 
-constexpr std::size_t kMostOctets = 256 << 20;  // a plan of 10,000 facilities and its files are about a tenth
 constexpr const char* kHistory = "/changes";
 constexpr const char* kEnding = ".plan";
 
 }  // namespace
-
-template <class Ar>
-void fields(Ar& ar, KeptChange& kept) {
-  std::uint16_t version = core::kMessageVersion;
-  core::transfer_all(ar, version);
-  if (version != core::kMessageVersion) return ar.fail();
-  core::transfer_all(ar, kept.generation, kept.plan, kept.keys, kept.files);
-}
 
 std::string ChangeStore::path(Generation generation) const {
   return folder_ + "/" + std::to_string(generation.number) + kEnding;
 }
 
 config::value::Result<core::ChangeHistory, std::string> ChangeStore::read_history() const {
-  auto read = TRY(read_state_value<core::ChangeHistory>(folder_ + kHistory, kMostOctets));
+  auto read = TRY(read_state_value<core::ChangeHistory>(folder_ + kHistory, kMostKeptOctets));
   return read ? *std::move(read) : core::ChangeHistory();
 }
 
@@ -44,7 +28,7 @@ os::OsResult<void> ChangeStore::write_history(const core::ChangeHistory& history
 }
 
 config::value::Result<KeptChange, std::string> ChangeStore::read(Generation generation) const {
-  auto read = TRY(read_state_value<KeptChange>(path(generation), kMostOctets));
+  auto read = TRY(read_state_value<KeptChange>(path(generation), kMostKeptOctets));
   if (!read) return std::unexpected(path(generation) + ": is missing");
   if (read->generation != generation) return std::unexpected(path(generation) + ": is of another generation");
   return *std::move(read);

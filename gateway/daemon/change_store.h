@@ -8,18 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "config/load.h"
 #include "gateway/core/change_history.h"
+#include "gateway/daemon/kept_change.h"
 #include "gateway/os/error.h"
 
 namespace gateway::daemon {
-
-struct KeptChange {
-  config::value::Generation generation;
-  policy::Plan plan;
-  std::vector<core::KeySource> keys;      // names and paths: the keys themselves are not kept
-  std::vector<config::SourceFile> files;  // the main file first; empty when none were read
-};
 
 class ChangeStore {
  public:
@@ -36,8 +29,9 @@ class ChangeStore {
   // Removes the plans that `history` does not name. What cannot be removed stays, and is tried again the next time.
   void tidy(const core::ChangeHistory& history) const;
 
+  [[nodiscard]] std::string path(config::value::Generation generation) const;  // of its file
+
  private:
-  [[nodiscard]] std::string path(config::value::Generation generation) const;
   std::string folder_;
 };
 

@@ -29,6 +29,20 @@ Json effects_view(const std::vector<core::ChangeEffect>& effects) {
   return list;
 }
 
+std::size_t shorten_effects(std::vector<core::ChangeEffect>& effects) {
+  constexpr std::size_t kMostFacilities = 500, kMostLines = 50;
+  for (auto& each : effects) {
+    if (each.lines.size() <= kMostLines) continue;
+    const std::size_t more = each.lines.size() - kMostLines;
+    each.lines.resize(kMostLines);
+    each.lines.push_back("and " + std::to_string(more) + " lines more");
+  }
+  if (effects.size() <= kMostFacilities) return 0;
+  const std::size_t left_out = effects.size() - kMostFacilities;
+  effects.resize(kMostFacilities);
+  return left_out;
+}
+
 std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after,
                                  const std::vector<core::ChangeEffect>& effects) {
   std::set<std::string> both;

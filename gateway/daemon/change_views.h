@@ -14,6 +14,8 @@ namespace gateway::daemon {
 [[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome, const core::ChangeHistory& history,
                                 const audit::RecordTime& now);
 [[nodiscard]] Json effects_view(const std::vector<core::ChangeEffect>& effects);
+// What one answer has room for: the first facilities with the first lines of each. How many facilities are left out.
+std::size_t shorten_effects(std::vector<core::ChangeEffect>& effects);
 // Facilities that both plans have and that no effect names.
 [[nodiscard]] std::size_t unchanged_facilities(const policy::Plan& before, const policy::Plan& after,
                                                const std::vector<core::ChangeEffect>& effects);

@@ -28,6 +28,7 @@ Changes::Changes(const std::string& state_directory, std::string boot)
     history_ = *std::move(read);
   else
     damage_ = read.error();
+  saved_ = history_.highest();
 }
 
 std::optional<std::string> Changes::end_at_start(Instant now, WallTime wall) {
@@ -135,13 +136,27 @@ bool Changes::on_failed(const ChangeRecord& record, WallTime wall) {
   return true;
 }
 
+os::OsResult<void> Changes::keep_good(const core::action::KeepLastGood& change) {
+  const auto* confirmed = history_.confirmed_entry();
+  const bool held = confirmed != nullptr && confirmed->digest == change.digest &&
+                    history_.kept().contains(confirmed->generation.number);
+  if (!held || (good_ != confirmed->generation &&
+                !link_last_good(state_directory_, store_.path(confirmed->generation)).has_value())) {
+    good_.reset();
+    return keep_last_good(state_directory_, {change.generation, *change.plan, change.keys, {}});
+  }
+  good_ = confirmed->generation;
+  history_.note(change.generation);  // no generation comes twice
+  return change.generation <= saved_ ? os::OsResult<void>() : save();
+}
+
 std::optional<KeptChange> Changes::good_plan() const {
   auto good = read_last_good(state_directory_);
-  if (good && good->generation >= history_.confirmed())
-    return KeptChange{good->generation, std::move(good->plan), std::move(good->keys), {}};
+  const auto* entry = good ? history_.entry(good->generation) : nullptr;
+  const bool taken_back = entry != nullptr && entry->state != core::ChangeState::kConfirmed;
+  if (good && !taken_back && good->generation >= history_.confirmed()) return good;
   if (auto kept = store_.read(history_.confirmed())) return *std::move(kept);
-  if (!good) return std::nullopt;
-  return KeptChange{good->generation, std::move(good->plan), std::move(good->keys), {}};
+  return taken_back ? std::nullopt : std::move(good);
 }
 
 config::value::Result<KeptChange, std::string> Changes::plan_of(Generation generation) const {
@@ -151,7 +166,7 @@ config::value::Result<KeptChange, std::string> Changes::plan_of(Generation gener
   auto good = read_last_good(state_directory_);
   const auto* wanted = history_.entry(generation);
   if (good && wanted != nullptr && core::digest(good->plan) == wanted->digest)
-    return KeptChange{generation, std::move(good->plan), std::move(good->keys), {}};
+    return KeptChange{generation, std::move(good->plan), std::move(good->keys), std::move(good->files)};
   return kept;
 }
 
@@ -178,6 +193,7 @@ os::OsResult<void> Changes::save() {
   if (!damage_.empty()) store_.set_aside();
   if (auto written = store_.write_history(history_); !written) return written;
   damage_.clear();
+  saved_ = history_.highest();
   store_.tidy(history_);
   return {};
 }

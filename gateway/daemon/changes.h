@@ -50,6 +50,10 @@ class Changes {
   [[nodiscard]] bool on_applied(const core::ChangeRecord& record, Instant now, WallTime wall);
   [[nodiscard]] bool on_failed(const core::ChangeRecord& record, WallTime wall);
 
+  // What runs is the last good plan from now on; `change.digest` is its plan's. What the history holds is not written
+  // again: it gets a second name, and where only the generation is new the history notes that. Durable without an
+  // error.
+  [[nodiscard]] os::OsResult<void> keep_good(const core::action::KeepLastGood& change);
   // The last plan that nobody has to confirm any more: for a start whose files are broken.
   [[nodiscard]] std::optional<KeptChange> good_plan() const;
   // What would run after a rollback to `generation`; the error names the file and what is wrong with it.
@@ -79,6 +83,8 @@ class Changes {
   std::string damage_;
   std::vector<std::string> start_difference_;  // of the files on disk to what is confirmed
   std::optional<Generation> not_kept_;         // its plan could not be written
+  Generation saved_;                           // the highest that is durable
+  std::optional<Generation> good_;             // whose file is the last good one; empty: not known, or one of its own
 };
 
 // A kept plan without the permissions that have ended since; with the configuration it was made of, when that still

@@ -121,7 +121,7 @@ constexpr std::array<Verb, 18> kVerbs{{
     {"explain", "FROM TO[:PORT]",
      "may FROM (facility, inside:SERVICE, address) open PORT at TO (service, facility, address), by which line, and "
      "what "
-     "each layer says",
+     "each layer says: of what runs; of a file with --config",
      2, 2, kExplain, explain},
     {"matrix", "", "who may reach whom, by which line, until when; as text, JSON or a page", 0, 0, kMatrix, matrix},
     {"verify",

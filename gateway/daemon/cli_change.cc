@@ -65,6 +65,8 @@ void print_effects(const Json& result) {
   // The content of a certificate file belongs to no plan.
   for (const auto& each : lines_at(result, "difference"))
     if (each.starts_with("~ file ")) fmt::print("{}\n", printable(each));
+  if (const auto more = number_at(result, "effects_left_out"); more != 0)
+    fmt::print("and {} more facilities that it touches\n", more);
   fmt::print("unchanged: {} facilities\n", number_at(result, "unchanged"));
 }
 

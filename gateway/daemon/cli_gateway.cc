@@ -85,6 +85,9 @@ void print_status(const Json& result) {
                                     bytes_text(number_at(records, "free")),
                                     room == "none" ? "; flows are only summed: move closed record files away"
                                                    : "; room is getting short")));
+  if (const auto proving = object_at(result, "proving"); text_at(proving, "for") == "change")
+    fmt::print("a change of {}, asked for {}, is being proved\n", printable(text_at(proving, "by")),
+               text_at(proving, "since"));
   print_trial(result);
   if (const auto next = text_at(result, "next_change"); !next.empty()) fmt::print("a permission ends at {}\n", next);
 }
@@ -178,7 +181,8 @@ int print_not_reached(const std::string& sentence) {
 int run_foreground(const CommandLine& line) {
   const auto wall = os::wall_now();
   const auto loaded = os::load_configuration(line.config_file(), wall);
-  const auto candidate = core::judge(loaded, directory_of(line.config_file()), wall);
+  const auto judged = core::judge(loaded, directory_of(line.config_file()), wall);  // accessd proves it
+  const auto& candidate = judged.candidate();
   for (const auto& each : candidate.warnings) fmt::print(stderr, "{}\n", each);
   for (const auto& each : candidate.errors) fmt::print(stderr, "{}\n", each);
   if (loaded.unreadable && !os::is_root())

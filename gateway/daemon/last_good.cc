@@ -9,8 +9,6 @@ namespace gateway::daemon {
 
 namespace {
 
-constexpr std::size_t kMostOctets = 64 << 20;
-
 std::string plan_path(const std::string& state) {
   return state + "/last-good/plan.bin";
 }
@@ -20,19 +18,16 @@ std::string floor_path(const std::string& state) {
 
 }  // namespace
 
-template <class Ar>
-void fields(Ar& ar, LastGood& kept) {
-  std::uint16_t version = core::kMessageVersion;
-  core::transfer_all(ar, version, kept.generation, kept.plan, kept.keys);
-  if (version != core::kMessageVersion) ar.fail();
-}
-
 os::OsResult<void> keep_last_good(const std::string& state_directory, const LastGood& kept) {
   return write_state_value(plan_path(state_directory), kept);
 }
 
+os::OsResult<void> link_last_good(const std::string& state_directory, const std::string& file) {
+  return os::link_state_file(file, plan_path(state_directory));
+}
+
 std::optional<LastGood> read_last_good(const std::string& state_directory) {
-  auto kept = read_state_value<LastGood>(plan_path(state_directory), kMostOctets);
+  auto kept = read_state_value<LastGood>(plan_path(state_directory), kMostKeptOctets);
   return kept ? *std::move(kept) : std::nullopt;
 }
 

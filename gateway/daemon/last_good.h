@@ -7,18 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "gateway/core/messages.h"
+#include "gateway/daemon/kept_change.h"
 #include "gateway/os/error.h"
 
 namespace gateway::daemon {
 
-struct LastGood {
-  config::value::Generation generation;
-  policy::Plan plan;
-  std::vector<core::KeySource> keys;
-};
+using LastGood = KeptChange;
 
+// Writes it whole: for a plan that the history has not.
 [[nodiscard]] os::OsResult<void> keep_last_good(const std::string& state_directory, const LastGood& kept);
+// The file of a change that the history holds, and that is durable, is the last good one from now on too: a second name
+// for it, nothing is written twice.
+[[nodiscard]] os::OsResult<void> link_last_good(const std::string& state_directory, const std::string& file);
 // Empty when nothing was kept, or it is damaged or of another version: a digest and a version stand before it.
 [[nodiscard]] std::optional<LastGood> read_last_good(const std::string& state_directory);
 [[nodiscard]] config::value::Generation read_last_generation(const std::string& state_directory);

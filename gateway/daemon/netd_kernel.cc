@@ -1,6 +1,7 @@
 // Order of the start: closed table, device, parameters, routes, rules, forwarding. Order of the stop: the reverse.
 #include "gateway/daemon/netd_kernel.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
@@ -78,7 +79,7 @@ OsResult<void> unbroken(const policy::Plan& plan) {
   return std::unexpected(os::OsError{0, "the plan breaks " + findings[0].promise + ": " + findings[0].what});
 }
 
-OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
+OsResult<void> NetdKernel::apply(policy::Plan plan) {
   auto done = prepare(plan);
   if (done) done = rules_.install(firewall::compile(plan));
   if (!done) {
@@ -86,7 +87,7 @@ OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
     return done;
   }
   forget_cut_flows(plan);
-  plan_ = plan;
+  plan_ = std::move(plan);
   closed_ = false;
   if (auto accounted = os::enable_conntrack_accounting(); !accounted) return accounted;
   return switch_forwarding(forwards());
@@ -94,15 +95,36 @@ OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
 
 // The new plan cannot be had, so the old one goes on; but what the new one isolates is cut in the old one too.
 void NetdKernel::stay_isolated_as(const policy::Plan& plan) {
-  auto cut = policy::isolate_as(*plan_, plan);
-  if (cut != *plan_) {
-    if (auto installed = rules_.install(firewall::compile(cut)); !installed)
-      untold_.push_back({"isolation failed: " + installed.error().to_string(), false, 0, {}});
+  if (auto done = isolate_in_force(plan); !done)
+    untold_.push_back({"isolation failed: " + done.error().to_string(), false, 0, {}});
+}
+
+// Everything of it is tried, also behind a failure; the first is told.
+OsResult<void> NetdKernel::isolate_in_force(const policy::Plan& as) {
+  OsResult<void> first;
+  const auto note = [&first](const auto& done) {
+    if (!done && first) first = std::unexpected(done.error());
+  };
+  if (auto cut = policy::isolate_as(*plan_, as); cut != *plan_) {
+    note(rules_.install(firewall::compile(cut)));
     forget_cut_flows(cut);
     plan_ = std::move(cut);
-    if (auto switched = switch_forwarding(forwards()); !switched) untold_.push_back(failed_repair(switched.error()));
+    note(switch_forwarding(forwards()));
   }
-  (void)routing_.apply(os::wanted_routing(*plan_));
+  note(routing_.apply(os::wanted_routing(*plan_)));
+  return first;
+}
+
+OsResult<void> NetdKernel::cut(const core::CutFacilities& order) {
+  if (!plan_ || closed_) return close_all();
+  policy::Plan marks;
+  for (const auto& facility : plan_->facilities) {
+    const bool named = order.all || std::ranges::find(order.facilities, facility.name) != order.facilities.end();
+    if (!named) continue;
+    marks.facilities.emplace_back().name = facility.name;
+    marks.facilities.back().isolated = true;
+  }
+  return isolate_in_force(marks) ? OsResult<void>() : close_all();
 }
 
 // The rules have stopped the packets already.

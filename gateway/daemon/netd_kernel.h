@@ -29,7 +29,9 @@ class NetdKernel {
 
   // Everything for `plan`, forwarding last. On error the old plan stays (or the gateway stays closed), but without what
   // the new one isolates. Flows of a facility that is isolated now are forgotten.
-  [[nodiscard]] os::OsResult<void> apply(const policy::Plan& plan);
+  [[nodiscard]] os::OsResult<void> apply(policy::Plan plan);
+  // In the plan that is in force; without one, or when it fails, everything is closed. An error: not even that.
+  [[nodiscard]] os::OsResult<void> cut(const core::CutFacilities& order);
   // Forwarding off, then the closed rules, then the routes unreachable. Goes on after an error and returns the first.
   [[nodiscard]] os::OsResult<void> close_all();
 
@@ -52,6 +54,7 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
   void stay_isolated_as(const policy::Plan& plan);
+  [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);
   [[nodiscard]] bool forwards() const;
   void repair_rules(const os::KernelChanges& changes, Repairs& repairs);

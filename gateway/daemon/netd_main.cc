@@ -58,14 +58,15 @@ class Netd {
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kOpenDescriptors)
       good = open_descriptors(message);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kCloseAll) good = close_all(message);
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kCutFacilities) good = cut(message);
     if (!good) child_.peer(peer).close();
   }
 
   bool apply(const Message& message) {
-    const auto request = core::decode<core::ApplyPlan>(message.payload);
+    auto request = core::decode<core::ApplyPlan>(message.payload);
     if (!request) return false;
     auto done = gateway::daemon::unbroken(request->plan);
-    if (done) done = kernel_.apply(request->plan);
+    if (done) done = kernel_.apply(std::move(request->plan));
     if (!done) tell(kernel_.check_parameters());  // rules that were installed but not read back: the old ones again
     const core::PlanApplied answer{request->generation, done.has_value(), done ? "" : done.error().to_string()};
     return accessd().send(MessageType::kPlanApplied, answer).has_value();
@@ -93,6 +94,14 @@ class Netd {
     if (auto closed = kernel_.close_all(); !closed)
       tell({{{"closing failed: " + closed.error().to_string(), false, 0, {}}}, false});
     return true;
+  }
+
+  bool cut(const Message& message) {
+    const auto order = core::decode<core::CutFacilities>(message.payload);
+    if (!order) return false;
+    const auto done = kernel_.cut(*order);
+    const core::FacilitiesCut answer{order->generation, done.has_value(), done ? "" : done.error().to_string()};
+    return accessd().send(MessageType::kFacilitiesCut, answer).has_value();
   }
 
   void tell(const NetdKernel::Repairs& repairs) {

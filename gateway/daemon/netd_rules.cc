@@ -8,6 +8,7 @@
 
 #include "firewall/diff.h"
 #include "firewall/render.h"
+#include "gateway/core/codec.h"
 
 namespace gateway::daemon {
 namespace {
@@ -17,6 +18,27 @@ using os::OsResult;
 
 constexpr int kClaims = 40;  // a killed predecessor's socket goes away within milliseconds
 constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
+constexpr std::size_t kReadBackAtOnce = 20'000;  // elements: some tenths of a second
+
+std::size_t elements_of(const firewall::RuleSet& rules) {
+  std::size_t count = 0;
+  for (const auto& set : rules.sets) count += set.elements.size();
+  return count;
+}
+
+// In a process of its own, so with a socket of its own.
+std::vector<std::string> listed_differences(const firewall::RuleSet& wanted) {
+  constexpr std::size_t kMostTold = 20;
+  auto table = os::NftablesTable::open();
+  if (!table) return {table.error().to_string()};
+  const auto json = table->list_json();
+  if (!json) return {json.error().to_string()};
+  const auto listing = firewall::read_listing(*json);
+  if (!listing) return {listing.error()};
+  auto wrong = firewall::differences(wanted, *listing);
+  if (wrong.size() > kMostTold) wrong.resize(kMostTold);
+  return wrong;
+}
 
 }  // namespace
 
@@ -57,12 +79,16 @@ OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
   return table_.run(firewall::render(firewall::replace(present, wanted)));
 }
 
-OsResult<void> NetdRules::install(const firewall::RuleSet& wanted) {
+OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
   auto done = installed_ ? table_.run(firewall::render(firewall::diff(*installed_, wanted))) : replace_with(wanted);
   // A difference to something that is no longer there: start from what is.
   if (!done && installed_) done = replace_with(wanted);
   if (!done) return done;
-  return read_back(wanted);
+  reader_.end();  // of what was there before
+  if (elements_of(wanted) <= kReadBackAtOnce) return read_back(wanted);
+  installed_ = std::move(wanted);
+  uncertain_ = false, unconfirmed_ = true;
+  return {};
 }
 
 OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
@@ -75,8 +101,27 @@ OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
   return {};
 }
 
+// What it finds, or why it found nothing.
+void NetdRules::read_back_beside() {
+  if (!reader_.running()) {
+    auto started = os::ForkedWorker::start([this] { return core::encode(listed_differences(*installed_)); },
+                                           os::ForkedWorker::May::kAskTheKernel);
+    if (started) reader_ = std::move(*started);
+    return;  // else again the next time
+  }
+  const auto answer = reader_.receive();
+  if (!answer) return;
+  unconfirmed_ = false;
+  const auto wrong = *answer ? core::decode<std::vector<std::string>>(**answer) : std::nullopt;
+  if (wrong && wrong->empty()) return;
+  installed_.reset();  // the next install() starts from what is
+  uncertain_ = true;
+}
+
 void NetdRules::confirm() {
-  if (!std::exchange(unconfirmed_, false) || !installed_) return;
+  if (!unconfirmed_ || !installed_) return;
+  if (elements_of(*installed_) > kReadBackAtOnce) return read_back_beside();
+  unconfirmed_ = false;
   const auto wanted = *installed_;
   (void)read_back(wanted);  // what is wrong makes it uncertain
 }

@@ -7,6 +7,7 @@
 
 #include "firewall/listing.h"
 #include "firewall/rule_set.h"
+#include "gateway/os/forked_worker.h"
 #include "gateway/os/nftables_table.h"
 
 namespace gateway::daemon {
@@ -18,14 +19,15 @@ class NetdRules {
 
   // True when the table has no chain at all: nothing protects, so the closed set must be installed at once.
   [[nodiscard]] os::OsResult<bool> empty();
-  // One transaction, then read back and compared. On error the kernel holds what it held, except that a failed
+  // One transaction, then read back and compared: at once, or where there are so many elements that a listing takes
+  // seconds, by confirm() in a process beside this one. On error the kernel holds what it held, except that a failed
   // comparison is an error too, and then the next install() replaces everything.
-  [[nodiscard]] os::OsResult<void> install(const firewall::RuleSet& wanted);
+  [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
   // Puts back what was last installed where a stranger changed it. `surely`: a stranger's transaction touched the
   // table, so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet:
   // none.
   [[nodiscard]] os::OsResult<std::vector<std::string>> repair(bool surely);
-  // Reads back what repair() put there, once.
+  // Reads back what was put there and not read back yet, once. To be called now and then.
   void confirm();
   // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
@@ -39,11 +41,13 @@ class NetdRules {
   [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
 
   [[nodiscard]] os::OsResult<void> read_back(const firewall::RuleSet& wanted);
+  void read_back_beside();
 
   os::NftablesTable table_;
   std::optional<firewall::RuleSet> installed_;  // none: the content is not known to be ours
   bool uncertain_ = false;
   bool unconfirmed_ = false;
+  os::ForkedWorker reader_;  // of the kernel's listing, for installed_
 };
 
 }  // namespace gateway::daemon

@@ -11,8 +11,10 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "config/document.h"
 #include "gateway/os/credential_check.h"
@@ -83,7 +85,8 @@ class Reader {
 
   void read_includes() {
     if (files_.empty()) return;
-    for (const auto& pattern : config::include_patterns(files_.front())) {
+    main_ = config::parse_main(files_.front());
+    for (const auto& pattern : config::include_patterns(*main_)) {
       auto expansion = expand(directory_, pattern);
       if (!expansion.error.empty()) failures_.push_back({(directory_ / pattern).string(), expansion.error});
       if (expansion.error.empty() && expansion.paths.empty()) empty_patterns_.push_back(pattern);
@@ -92,9 +95,9 @@ class Reader {
   }
 
   // Files that could not be read are listed behind those that could, so that each diagnostic names its own.
-  [[nodiscard]] config::Loaded load(config::WallTime now) const {
+  [[nodiscard]] config::Loaded load(config::WallTime now) {
     config::Loaded loaded;
-    if (!files_.empty()) loaded = config::load(files_, now, empty_patterns_);
+    if (main_) loaded = config::load(files_, *std::exchange(main_, std::nullopt), now, empty_patterns_);
     loaded.unreadable = !failures_.empty();
     for (const auto& failure : failures_) {
       config::Diagnostic diagnostic;
@@ -125,6 +128,7 @@ class Reader {
 
   fs::path directory_;
   std::vector<config::SourceFile> files_;
+  std::optional<config::MainDocument> main_;  // of the first
   std::vector<Failure> failures_;
   std::vector<std::string> empty_patterns_;
   std::set<std::string> seen_;

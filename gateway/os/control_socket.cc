@@ -91,6 +91,13 @@ void ControlSocket::on_ready(const ReadyDescriptor& ready, Instant now, EventLoo
   close_broken(loop, lost);
 }
 
+void ControlSocket::read_now(Instant now, EventLoop& loop, std::vector<Request>& requests,
+                             std::vector<std::uint64_t>& lost) {
+  accept_clients(now, loop);
+  for (auto& [id, client] : clients_) read_client(id, client, now, requests);
+  close_broken(loop, lost);
+}
+
 void ControlSocket::flush(Client& client, EventLoop& loop) {
   const ssize_t size = ::send(client.socket.number(), client.output.data(), client.output.size(), MSG_NOSIGNAL);
   if (size < 0 && errno != EAGAIN && errno != EINTR) client.broken = true;

@@ -33,6 +33,9 @@ class ControlSocket {
   // What `ready` (tokens of ours; others are ignored) brought. Lost clients are in `lost`.
   void on_ready(const ReadyDescriptor& ready, config::value::Instant now, EventLoop& loop,
                 std::vector<Request>& requests, std::vector<std::uint64_t>& lost);
+  // The same of whatever there is, without waiting for the loop to say so.
+  void read_now(config::value::Instant now, EventLoop& loop, std::vector<Request>& requests,
+                std::vector<std::uint64_t>& lost);
   // `line` with its newline. Unknown (gone) clients are ignored.
   void send(std::uint64_t client, std::string_view line, EventLoop& loop);
   // A client that waits for an answer or watches is not idle.

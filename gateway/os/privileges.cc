@@ -152,10 +152,23 @@ OsResult<void> forbid_dangerous_calls() {
   return load(filter);
 }
 
-OsResult<void> allow_only_key_calls() {
+namespace {
+
+OsResult<void> allow_only(std::span<const int> calls) {
 #if defined(SEKISHO_TRACES_ITSELF)
+  (void)calls;
   return {};  // the sanitizer's own calls are not foreseeable
 #else
+  const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
+  if (!filter) return std::unexpected(OsError{ENOMEM, "seccomp_init"});
+  if (auto added = add_rules(filter, SCMP_ACT_ALLOW, calls); !added) return added;
+  return load(filter);
+#endif
+}
+
+}  // namespace
+
+OsResult<void> allow_only_key_calls() {
   static constexpr std::array kAllowed{SCMP_SYS(read),         SCMP_SYS(write),
                                        SCMP_SYS(close),        SCMP_SYS(recvmsg),
                                        SCMP_SYS(sendmsg),      SCMP_SYS(epoll_ctl),
@@ -174,11 +187,28 @@ OsResult<void> allow_only_key_calls() {
                                        SCMP_SYS(tgkill),       SCMP_SYS(exit),
                                        SCMP_SYS(exit_group),   SCMP_SYS(restart_syscall),
                                        SCMP_SYS(getuid),       SCMP_SYS(geteuid)};
-  const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
-  if (!filter) return std::unexpected(OsError{ENOMEM, "seccomp_init"});
-  if (auto added = add_rules(filter, SCMP_ACT_ALLOW, kAllowed); !added) return added;
-  return load(filter);
-#endif
+  return allow_only(kAllowed);
+}
+
+OsResult<void> allow_only_computing() {
+  static constexpr std::array kAllowed{SCMP_SYS(write),
+                                       SCMP_SYS(mmap),
+                                       SCMP_SYS(munmap),
+                                       SCMP_SYS(mremap),
+                                       SCMP_SYS(brk),
+                                       SCMP_SYS(mprotect),
+                                       SCMP_SYS(madvise),
+                                       SCMP_SYS(futex),
+                                       SCMP_SYS(clock_gettime),
+                                       SCMP_SYS(rt_sigprocmask),
+                                       SCMP_SYS(getpid),
+                                       SCMP_SYS(gettid),
+                                       SCMP_SYS(tgkill),
+                                       SCMP_SYS(rt_sigreturn),
+                                       SCMP_SYS(exit),
+                                       SCMP_SYS(exit_group),
+                                       SCMP_SYS(restart_syscall)};
+  return allow_only(kAllowed);
 }
 
 }  // namespace gateway::os

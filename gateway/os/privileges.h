@@ -30,4 +30,7 @@ namespace gateway::os {
 // Kills the process that makes any call keyd does not need. After everything is opened.
 [[nodiscard]] OsResult<void> allow_only_key_calls();
 
+// Kills the process that makes any call but those of memory, of writing to what is open, and of its own end.
+[[nodiscard]] OsResult<void> allow_only_computing();
+
 }  // namespace gateway::os

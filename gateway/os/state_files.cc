@@ -61,6 +61,17 @@ OsResult<void> replace_state_file(const std::string& path, std::span<const std::
   return sync_folder(folder);
 }
 
+OsResult<void> link_state_file(const std::string& file, const std::string& path) {
+  const auto folder = folder_of(path);
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir " + folder);
+  const auto beside = path + ".new";
+  unlink(beside.c_str());  // what a crash left
+  if (link(file.c_str(), beside.c_str()) != 0) return failed("link " + beside);
+  if (rename(beside.c_str(), path.c_str()) != 0) return failed("rename " + path);
+  unlink(beside.c_str());  // rename(2): of two names of one file both stay
+  return sync_folder(folder);
+}
+
 OsResult<void> create_file(const std::string& path, std::string_view text, unsigned mode) {
   FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!file.valid()) return failed("create " + path);

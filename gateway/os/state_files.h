@@ -29,6 +29,10 @@ namespace gateway::os {
 // The two change their names at once (RENAME_EXCHANGE: not every file system has it, those of local disks do).
 [[nodiscard]] OsResult<void> exchange_files(const std::string& one, const std::string& other);
 
+// `path` becomes a second name of `file`, which is durable already, in the place of what was there; its folder is made
+// (0700) when it is missing. Nothing is written twice, and a crash leaves the old file or the new one.
+[[nodiscard]] OsResult<void> link_state_file(const std::string& file, const std::string& path);
+
 // Takes back a file that was just made. A failure is not told.
 void discard_file(const std::string& path);
 

@@ -23,7 +23,7 @@ std::vector<SourceFile> with_text(const Example& example, std::size_t index, std
 Loaded load_checked(const std::vector<SourceFile>& files) {
   auto loaded = load(files, kNow);
   check_positions(loaded, files);
-  (void)include_patterns(files[0]);
+  (void)include_patterns(parse_main(files[0]));
   return loaded;
 }
 

@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (config::to_text(diagnostic, loaded.config.files).empty()) std::abort();
   }
   if (!config::has_errors(loaded.diagnostics) && loaded.config.gateway.name.empty()) std::abort();
-  for (const auto& pattern : config::include_patterns(files[0]))
+  for (const auto& pattern : config::include_patterns(config::parse_main(files[0])))
     if (pattern.empty() || pattern[0] == '/' || pattern.find("..") == 0) std::abort();
   (void)config::check_key_files(loaded.config, {});
   return 0;

@@ -31,6 +31,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try_one_of<PeerChannel, Ready, Alive, StopRequest, ReloadRequest, ApplyPlan, PlanApplied, OpenDescriptors, CloseAll,
              Descriptors, KernelDrift, KernelRefusals, ConfigureTunnels, TunnelsConfigured, TunnelEvents, StatusQuery,
              StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies, GuardRefusals,
-             ChangeHistory>(data[0], {data + 1, size - 1});
+             ChangeHistory, CutFacilities, FacilitiesCut>(data[0], {data + 1, size - 1});
   return 0;
 }

@@ -130,7 +130,8 @@ struct Gateway {
       return;
     }
     const auto made = candidate(name);
-    (void)keep_last_good(folder, {{generation}, made.plan, made.keys});
+    (void)changes.keep_good(
+        {{generation}, std::make_shared<const policy::Plan>(made.plan), made.keys, core::digest(made.plan)});
   }
   bool ask(std::uint64_t id) {
     Changes::Wish wish;
@@ -345,9 +346,14 @@ TEST_CASE("changes: damage is named and never fatal; the last good plan runs") {
     CHECK(gateway.runs == "old");
     CHECK(gateway.changes.history().entry({2})->why.find("is damaged") != std::string::npos);
   }
-  SECTION("the plan that comes back: the last good one is the same") {
-    ruin("1.plan", 60);
+  SECTION("the plan that comes back is gone: the last good one is the same file") {
+    CHECK(fs::hard_link_count(folder.path + "/last-good/plan.bin") == 2);
+    fs::remove(folder.path + "/history/1.plan");
     CHECK(Gateway(folder.path, "new", "boot-2", kStart).runs == "old");
+  }
+  SECTION("the plan that comes back is damaged, and so the last good one: closed, not what was rolled back") {
+    ruin("1.plan", 60);
+    CHECK(Gateway(folder.path, "new", "boot-2", kStart).runs.empty());
   }
   SECTION("everything that could come back: closed, not what was rolled back") {
     fs::remove(folder.path + "/history/1.plan");
@@ -360,6 +366,30 @@ TEST_CASE("changes: damage is named and never fatal; the last good plan runs") {
       CHECK(Gateway(folder.path, "new", "boot-1", kStart).runs == "old");
     }
   }
+}
+
+TEST_CASE("changes: the last good plan is what nobody has to confirm, and is written once") {
+  const Folder folder;
+  Gateway gateway(folder.path, "one", "boot-1", kStart);
+  const auto good = [&] { return gateway.changes.good_plan()->plan.gateway_name; };
+  const auto written = [&](const std::string& name) { return fs::hard_link_count(folder.path + "/history/" + name); };
+  CHECK((good() == "one" && written("1.plan") == 2));
+  REQUIRE(gateway.apply("two", core::ChangeReason::kRequest, 1));
+  CHECK((good() == "two" && written("1.plan") == 1 && written("2.plan") == 2));
+  // Only the generation is new: an isolation, or the same files again.
+  REQUIRE(gateway.apply("two", core::ChangeReason::kRequest, 2));
+  CHECK((good() == "two" && written("2.plan") == 2));
+  CHECK(Changes(folder.path, "boot-1").history().highest() == Generation{3});
+  // Taken back: no more, also when the process ends before the next one is kept.
+  gateway.changes.history().roll_back({1}, "uid 0", "", kWall);
+  REQUIRE(gateway.changes.save());
+  CHECK(Changes(folder.path, "boot-1").good_plan()->plan.gateway_name == "one");
+  gateway.keep_good("one");
+  CHECK((good() == "one" && written("1.plan") == 2));
+  // A plan that the history has not (an end date has come) is written by itself.
+  ++gateway.generation;
+  gateway.keep_good("one, ended");
+  CHECK((good() == "one, ended" && written("1.plan") == 1));
 }
 
 TEST_CASE("changes: a trial that cannot be kept is not begun") {

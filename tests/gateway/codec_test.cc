@@ -75,6 +75,8 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(PlanApplied{{5}, false, "why"});
   check_form(OpenDescriptors{});
   check_form(CloseAll{});
+  check_form(CutFacilities{{5}, true, {{"hakodate"}, {"matsumae"}}});
+  check_form(FacilitiesCut{{5}, false, "why"});
   check_form(Descriptors{true, "", "sekisho0", {bound, bound}});
   check_form(KernelRefusals{{{"detour", 12}}});
   check_form(KernelDrift{"table inet sekisho deleted", true, 12, "nft"});

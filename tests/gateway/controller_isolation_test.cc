@@ -300,3 +300,60 @@ TEST_CASE("isolation: an end date that comes meanwhile does not fill the queue")
   world.pass(seconds(1));
   CHECK(world.recompile);
 }
+
+// accessd was started anew, and netd and tunneld go on with what ran before; the disk takes no record.
+TEST_CASE("isolation: it does not wait for the record of a start: the kernel is told to cut in what it has") {
+  IsolationWorld world;
+  world.record_good = false;
+  world.give(of({"a", "b"}), ChangeReason::kStart, 0);
+  world.greet_all();
+  REQUIRE_FALSE(world.controller.running_plan());
+  world.log.clear();
+  world.isolate("a");
+  REQUIRE(world.kernel_cut);
+  CHECK(world.kernel_cut->facilities == std::vector<config::value::FacilityName>{{"a"}});
+  CHECK_FALSE(world.kernel_cut->all);
+  REQUIRE(world.isolation_answers.size() == 1);
+  CHECK(world.isolation_answers[0].good);
+  REQUIRE(world.isolation_answers[0].notes.size() == 1);
+  CHECK(world.isolation_answers[0].notes[0].find("cut in the kernel") == 0);
+  CHECK(std::ranges::find(world.log, "netd") == world.log.end());  // P7: nothing is opened before its record
+  CHECK(world.controller.cutting());
+  SECTION("once for each order, and once for each netd") {
+    world.kernel_cut.reset();
+    world.pass(seconds(10));
+    CHECK_FALSE(world.kernel_cut);
+    world.lose(ProcessRole::kNetd);
+    world.greet(ProcessRole::kNetd);
+    world.pass(seconds(3));
+    CHECK(world.kernel_cut);
+    world.isolate("b");
+    CHECK((world.kernel_cut->all && world.kernel_cut->facilities.empty()));  // both: nothing is to pass
+  }
+  SECTION("when the record can be had, the rest follows and is told") {
+    world.record_good = true;
+    world.pass(seconds(3));
+    CHECK(world.cut("a"));
+    CHECK(world.passes("b"));
+    CHECK_FALSE(world.controller.cutting());
+    CHECK(world.steps() == Steps{kOrdered, kInForce});
+    CHECK(world.isolation_answers.size() == 1);
+  }
+  SECTION("a netd that cannot is an alarm, and whoever waits is told that it is not in force") {
+    world.netd_good = false;
+    const int before = world.alarms;
+    world.isolate("b");
+    CHECK(world.alarms > before);
+    CHECK(world.isolation_answers.size() == 1);
+    world.pass(seconds(4));
+    REQUIRE(world.isolation_answers.size() == 2);
+    CHECK_FALSE(world.isolation_answers[1].good);
+  }
+}
+
+TEST_CASE("isolation: with a record that can be had a start is cut like a change, without a word to the kernel alone") {
+  IsolationWorld world;
+  world.begin();
+  world.isolate("a");
+  CHECK_FALSE(world.kernel_cut);
+}

@@ -433,3 +433,67 @@ TEST_CASE("candidate: ended permissions are left out, the next end is named") {
   CHECK(left.plan.permissions.size() == 3);
   CHECK(left.next_change == WallTime(seconds(150)));
 }
+
+TEST_CASE(
+    "controller: while a start is being proved a netd that outlived accessd goes on; with nothing to run it closes") {
+  World world;
+  world.controller.expect_start();
+  world.greet_all();
+  CHECK(world.log.empty());
+  SECTION("it is proved") {
+    world.give(candidate("a"), ChangeReason::kStart, 0);
+    CHECK(world.runs("a"));
+    CHECK(std::ranges::find(world.log, "close") == world.log.end());
+  }
+  SECTION("it is not, and none was kept") {
+    auto bad = candidate("a");
+    bad.errors = {"the plan was not proved"};
+    world.give(bad, ChangeReason::kStart, 0);
+    CHECK(world.use_last_good);
+    Actions actions;
+    world.controller.on_nothing_to_run(actions);
+    world.carry_out(std::move(actions));
+    CHECK(world.log.back() == "close");
+    world.lose(ProcessRole::kNetd);
+    world.log.clear();
+    world.greet(ProcessRole::kNetd);
+    CHECK(world.log == Log{"close"});
+  }
+  SECTION("something runs by then") {
+    world.give(candidate("a"), ChangeReason::kKept, 0);
+    world.log.clear();
+    Actions actions;
+    world.controller.on_nothing_to_run(actions);
+    CHECK(actions.empty());
+  }
+}
+
+TEST_CASE("controller: an end date is asked about once, until what came of it is given") {
+  World world;
+  auto wanted = candidate("a");
+  wanted.next_change = world.wall + seconds(10);
+  world.give(wanted, ChangeReason::kStart, 0);
+  world.greet_all();
+  world.pass(seconds(10));
+  REQUIRE(world.recompile);
+  world.recompile = false;
+  world.pass(seconds(1));
+  CHECK_FALSE(world.recompile);  // it is being proved
+  wanted.next_change = world.wall + seconds(5);
+  world.give(wanted, ChangeReason::kExpiry, 0);
+  world.pass(seconds(5));
+  CHECK(world.recompile);
+}
+
+TEST_CASE("controller: only what is wanted now may still be sent") {
+  World world;
+  world.start();
+  const auto running = world.controller.running_generation();
+  CHECK(world.controller.wants(running));
+  CHECK_FALSE(world.controller.wants({running.number + 1}));
+  world.netd_answers = false;
+  world.give(candidate("b"));
+  CHECK_FALSE(world.controller.wants(running));
+  CHECK(world.controller.wants({running.number + 1}));
+  CHECK_FALSE(world.controller.waits_for(1));  // recorded long ago
+}

@@ -51,6 +51,7 @@ struct World {
   std::string netd_has, tunneld_has;
   std::uint64_t key_mark = 0;  // of every key, as keyd finds it now
   std::vector<KeyMark> tunneld_has_marks;
+  std::optional<CutFacilities> kernel_cut;
   bool tunneld_has_descriptors = false, use_last_good = false, recompile = false;
   int alarms = 0;
   policy::Plan netd_plan, tunneld_plan, last_good;  // as they were told and confirmed
@@ -82,9 +83,9 @@ struct World {
   void act(const action::ApplyToNetd& a, Actions& more) {
     log.push_back("netd");
     if (!netd_answers) return;
-    if (netd_good) netd_plan = a.message.plan;
-    if (netd_good) netd_has = a.message.plan.facilities[0].name.text;
-    controller.on_plan_applied({a.message.generation, netd_good, netd_good ? "" : "no such device"}, now, more);
+    if (netd_good) netd_plan = *a.plan;
+    if (netd_good) netd_has = a.plan->facilities[0].name.text;
+    controller.on_plan_applied({a.generation, netd_good, netd_good ? "" : "no such device"}, now, more);
   }
   void act(const action::RequestDescriptors&, Actions& more) {
     log.push_back("descriptors");
@@ -94,13 +95,13 @@ struct World {
   void act(const action::ConfigureTunneld& a, Actions& more) {
     log.push_back("tunneld");
     if (!tunneld_answers) return;
-    if (tunneld_good) tunneld_plan = a.plan;
-    if (tunneld_good) tunneld_has = a.plan.facilities[0].name.text, tunneld_has_marks = a.key_marks;
+    if (tunneld_good) tunneld_plan = *a.plan;
+    if (tunneld_good) tunneld_has = a.plan->facilities[0].name.text, tunneld_has_marks = a.key_marks;
     tunneld_has_descriptors |= a.with_descriptors;
     controller.on_tunnels_configured({a.generation, tunneld_good, tunneld_good ? "" : "no memory"}, now, more);
   }
   void act(const action::AnswerChange& a, Actions&) { answers.push_back(a.outcome); }
-  void act(const action::KeepLastGood& a, Actions&) { log.push_back("keep"), last_good = a.plan; }
+  void act(const action::KeepLastGood& a, Actions&) { log.push_back("keep"), last_good = *a.plan; }
   void act(const action::KeepIsolation& a, Actions&) { log.push_back("isolation"), kept = a.isolation; }
   void act(const action::AppendIsolationRecord& a, Actions&) {
     log.push_back("order"), isolation_records.push_back(a.record);
@@ -111,6 +112,11 @@ struct World {
   void act(const action::AnnounceReady&, Actions&) { log.push_back("ready"); }
   void act(const action::RecompileRunning&, Actions&) { recompile = true; }
   void act(const action::RaiseAlarm&, Actions&) { ++alarms; }
+  void act(const action::CutInKernel& a, Actions& more) {
+    log.push_back("cut");
+    kernel_cut = a.message;
+    if (netd_answers) controller.on_facilities_cut({a.message.generation, netd_good, ""}, more);
+  }
   void act(const action::CloseKernel&, Actions&) { log.push_back("close"); }
 
   void give(Candidate wanted, ChangeReason reason = ChangeReason::kRequest, std::uint64_t id = 1) {

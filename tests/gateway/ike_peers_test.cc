@@ -146,7 +146,7 @@ TEST_CASE("a name that is no algorithm, and one that must never be used, refuse 
   loaded.config = ikev2_sample();
   matsumae(loaded.config).tunnel.ikev2.algorithm_exceptions = {{"MODP-2047", {"r", "a", at_second(500), {}}, {}}};
   loaded.config.files = {"sekisho.json"};
-  const auto candidate = judge(loaded, "", at_second(0));
+  const auto candidate = proved_here(judge(loaded, "", at_second(0)));
   REQUIRE(candidate.errors.size() == 1);
   CHECK(candidate.errors[0].find("MODP-2047") != std::string::npos);
 }
@@ -155,7 +155,7 @@ TEST_CASE("an identity that cannot be sent refuses the configuration, at its pla
   config::Loaded loaded;
   loaded.config = ikev2_sample();
   loaded.config.files = {"sekisho.json"};
-  CHECK(judge(loaded, "", at_second(0)).errors.empty());
+  CHECK(proved_here(judge(loaded, "", at_second(0))).errors.empty());
   auto& ikev2 = matsumae(loaded.config).tunnel.ikev2;
   std::string place;
   SECTION("the router's") {
@@ -168,7 +168,7 @@ TEST_CASE("an identity that cannot be sent refuses the configuration, at its pla
     loaded.config.gateway.ikev2.local_id = "dn:CN=gw, Q=b", place = ":9:23";
     loaded.config.gateway.ikev2.local_id_at = {0, 9, 23};
   }
-  const auto candidate = judge(loaded, "", at_second(0));
+  const auto candidate = proved_here(judge(loaded, "", at_second(0)));
   REQUIRE(candidate.errors.size() == 1);
   INFO(candidate.errors[0]);
   CHECK(candidate.errors[0].find("sekisho.json" + place) != std::string::npos);
@@ -187,7 +187,7 @@ TEST_CASE("an IKEv2 facility that may reach more addresses than a tunnel can nam
       service.addresses.push_back(config::value::IpAddress::v4(
           {10, 99, static_cast<std::uint8_t>(i / 200), static_cast<std::uint8_t>(i % 200 + 1)}));
     std::vector<std::string> found;
-    for (const auto& line : judge(loaded, "", at_second(0)).errors)
+    for (const auto& line : proved_here(judge(loaded, "", at_second(0))).errors)
       if (line.find("an IKEv2 tunnel can name 255") != std::string::npos) found.push_back(line);
     return found;
   };
@@ -208,7 +208,7 @@ TEST_CASE("one identity in two writings at two facilities refuses the configurat
   const auto errors = [&](const char* first, const char* second) {
     matsumae(loaded.config).tunnel.ikev2.remote_id = first;
     loaded.config.facilities.back().tunnel.ikev2.remote_id = second;
-    const auto candidate = judge(loaded, "", at_second(0));
+    const auto candidate = proved_here(judge(loaded, "", at_second(0)));
     return std::ranges::count_if(candidate.errors, [](const auto& line) {
       return line.find("facility matsumae has the same identity") != std::string::npos;
     });

@@ -308,7 +308,7 @@ TEST_CASE("proof: a candidate that is not proved has errors that name packet and
   CHECK(gateway::core::unproved(plan, sample_config(), kBefore).empty());
   config::Loaded loaded;
   loaded.config = sample_config();
-  CHECK(gateway::core::judge(loaded, "", kBefore).errors.empty());
+  CHECK(gateway::core::proved_here(gateway::core::judge(loaded, "", kBefore)).errors.empty());
   add_row(plan, PermissionKind::kInside, "", "matsumae", "10.80.0.20", "10.2.0.9", "tcp/22");
   const auto errors = gateway::core::unproved(plan, sample_config(), kBefore);
   REQUIRE_FALSE(errors.empty());
@@ -318,17 +318,23 @@ TEST_CASE("proof: a candidate that is not proved has errors that name packet and
   CHECK(gateway::core::unproved(plan, sample_config(), kBefore).at(0).find("cannot be proved") != std::string::npos);
 }
 
-TEST_CASE("proof: a candidate that is too large to be proved while the gateway waits says so", "[proof]") {
+TEST_CASE("proof: a candidate of any size is proved; nobody comes to it without saying how that went", "[proof]") {
   config::Loaded loaded;
   loaded.config = sample_config();
-  CHECK(gateway::core::judge(loaded, "", kBefore).warnings.empty());
   auto& ports = loaded.config.services.front().ports;
   for (std::uint16_t each = 1; each < 60'000; each += 2) ports.push_back({config::value::IpProtocol::kUdp, each, each});
-  const auto candidate = gateway::core::judge(loaded, "", kBefore);
-  REQUIRE(candidate.plan.permissions.size() > gateway::core::kMostProvedRows);
-  CHECK(candidate.errors.empty());
-  REQUIRE(candidate.warnings.size() == 1);
-  CHECK(candidate.warnings[0].find("this one was checked row by row; 'sekisho verify' proves it") != std::string::npos);
+  auto judged = gateway::core::judge(loaded, "", kBefore);
+  REQUIRE(judged.candidate().plan.permissions.size() > 100'000);
+  REQUIRE(judged.needs_proof());
+  CHECK(judged.prove().empty());
+  auto refused = judged;
+  CHECK(std::move(refused).decided({"the proof was not made"}).errors ==
+        std::vector<std::string>{"the proof was not made"});
+  CHECK(std::move(judged).decided({}).errors.empty());
+  auto again = gateway::core::judge_again(sample_config(), policy::compile(sample_config(), kBefore).plan, "", kBefore);
+  const auto otherwise = std::move(again).decided({"the proof was not made"});
+  CHECK((otherwise.errors.empty() && otherwise.config));  // what runs, and it says why
+  CHECK(otherwise.warnings == std::vector<std::string>{"the proof was not made"});
 }
 
 // An end date that comes must end what it ends, whatever else has become wrong with the configuration.
@@ -338,7 +344,7 @@ TEST_CASE("proof: when an end date comes and the configuration fails, what runs 
   const auto running = policy::compile(config, kBefore).plan;
   const auto after = tests::at_second(tests::kExchangeEnds + 1);
   config.gateway.ikev2.local_id = "no:such";
-  const auto candidate = gateway::core::judge_again(config, running, "", after);
+  const auto candidate = gateway::core::proved_here(gateway::core::judge_again(config, running, "", after));
   CHECK(candidate.errors.empty());
   CHECK_FALSE(candidate.warnings.empty());
   auto wanted = running;

@@ -1,0 +1,46 @@
+// Long work beside a loop that must go on: a child that is a copy of this process. It keeps no descriptor but the one
+// it answers on, and no system call but those of computing and answering, unless it has to ask the kernel; what it
+// computes from is the memory it was born with, so nothing has to be sent to it and nobody can change it on the way.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/value/result.h"
+#include "gateway/os/error.h"
+#include "gateway/os/file_descriptor.h"
+
+namespace gateway::os {
+
+class ForkedWorker {
+ public:
+  using Octets = std::vector<std::uint8_t>;
+  static constexpr std::size_t kMostAnswer = 4 << 20;  // octets; more is an error
+
+  ForkedWorker() = default;  // not running
+  ForkedWorker(ForkedWorker&& other) noexcept { *this = std::move(other); }
+  ForkedWorker& operator=(ForkedWorker&& other) noexcept;
+  ~ForkedWorker() { end(); }  // killed when it is still at work
+
+  enum class May : std::uint8_t { kCompute, kAskTheKernel };  // the second: what its parent may
+  // `work` runs in the child alone and gives the answer. Only while this process has one thread: another's locks would
+  // be held for ever in the child. The child is killed when we die.
+  [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, May may = May::kCompute);
+
+  [[nodiscard]] bool running() const { return answer_.valid(); }
+  [[nodiscard]] int descriptor() const { return answer_.number(); }  // readable: receive() has something to do
+  // Empty: it is still at work. Then the answer of a child that has ended well, once; or a sentence that says how it
+  // ended otherwise. After either it runs no longer.
+  [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> receive();
+  void end();  // SIGKILL; waits for it
+
+ private:
+  FileDescriptor process_, answer_;
+  Octets got_;
+};
+
+}  // namespace gateway::os
