@@ -74,6 +74,14 @@ struct Offloads {
   friend bool operator==(const Offloads&, const Offloads&) = default;
 };
 
+// How often what is really installed is read back and proved again (docs/decisions/0014), and what is done about a
+// difference.
+struct LiveCheck {
+  std::uint32_t every_seconds = 600;  // 30..86400
+  bool repair = true;                 // false: left as it is, and told
+  friend bool operator==(const LiveCheck&, const LiveCheck&) = default;
+};
+
 struct Gateway {
   std::string name;
   Outside outside;
@@ -84,6 +92,7 @@ struct Gateway {
   std::uint16_t tunnel_mtu = 1420;  // inner MTU of sekisho0; 1280..9000
   RecordLimits records;
   Offloads offloads;
+  LiveCheck live;
   Position at;
 };
 

@@ -18,7 +18,7 @@
 
 namespace gateway::core {
 
-inline constexpr std::uint16_t kMessageVersion = 2;
+inline constexpr std::uint16_t kMessageVersion = 3;
 
 enum class MessageType : std::uint16_t {
   // supervisor <-> child
@@ -31,6 +31,8 @@ enum class MessageType : std::uint16_t {
   kApplyPlan = 32,   // whole plan; netd computes the difference to what it installed before
   kOpenDescriptors,  // answered by kDescriptors
   kCloseAll,         // forwarding off, closed table stays
+  kReadKernel,       // live_state.h; answered by kKernelState
+  kRepairKernel,     // everything of ours once more, whatever the watcher has seen
   // netd -> accessd
   kPlanApplied = 48,
   kDescriptors,  // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked,
@@ -38,15 +40,19 @@ enum class MessageType : std::uint16_t {
   // the TUN had to be made anew. netd -> supervisor: keep these; supervisor -> new netd: what the last one kept
   kKernelDrift,
   kKernelRefusals,  // once a second while they grow, and to every fresh accessd
+  kKernelState,     // live_state.h
+  kKernelTouched,   // somebody changed something that is not ours, and may matter; at most once a second
   // accessd -> tunneld
   kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors
   kStatusQuery,
+  kReadTunnels,  // live_state.h; answered by kTunnelState
   // tunneld -> accessd
   kTunnelsConfigured = 80,
   kTunnelEvents,
   kStatusReport,
   kTimestampFloor,  // to be made durable; tunneld waits for the echo before it goes beyond
   kGuardRefusals,   // at most once a second, while there is something to tell
+  kTunnelState,     // live_state.h
   // accessd -> keyd
   kConfigureKeys = 96,
   // keyd -> accessd
@@ -106,6 +112,14 @@ struct Descriptors {
   std::string error;
   std::string tun_name;
   std::vector<BoundSocket> sockets;
+};
+
+struct RepairKernel {
+  std::uint8_t unused = 0;
+};
+struct KernelTouched {
+  std::uint32_t pid = 0;  // 0: the kernel does not say
+  std::string program;
 };
 
 // Something changed our part of the kernel and it was not us.
@@ -290,6 +304,8 @@ template <class Ar> void fields(Ar& ar, ApplyPlan& m) { transfer_all(ar, m.gener
 template <class Ar> void fields(Ar& ar, PlanApplied& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, OpenDescriptors& m) { transfer_all(ar, m.unused); }
 template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused); }
+template <class Ar> void fields(Ar& ar, RepairKernel& m) { transfer_all(ar, m.unused); }
+template <class Ar> void fields(Ar& ar, KernelTouched& m) { transfer_all(ar, m.pid, m.program); }
 template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address, m.kind); }
 template <class Ar> void fields(Ar& ar, NamedOctets& m) { transfer_all(ar, m.name, m.octets); }
 template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }
@@ -386,6 +402,7 @@ template <class Ar>
 void fields(Ar& ar, Plan& m) {
   config::Offloads& offloads = m.offloads;
   gateway::core::transfer_all(ar, offloads.tun_tcp, offloads.tun_udp, offloads.udp_segment, offloads.udp_gro);
+  gateway::core::transfer_all(ar, m.live.every_seconds, m.live.repair);
   gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
                               m.gateway_key, m.ikev2, m.crypto_profile, m.certificate_file, m.signing_key,
                               m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes, m.rules);

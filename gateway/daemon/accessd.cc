@@ -68,6 +68,8 @@ void Accessd::start() {
   if (!isolation_unreadable_.empty())
     act(core::action::RaiseAlarm{"the isolation that was kept cannot be read, so everything is isolated: " +
                                  isolation_unreadable_});
+  if (const auto event = live_check_.descriptor(); !event || !child_.loop().watch(*event, kLiveToken))
+    act(core::action::RaiseAlarm{"what is installed cannot be checked: no event descriptor"});
   start_running();
 }
 
@@ -136,6 +138,8 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
       read_kernel_events(conntrack_, true);
     else if (ready.token == kNflogToken)
       read_kernel_events(nflog_, false);
+    else if (ready.token == kLiveToken)
+      take_live_verdict();
     else
       control_.on_ready(ready, now_, child_.loop(), requests, lost);
   }
@@ -163,6 +167,7 @@ void Accessd::on_deadlines() {
   forget_clients(lost);
   if (status_by_ && *status_by_ <= now_) answer_waiting();
   look_at_changes();
+  look_at_live();
   if (summary_at_ > now_) return;
   summary_at_ = now_ + kSummaryTime;
   record_all(refusals_.summaries());
@@ -179,6 +184,7 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, status_by_);
   take_earlier(first, keep_isolation_at_);
   take_earlier(first, next_changes_deadline());
+  take_earlier(first, next_live_deadline());
   return first;
 }
 

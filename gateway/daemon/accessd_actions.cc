@@ -37,6 +37,9 @@ void Accessd::send(ProcessRole to, MessageType type, const T& message, std::span
 }
 template void Accessd::send(ProcessRole, MessageType, const core::TimestampFloor&, std::span<const int>);
 template void Accessd::send(ProcessRole, MessageType, const core::StatusQuery&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::ReadKernel&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::ReadTunnels&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::RepairKernel&, std::span<const int>);
 
 void Accessd::act(const action::ConfigureKeyd& wanted) {
   send(ProcessRole::kKeyd, MessageType::kConfigureKeys, wanted.message);
@@ -134,6 +137,8 @@ void Accessd::act(const action::PlanChanged&) {
   flows_.set_plan(*plan, records);
   record_all(records);
   look_at_certificates();
+  live_.repaired = false;
+  want_live_check(std::chrono::seconds(1));
   recorder_.tell(telemetry::ConfigurationChanged{controller_.running_generation().number, "applied", ""});
 }
 
