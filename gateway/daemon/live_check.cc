@@ -1,9 +1,5 @@
 #include "gateway/daemon/live_check.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <utility>
 
 #include "gateway/os/clock.h"
@@ -15,28 +11,26 @@ LiveCheck::~LiveCheck() {
 }
 
 os::OsResult<int> LiveCheck::descriptor() {
-  if (!event_.valid()) event_ = os::FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!event_.valid()) return std::unexpected(os::OsError{errno, "eventfd"});
-  return event_.number();
+  if (!event_) event_ = TRY(os::WakeUp::create());
+  return event_->descriptor();
 }
 
 void LiveCheck::begin(core::LiveState state) {
+  if (!event_ || thread_.joinable()) return;
   place_->ready = false;
-  thread_ = std::thread([place = place_.get(), event = event_.number(), state = std::move(state)] {
+  thread_ = std::thread([place = place_.get(), event = &*event_, state = std::move(state)] {
     const auto began = os::boot_now();
     place->done = Done{core::prove_live(state), state.kernel.writers, state.generation, {}};
     place->done->took = os::boot_now() - began;
     place->ready = true;
-    const std::uint64_t one = 1;
-    (void)!write(event, &one, sizeof one);
+    event->wake();
   });
 }
 
 std::optional<LiveCheck::Done> LiveCheck::take() {
   if (!thread_.joinable() || !place_->ready) return std::nullopt;
   thread_.join();
-  std::uint64_t count = 0;
-  (void)!read(event_.number(), &count, sizeof count);
+  event_->clear();
   return std::exchange(place_->done, std::nullopt);
 }
 

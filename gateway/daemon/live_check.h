@@ -10,21 +10,21 @@
 
 #include "gateway/core/live_proof.h"
 #include "gateway/os/error.h"
-#include "gateway/os/file_descriptor.h"
+#include "gateway/os/wake_up.h"
 
 namespace gateway::daemon {
 
 class LiveCheck {
  public:
   LiveCheck() = default;
-  LiveCheck(LiveCheck&&) = default;
+  LiveCheck(LiveCheck&&) = default;  // not while one is under way
   LiveCheck& operator=(LiveCheck&&) = default;
   ~LiveCheck();  // waits for one that is under way
 
   // Readable once a verdict is there.
   [[nodiscard]] os::OsResult<int> descriptor();
   [[nodiscard]] bool under_way() const { return thread_.joinable(); }
-  void begin(core::LiveState state);  // not while one is under way
+  void begin(core::LiveState state);  // after descriptor(); nothing while one is under way
   struct Done {
     core::LiveVerdict verdict;
     std::vector<core::KernelWriter> writers;
@@ -39,7 +39,7 @@ class LiveCheck {
     std::optional<Done> done;
   };
   std::unique_ptr<Place> place_ = std::make_unique<Place>();
-  os::FileDescriptor event_;
+  std::optional<os::WakeUp> event_;
   std::thread thread_;
 };
 
