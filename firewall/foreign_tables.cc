@@ -88,7 +88,7 @@ class Judge {
       const bool outer = road.in == "lo" || road.in == outside;
       const auto steps = read_rule(matches, road);
       if (!steps) return true;
-      PacketSet left = outer ? PacketSet::everything() : question_.of_facilities;
+      PacketSet left = outer ? question_.outer : question_.of_facilities;
       for (const Step& step : *steps) {
         if (step.kind == Step::Kind::kNever) left = PacketSet();
         if (step.kind == Step::Kind::kPackets) left = step.inverted ? left - step.packets : left & step.packets;

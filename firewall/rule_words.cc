@@ -58,9 +58,9 @@ void put_in_order(const Words& words, std::size_t& at, Words& out) {
 constexpr std::array<std::string_view, 13> kRewriting{"dnat",    "snat",   "masquerade", "tproxy", "dup",
                                                       "fwd",     "queue",  "flow",       "vmap",   "synproxy",
                                                       "notrack", "helper", "reset"};
-constexpr std::array<std::string_view, 15> kBeyond{"limit",   "log",       "counter",  "zone",    "count",
-                                                   "exthdr",  "hdrlength", "frag-off", "related", "invalid",
-                                                   "missing", "skuid",     "update",   "add",     "hoplimit"};
+constexpr std::array<std::string_view, 14> kBeyond{"limit",    "zone",    "count",   "exthdr",      "hdrlength",
+                                                   "frag-off", "related", "invalid", "established", "missing",
+                                                   "skuid",    "update",  "add",     "hoplimit"};
 
 }  // namespace
 
@@ -101,7 +101,13 @@ std::string rewriting_word(std::string_view rule) {
 bool beyond_sets(std::string_view rule) {
   for (const std::string& word : words_of(rule))
     if (is_one_of(word, kBeyond)) return true;
-  return rewriting_word(rule) == "notrack";
+  return rewriting_word(rule) == "notrack" || rule.find("ct mark . meta mark") != std::string_view::npos;
+}
+
+bool about_records(std::string_view rule) {
+  for (const std::string& word : words_of(rule))
+    if (word == "log" || word == "counter") return true;
+  return false;
 }
 
 bool only_counts(std::string_view rule) {
@@ -113,7 +119,7 @@ bool only_counts(std::string_view rule) {
 }
 
 std::optional<Verdict> verdict_of_unknown(std::string_view rule) {
-  if (!rewriting_word(rule).empty()) return std::nullopt;
+  if (const std::string word = rewriting_word(rule); !word.empty() && word != "notrack") return std::nullopt;
   for (const std::string& word : words_of(rule)) {
     if (word == "goto" || word == "jump" || word == "update" || word == "delete" || word == "map") return std::nullopt;
     if (word == "accept") return Verdict::kAccept;

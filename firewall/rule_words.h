@@ -19,9 +19,11 @@ namespace firewall {
 // packet away from the rules behind it (NAT, flow tables, queues, notrack). Empty: it only accepts or refuses.
 [[nodiscard]] std::string rewriting_word(std::string_view rule);
 
-// It asks, or does, what packet sets do not say: rates, fragments, options, ICMP errors, zones, records. Such a rule
-// can be compared only as it is written.
+// It asks, or does, what packet sets do not say: rates, fragments, options, ICMP errors, zones, the gateway's own
+// flows. Such a rule can be compared only as it is written.
 [[nodiscard]] bool beyond_sets(std::string_view rule);
+// It counts, or puts on record.
+[[nodiscard]] bool about_records(std::string_view rule);
 
 // Neither accepts nor refuses nor sends on nor changes anything: a counter, a log.
 [[nodiscard]] bool only_counts(std::string_view rule);

@@ -30,8 +30,11 @@ bool refuses(const std::string& rule) {
   return target_of(rule).starts_with("drop_") || verdict_of_unknown(rule) == Verdict::kDrop;
 }
 
-bool beyond(const std::string& rule) {
-  return beyond_sets(rule) || rule.find("ct mark . meta mark") != std::string::npos;
+// On the ways of packets that are asked about: what is not may refuse some of them.
+bool is_understood(const std::string& rule, const Interfaces& interfaces) {
+  const Road along{interfaces.tunnel, interfaces.inside, false, false},
+      back{interfaces.inside, interfaces.tunnel, false, true};
+  return read_rule(rule, along).has_value() && read_rule(rule, back).has_value();
 }
 
 // What only ICMP errors, shares of rates and counts of flows ask for.
@@ -97,7 +100,7 @@ class Judge {
 
   TableVerdict judge() {
     if (edits_.empty()) return {};
-    const auto before = ways(wanted_, interfaces_, Unknown::kError);
+    const auto before = ways(wanted_, interfaces_, Unknown::kEither);
     const auto after = ways(found_, interfaces_, Unknown::kEither);
     if (!before || !after) {
       verdict_.not_understood = before ? after.error() : before.error();
@@ -264,10 +267,14 @@ class Judge {
     if (edit.kind == Kind::kRuleAdded && (only_counts(edit.text) || repeats(edit, *chain))) return "";
     if (edit.kind == Kind::kRuleMoved && moves_among_refusals(edit, *chain)) return "";
     const bool unseen = !visited_.contains(edit.object);
-    if (unseen || beyond(edit.text)) return "it is about what packet sets do not say: " + subject(edit.text);
+    const bool records = edit.kind != Kind::kRuleAdded && about_records(edit.text);
+    if (unseen || records || beyond_sets(edit.text))
+      return "it is about what packet sets do not say: " + subject(edit.text);
+    if (edit.kind == Kind::kRuleAdded && !is_understood(edit.text, interfaces_))
+      return "it may refuse more: not understood";
     const auto [first, last] = range_passed(edit, *chain);
     for (std::size_t i = first; i < last; ++i)
-      if (beyond(chain->rules[i]) && !(edit.kind == Kind::kRuleAdded && refuses(edit.text)))
+      if (beyond_sets(chain->rules[i]) && !(edit.kind == Kind::kRuleAdded && refuses(edit.text)))
         return "packets may come past \"" + chain->rules[i] + "\"";
     return "";
   }
@@ -296,10 +303,11 @@ class Judge {
   }
 
   static bool moves_among_refusals(const Edit& edit, const Chain& chain) {
-    if (!refuses(edit.text) || only_counts(edit.text)) return false;
+    const bool counts = only_counts(edit.text);  // then among what counts
+    if (!counts && !refuses(edit.text)) return false;
     const auto [first, last] = range_passed(edit, chain);
     for (std::size_t i = first; i < last; ++i)
-      if (!refuses(chain.rules[i]) || only_counts(chain.rules[i])) return false;
+      if (counts != only_counts(chain.rules[i]) || !refuses(chain.rules[i])) return false;
     return true;
   }
 

@@ -19,8 +19,10 @@ class Walk {
     const std::array sides{interfaces_.tunnel, interfaces_.inside, interfaces_.outside, std::string(kAnother)};
     for (const bool answer : {false, true})
       for (const std::string& in : sides) {
-        for (const bool here : {false, true}) TRY(before_routing({in, "", here, answer}));
         for (const std::string& out : sides) TRY(forward({in, out, false, answer}));
+        // Answers to the gateway itself are of flows that have their port on the other side: not of this model.
+        if (answer && in == interfaces_.outside) continue;
+        for (const bool here : {false, true}) TRY(before_routing({in, "", here, answer}));
         TRY(add("input", {in, "", true, answer}, 0));
       }
     for (const bool answer : {false, true})

@@ -157,11 +157,14 @@ class LiveProver {
   }
 
   void compare_foreign(const std::vector<KernelTable>& tables) {
-    firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}};
+    firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}, {}};
     std::vector<policy::AddressRange> networks;
     for (const auto& facility : plan_.facilities)
       for (const auto& network : facility.networks) networks.push_back(policy::range_of(network.seen));
     question.of_facilities = PacketSet::from(networks) | PacketSet::to(networks);
+    std::vector<policy::AddressRange> own;
+    for (const auto& address : plan_.outside_addresses) own.push_back({address, address});
+    question.outer = PacketSet::from(own) | PacketSet::to(own);
     const auto declared = policy::declared_by(plan_, state_.now);
     question.to_inside = declared.packets.to_inside;
     question.from_inside = declared.packets.from_inside;

@@ -101,11 +101,11 @@ class Dump {
   }
 
   // All messages of one question. Something changed in between: asked again, and `begin` is called first.
-  template <class Take>
+  template <class Header, class Take>
   OsResult<void> ask(std::uint16_t type, std::uint8_t family, auto begin, Take take) {
     for (int i = 0; i < kMostTries; ++i) {
       begin();
-      const auto whole = ask_once(type, family, take);
+      const auto whole = ask_once(type, family, sizeof(Header), take);
       if (!whole) return std::unexpected(whole.error());
       if (*whole) return {};
     }
@@ -113,14 +113,13 @@ class Dump {
   }
 
  private:
-  OsResult<bool> ask_once(std::uint16_t type, std::uint8_t family, auto take) {
+  OsResult<bool> ask_once(std::uint16_t type, std::uint8_t family, std::size_t header_size, auto take) {
     alignas(nlmsghdr) std::array<char, 256> question{};
     nlmsghdr* header = mnl_nlmsg_put_header(question.data());
     header->nlmsg_type = type;
     header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     header->nlmsg_seq = ++sequence_;
-    // All of rtnetlink's headers begin with the family; the longest is ifinfomsg's or tcmsg's.
-    auto* payload = static_cast<std::uint8_t*>(mnl_nlmsg_put_extra_header(header, sizeof(tcmsg)));
+    auto* payload = static_cast<std::uint8_t*>(mnl_nlmsg_put_extra_header(header, header_size));  // the family first
     payload[0] = family;
     if (send(socket_.number(), header, header->nlmsg_len, 0) < 0) return failed("ask rtnetlink");
     bool whole = true;
@@ -346,24 +345,24 @@ OsResult<void> read_kernel_facts(core::KernelState& state) {
   auto dump = TRY(Dump::open());
   Names names;
   std::map<std::string, std::uint32_t> masters;
-  TRY(dump.ask(
+  TRY(dump.ask<ifinfomsg>(
       RTM_GETLINK, AF_UNSPEC, [&] { state.links.clear(), names.clear(), masters.clear(); },
       [&](const nlmsghdr& message) { take_link(message, state, names, masters); }));
   for (core::KernelLink& link : state.links)
     if (const auto master = masters.find(link.name); master != masters.end()) link.master = names.of(master->second);
   auto before = state.links;
-  TRY(dump.ask(
+  TRY(dump.ask<tcmsg>(
       RTM_GETQDISC, AF_UNSPEC, [&] { state.links = before; },
       [&](const nlmsghdr& message) { take_discipline(message, state); }));
-  TRY(dump.ask(
+  TRY(dump.ask<ifaddrmsg>(
       RTM_GETADDR, AF_UNSPEC, [&] { state.addresses.clear(); },
       [&](const nlmsghdr& message) { take_address(message, state, names); }));
   for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
     const std::size_t routes = state.routes.routes.size(), rules = state.routes.rules.size();
-    TRY(dump.ask(
+    TRY(dump.ask<rtmsg>(
         RTM_GETROUTE, family, [&] { state.routes.routes.resize(routes); },
         [&](const nlmsghdr& message) { take_route(message, state, names); }));
-    TRY(dump.ask(
+    TRY(dump.ask<fib_rule_hdr>(
         RTM_GETRULE, family, [&] { state.routes.rules.resize(rules); },
         [&](const nlmsghdr& message) { take_rule(message, state); }));
   }
