@@ -69,6 +69,7 @@ class LiveProver {
     const auto table = own_table(*tables);
     if (!table) return not_read(table.error());
     wanted_ = firewall::compile(plan_);
+    declared_ = policy::declared_by(plan_, state_.now);
     compare_table(*tables, *table);
     compare_foreign(*tables);
     take(route_differences(plan_, state_.kernel.routes));
@@ -157,6 +158,7 @@ class LiveProver {
   }
 
   void compare_foreign(const std::vector<KernelTable>& tables) {
+    if (std::ranges::all_of(tables, is_own)) return;
     firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}, {}};
     std::vector<policy::AddressRange> networks;
     for (const auto& facility : plan_.facilities)
@@ -165,10 +167,9 @@ class LiveProver {
     std::vector<policy::AddressRange> own;
     for (const auto& address : plan_.outside_addresses) own.push_back({address, address});
     question.outer = PacketSet::from(own) | PacketSet::to(own);
-    const auto declared = policy::declared_by(plan_, state_.now);
-    question.to_inside = declared.packets.to_inside;
-    question.from_inside = declared.packets.from_inside;
-    question.between = declared.packets.between;
+    question.to_inside = declared_.packets.to_inside;
+    question.from_inside = declared_.packets.from_inside;
+    question.between = declared_.packets.between;
     for (const KernelTable& table : tables) {
       if (is_own(table)) continue;
       const auto answer = firewall::judge_foreign(table, question);
@@ -249,8 +250,7 @@ class LiveProver {
     Installed installed = tunnels.installed;
     installed.routes = state_.kernel.routes;
     for (const KernelAddress& each : state_.kernel.addresses) installed.here.push_back({each.address, each.address});
-    const auto declared = policy::declared_by(plan_, state_.now);
-    auto proof = core::prove(plan_, Reachability(plan_, table, installed), declared, state_.now);
+    auto proof = core::prove(plan_, Reachability(plan_, table, installed), declared_, state_.now);
     if (proof)
       verdict_.proof = *std::move(proof);
     else
@@ -261,6 +261,7 @@ class LiveProver {
   const policy::Plan& plan_;
   firewall::Interfaces interfaces_;
   firewall::RuleSet wanted_;
+  policy::Declared declared_;
   LiveVerdict verdict_;
 };
 

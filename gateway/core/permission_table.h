@@ -21,6 +21,7 @@ struct PermissionRow {
   std::uint8_t protocol = 0;
   std::uint16_t first = 0, last = 0;
   config::value::WallTime until;  // max() when without end
+  friend bool operator==(const PermissionRow&, const PermissionRow&) = default;
 };
 
 class PermissionTable {
