@@ -80,6 +80,7 @@ OsResult<void> unbroken(const policy::Plan& plan) {
 }
 
 OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
+  if (std::exchange(rules_left_, false)) rules_.distrust();
   auto done = prepare(plan);
   if (done) done = rules_.install(firewall::compile(plan));
   if (!done) {

@@ -83,6 +83,7 @@ class NetdKernel {
   std::vector<core::KernelDrift> untold_;              // found while a plan was applied
   std::string retry_error_;                            // told already
   std::map<std::string, std::set<std::string>> left_;  // what differs and is left as it is, by layer
+  bool rules_left_ = false;                            // a stranger's change among them
   std::map<std::string, core::KernelWriter> writers_;  // by table
 };
 

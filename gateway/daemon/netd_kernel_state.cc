@@ -36,6 +36,7 @@ void NetdKernel::note_writers(const os::KernelChanges& changes) {
 }
 
 void NetdKernel::tell_rules(const os::KernelChanges& changes, Repairs& repairs) {
+  rules_left_ = true;
   auto wrong = rules_.differences();
   if (!wrong) return repairs.drifts.push_back({"rules cannot be read: " + wrong.error().to_string(), false, 0, {}});
   const bool seen = !wrong->empty();

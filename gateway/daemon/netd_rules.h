@@ -29,6 +29,8 @@ class NetdRules {
   void confirm();
   // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
+  // Somebody changed the table, and it was left so: the next install() replaces everything.
+  void distrust() { installed_.reset(); }
   // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
   struct Listed {
     std::string rules, elements;
