@@ -80,8 +80,8 @@ OsResult<void> unbroken(const policy::Plan& plan) {
 }
 
 OsResult<void> NetdKernel::apply(const policy::Plan& plan) {
-  if (std::exchange(rules_left_, false)) rules_.distrust();
   auto done = prepare(plan);
+  if (done && std::exchange(rules_left_, false)) rules_.distrust();
   if (done) done = rules_.install(firewall::compile(plan));
   if (!done) {
     if (plan_ && !closed_) stay_isolated_as(plan);
