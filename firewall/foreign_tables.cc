@@ -122,11 +122,14 @@ class Judge {
         const Road back{road.out, road.in, false, true};
         if (!look_at_road(passing, answer ? back : road, declared & of_family())) return;
       }
+    look_at_road(passing, {outside, "", true, false}, question_.to_tunnels & of_family());
   }
 
   bool look_at_road(Passing& passing, const Road& road, const PacketSet& declared) {
     if (declared.empty()) return true;
-    for (const char* hook : {"prerouting", "forward", "postrouting"}) {
+    using Hooks = std::vector<const char*>;
+    for (const char* hook :
+         road.to_gateway ? Hooks{"prerouting", "input"} : Hooks{"prerouting", "forward", "postrouting"}) {
       Road at = road;
       if (std::string_view(hook) == "prerouting") at.out.clear();
       const auto passed = passing.hook(hook, at, {{declared, Mark{}}});
@@ -138,7 +141,11 @@ class Judge {
       const auto lost = (declared - packets_of(*passed)).witness();
       if (!lost) continue;
       add("table " + table_.family + " " + table_.name + ", hook " + hook + ": " + dropping(hook), false,
-          "drops " + policy::to_text(*lost) + (road.answer ? " (answers)" : "") + ", which is declared", lost);
+          "drops " + policy::to_text(*lost) +
+              (road.to_gateway ? ", a tunnel's own packet"
+               : road.answer   ? " (answers), which is declared"
+                               : ", which is declared"),
+          lost);
       return true;
     }
     return true;

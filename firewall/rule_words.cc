@@ -55,9 +55,8 @@ void put_in_order(const Words& words, std::size_t& at, Words& out) {
   out.emplace_back("}");
 }
 
-constexpr std::array<std::string_view, 13> kRewriting{"dnat",    "snat",   "masquerade", "tproxy", "dup",
-                                                      "fwd",     "queue",  "flow",       "vmap",   "synproxy",
-                                                      "notrack", "helper", "reset"};
+constexpr std::array<std::string_view, 12> kRewriting{"dnat",  "snat", "masquerade", "tproxy",   "dup",     "fwd",
+                                                      "queue", "flow", "vmap",       "synproxy", "notrack", "helper"};
 constexpr std::array<std::string_view, 14> kBeyond{"limit",    "zone",    "count",   "exthdr",      "hdrlength",
                                                    "frag-off", "related", "invalid", "established", "missing",
                                                    "skuid",    "update",  "add",     "hoplimit"};

@@ -159,13 +159,14 @@ class LiveProver {
 
   void compare_foreign(const std::vector<KernelTable>& tables) {
     if (std::ranges::all_of(tables, is_own)) return;
-    firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}, {}};
+    firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}, {}, {}};
     std::vector<policy::AddressRange> networks;
     for (const auto& facility : plan_.facilities)
       for (const auto& network : facility.networks) networks.push_back(policy::range_of(network.seen));
     question.of_facilities = PacketSet::from(networks) | PacketSet::to(networks);
     std::vector<policy::AddressRange> own;
     for (const auto& address : plan_.outside_addresses) own.push_back({address, address});
+    question.to_tunnels = to_tunnels();
     question.outer = PacketSet::from(own) | PacketSet::to(own);
     question.to_inside = declared_.packets.to_inside;
     question.from_inside = declared_.packets.from_inside;
@@ -177,6 +178,30 @@ class LiveProver {
         verdict_.differences.push_back({"nftables", each.what, each.opens, each.closes, each.says, each.packet, false});
       verdict_.notes.insert(verdict_.notes.end(), answer.notes.begin(), answer.notes.end());
     }
+  }
+
+  // From whom the facilities' sources say, or anybody.
+  [[nodiscard]] PacketSet to_tunnels() const {
+    std::vector<policy::PacketBox> boxes;
+    const auto add = [&](const policy::IpAddress& own, std::uint8_t protocol, std::uint16_t first, std::uint16_t last) {
+      policy::PacketBox box = policy::whole(own.family());
+      box.destination = {own, own};
+      box.first_protocol = box.last_protocol = protocol, box.first_port = first, box.last_port = last;
+      boxes.push_back(box);
+    };
+    std::vector<policy::AddressRange> sources;
+    bool from_anywhere = false;
+    for (const auto& facility : plan_.facilities) {
+      from_anywhere |= facility.sources.empty();
+      for (const auto& source : facility.sources) sources.push_back(policy::range_of(source));
+    }
+    for (const auto& own : plan_.outside_addresses) {
+      if (plan_.wireguard_port != 0) add(own, 17, plan_.wireguard_port, plan_.wireguard_port);
+      if (!plan_.ikev2) continue;
+      add(own, 17, 500, 500), add(own, 17, 4500, 4500), add(own, 50, 0, 65535);
+    }
+    const PacketSet all = PacketSet::of(boxes);
+    return from_anywhere ? all : all & PacketSet::from(sources);
   }
 
   const KernelLink* link(const std::string& name) const {

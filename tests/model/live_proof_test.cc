@@ -205,6 +205,13 @@ const std::vector<Case> kNamed{
            "filter; policy accept;\n\t\tip daddr 10.80.0.10 drop # handle 2\n\t}\n}\n";
      },
      "nftables", "table inet theirs, hook forward: chain fwd"},
+    {"a host's own firewall that forgets the tunnels",
+     [](World& w) {
+       w.more_tables =
+           "table ip filter { # handle 9\n\tchain INPUT { # handle 1\n\t\ttype filter hook input priority "
+           "filter; policy drop;\n\t\ttcp dport 22 accept # handle 2\n\t}\n}\n";
+     },
+     "nftables", "table ip filter, hook input: chain INPUT"},
     {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
      "route missing: 10.80.0.10 dev dc0"},
     {"a facility's route gone", [](World& w) { erase_route(w, 7102, "10.2.0.0/24"); }, "routes",
@@ -289,7 +296,8 @@ const std::vector<Case> kNothing{
      [](World& w) {
        w.more_tables =
            "table ip filter { # handle 9\n\tchain INPUT { # handle 1\n\t\ttype filter hook input priority filter; "
-           "policy drop;\n\t\ttcp dport 22 accept # handle 2\n\t}\n\tchain FORWARD { # handle 3\n\t\ttype filter hook "
+           "policy drop;\n\t\tudp dport 51820 accept # handle 2\n\t}\n\tchain FORWARD { # handle 3\n\t\ttype filter "
+           "hook "
            "forward "
            "priority filter; policy accept;\n\t\tip saddr 172.17.0.0/16 drop # handle 4\n\t}\n}\n";
      },
