@@ -57,6 +57,12 @@ class Edits:
         text = dict(self.rules(chain))[handle]
         return self.nft(f"{chain}: ^ {words}", f"delete rule inet sekisho {chain} handle {handle}", f"insert rule inet sekisho {chain} {text}")
 
+    def rule_moved(self, chain, words, before):
+        handle = self.handle(chain, words)
+        text = dict(self.rules(chain))[handle]
+        return self.nft(f"{chain}: {words} before {before}", f"delete rule inet sekisho {chain} handle {handle}",
+                        f"insert rule inet sekisho {chain} handle {self.handle(chain, before)} {text}")
+
     def elements(self, set_name):
         text = self.gw.run("nft", "-s", "list", "set" if "map" not in self.kind(set_name) else "map", "inet", "sekisho", set_name).stdout
         inner = text.partition("elements = {")[2].partition("}")[0]
@@ -197,7 +203,7 @@ SILENT = [
     ("a log", lambda e: e.rule_added("forward", 'log prefix "two words " group 9')),
     ("a rule with a comment, twice", lambda e: e.rule_added("prerouting", 'iifname "dc0" ip daddr @facility4 accept comment "once more"', 'iifname "dc0" ip daddr @facility4')),
     ("a drop of what is dropped", lambda e: e.rule_added("across4", "ip saddr 10.250.0.1 drop", "goto drop_detour")),
-    ("refusals in another order", lambda e: e.rule_first("before_fragments", 'iifname "sekisho0" ip6 saddr')),
+    ("refusals in another order", lambda e: e.rule_moved("before_fragments", 'iifname "sekisho0" ip6 saddr', 'iifname "sekisho0" ip saddr')),
     ("an element for nobody's mark", lambda e: e.element_added("service4", f"0x0a636300 . {OTHER4} . tcp . 22 : 0x00000009")),
     ("a chain that nobody goes to", lambda e: e.nft("chain", "add chain inet sekisho extra", "add rule inet sekisho extra accept")),
     ("a set that nobody asks", lambda e: e.nft("set", "add set inet sekisho mine { type ipv4_addr; elements = { 10.0.0.1 }; }")),
