@@ -23,7 +23,7 @@ struct KernelHop {
 };
 
 struct KernelRoute {
-  enum class Type : std::uint8_t { kUnicast, kHere, kNowhere, kThrow, kOther };
+  enum class Type : std::uint8_t { kUnicast, kLocal, kNowhere, kThrow, kOther };
   std::uint32_t table = kMainTable;
   Prefix destination;
   std::uint32_t metric = 0;  // of two for one prefix the lower counts

@@ -33,7 +33,7 @@ PacketSet taken(const KernelRule& rule, const std::string& incoming, std::uint32
 }
 
 std::vector<std::string> interfaces_of(const KernelRoute& route) {
-  if (route.type == Type::kHere) return {kHere};
+  if (route.type == Type::kLocal) return {kHere};
   std::vector<std::string> out;
   if (route.type == Type::kUnicast || route.type == Type::kOther)
     for (const KernelHop& hop : route.hops) out.push_back(hop.interface);

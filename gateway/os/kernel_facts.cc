@@ -214,7 +214,7 @@ KernelRoute::Type type_of(std::uint8_t type) {
     case RTN_BROADCAST:
     case RTN_ANYCAST:
     case RTN_MULTICAST:
-      return KernelRoute::Type::kHere;
+      return KernelRoute::Type::kLocal;
     case RTN_BLACKHOLE:
     case RTN_UNREACHABLE:
     case RTN_PROHIBIT:

@@ -105,7 +105,7 @@ TEST_CASE("netd state: routes, rules, addresses, links and parameters of others 
   REQUIRE(route_to(state, policy::kMainTable, "198.51.101.0/24") != nullptr);
   CHECK(route_to(state, policy::kMainTable, "198.51.101.0/24")->type == policy::KernelRoute::Type::kNowhere);
   REQUIRE(route_to(state, policy::kLocalTable, "192.0.2.7/32") != nullptr);
-  CHECK(route_to(state, policy::kLocalTable, "192.0.2.7/32")->type == policy::KernelRoute::Type::kHere);
+  CHECK(route_to(state, policy::kLocalTable, "192.0.2.7/32")->type == policy::KernelRoute::Type::kLocal);
   const auto rule = std::ranges::find(state.routes.rules, 20000u, &policy::KernelRule::priority);
   REQUIRE(rule != state.routes.rules.end());
   CHECK(policy::to_text(*rule) == "20000: from 192.0.2.0/24 fwmark 0x10/0xf0 lookup 99 suppress_prefixlength 8");

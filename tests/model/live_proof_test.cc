@@ -96,7 +96,7 @@ void add_host(gateway::core::KernelState& kernel) {
     way.hops = {{"wan0", address(v4 ? "203.0.113.1" : "2001:db8::1")}};
     kernel.routes.routes.push_back(way);
     KernelRoute here;
-    here.table = policy::kLocalTable, here.type = KernelRoute::Type::kHere;
+    here.table = policy::kLocalTable, here.type = KernelRoute::Type::kLocal;
     here.destination = prefix(v4 ? "203.0.113.10/32" : "2001:db8::10/128"), here.hops = {{"wan0", std::nullopt}};
     kernel.routes.routes.push_back(here);
   }
@@ -248,7 +248,7 @@ const std::vector<Case> kNamed{
     {"a facility's address here",
      [](World& w) {
        auto here = route(policy::kLocalTable, "10.80.0.10/32", "dc0");
-       here.type = KernelRoute::Type::kHere;
+       here.type = KernelRoute::Type::kLocal;
        w.state.kernel.routes.routes.push_back(here);
      },
      "routes", "local 10.80.0.10 dev dc0 table local"},

@@ -66,7 +66,7 @@ TEST_CASE("kernel routes: longest prefix, lowest metric, unreachable, throw") {
   of.routes[1].type = KernelRoute::Type::kThrow;
   CHECK(ways(of, "10.1.0.1/32") == Ways{"c"});  // the next rule, not the shorter prefix
   of = base(), of.routes.push_back(route(10, "10.1.0.7/32", ""));
-  of.routes.back().type = KernelRoute::Type::kHere;
+  of.routes.back().type = KernelRoute::Type::kLocal;
   CHECK(ways(of, "10.1.0.7/32") == Ways{policy::kHere});
   of = base(), of.routes[0].hops.push_back({"d", std::nullopt});
   CHECK(ways(of, "10.2.0.1/32") == Ways{"a", "d"});
