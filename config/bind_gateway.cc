@@ -95,6 +95,15 @@ Offloads bind_offloads(const Node& node, Report& report) {
   return offloads;
 }
 
+LiveCheck bind_live(const Node& node, Report& report) {
+  ObjectReader reader(node, keys::kLive, report);
+  LiveCheck live;
+  if (const auto every = reader.integer("every_seconds", {30, 86400}, Presence::kOptional))
+    live.every_seconds = static_cast<std::uint32_t>(*every);
+  live.repair = reader.boolean("repair", Presence::kOptional).value_or(true);
+  return live;
+}
+
 }  // namespace
 
 Gateway bind_gateway(const Node& node, Report& report) {
@@ -120,6 +129,7 @@ Gateway bind_gateway(const Node& node, Report& report) {
     gateway.records = bind_records(*records, report);
   if (const Node* offloads = reader.value("offloads", Presence::kOptional))
     gateway.offloads = bind_offloads(*offloads, report);
+  if (const Node* live = reader.value("live", Presence::kOptional)) gateway.live = bind_live(*live, report);
   if (!gateway.inside.interface.empty() && gateway.inside.interface == gateway.outside.interface)
     report.error(report.below(node.at, {"inside", "interface"}), "inside and outside are the same interface",
                  "the gateway stands between two networks, each with its own interface",

@@ -76,6 +76,14 @@ struct Offloads {
 
 inline constexpr std::uint32_t kUnusedAfterDays = 90;
 
+// How often what is really installed is read back and proved again (docs/decisions/0014), and what is done about a
+// difference.
+struct LiveCheck {
+  std::uint32_t every_seconds = 600;  // 30..86400
+  bool repair = true;                 // false: left as it is, and told
+  friend bool operator==(const LiveCheck&, const LiveCheck&) = default;
+};
+
 struct Gateway {
   std::string name;
   Outside outside;
@@ -88,6 +96,7 @@ struct Gateway {
   std::vector<Prefix> seen_as_pools;  // where `facility suggest-prefix` looks; nothing else follows from it
   RecordLimits records;
   Offloads offloads;
+  LiveCheck live;
   Position at;
 };
 

@@ -18,13 +18,14 @@ inline constexpr std::string_view kMainKeys[] = {"$schema",   "gateway",        
                                                  "exchanges", "inside_may_reach", "tests",    "include"};
 inline constexpr std::string_view kGatewayKeys[] = {"name",          "outside", "inside",     "crypto_profile",
                                                     "wireguard",     "ikev2",   "tunnel_mtu", "unused_after_days",
-                                                    "seen_as_pools", "records", "offloads"};
+                                                    "seen_as_pools", "records", "offloads",   "live"};
 inline constexpr std::string_view kOutsideKeys[] = {"interface", "addresses"};
 inline constexpr std::string_view kInsideKeys[] = {"interface", "via"};
 inline constexpr std::string_view kListenerKeys[] = {"private_key_file", "port"};
 inline constexpr std::string_view kRecordsKeys[] = {"budget_mib", "keep_free_mib", "file_mib",
                                                     "flow_records_per_second"};
 inline constexpr std::string_view kOffloadsKeys[] = {"tun_tcp", "tun_udp", "udp_segment", "udp_gro"};
+inline constexpr std::string_view kLiveKeys[] = {"every_seconds", "repair"};
 inline constexpr std::string_view kServiceKeys[] = {"title", "addresses", "ports"};
 inline constexpr std::string_view kFacilityKeys[] = {"title",   "role",   "software_client", "networks",
                                                      "may_use", "offers", "tunnel"};
@@ -61,6 +62,7 @@ inline constexpr KeyList kInside{"inside", kInsideKeys};
 inline constexpr KeyList kListener{"wireguard_listener", kListenerKeys};
 inline constexpr KeyList kRecords{"records", kRecordsKeys};
 inline constexpr KeyList kOffloads{"offloads", kOffloadsKeys};
+inline constexpr KeyList kLive{"live", kLiveKeys};
 inline constexpr KeyList kService{"service", kServiceKeys};
 inline constexpr KeyList kFacility{"facility", kFacilityKeys};
 inline constexpr KeyList kNetwork{"translated_network", kNetworkKeys};
@@ -76,8 +78,9 @@ inline constexpr KeyList kInsideMayReach{"inside_may_reach", kInsideMayReachKeys
 inline constexpr KeyList kTest{"test", kTestKeys};
 
 inline constexpr std::array kAll{
-    kMain,           kGateway, kOutside, kInside, kListener,  kIkev2Gateway,   kRecords, kOffloads,           kService,
-    kFacility,       kNetwork, kOffer,   kTunnel, kException, kAuthentication, kPpk,     kAlgorithmException, kExchange,
-    kInsideMayReach, kTest};
+    kMain,     kGateway,        kOutside,   kInside,         kListener, kIkev2Gateway,
+    kRecords,  kOffloads,       kLive,      kService,        kFacility, kNetwork,
+    kOffer,    kTunnel,         kException, kAuthentication, kPpk,      kAlgorithmException,
+    kExchange, kInsideMayReach, kTest};
 }  // namespace keys
 }  // namespace config

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "firewall/rule_words.h"
+
 namespace firewall {
 namespace {
 
@@ -66,12 +68,14 @@ Result<Passing::Outcome, std::string> Passing::run(const std::string& name, cons
   const auto chain = std::ranges::find(table_.chains, name, &Chain::name);
   if (chain == table_.chains.end()) return std::unexpected("there is no chain " + name);
   if (depth > kDeepest) return std::unexpected("chain " + name + ": too many jumps");
+  if (!packets.empty()) visited_.insert(name);
   Outcome out;
   for (std::size_t i = 0; i < chain->rules.size() && !packets.empty(); ++i) {
     const std::string place = "chain " + name + ", rule " + std::to_string(i + 1) + " \"" + chain->rules[i] + "\"";
     const auto rule = read_rule(chain->rules[i], road);
-    if (!rule) return std::unexpected(place + ": " + rule.error());
     place_ = place;
+    if (!rule && unknown_ == Unknown::kEither && passed_over(chain->rules[i], packets, out)) continue;
+    if (!rule) return std::unexpected(place + ": " + rule.error());
     // An error of a rule further in names its own place.
     const auto applied = apply(*rule, road, depth, packets, out);
     if (!applied)
@@ -79,6 +83,18 @@ Result<Passing::Outcome, std::string> Passing::run(const std::string& name, cons
   }
   add(out.returned, packets);
   return out;
+}
+
+// May it be read as "some of these, who knows which"? Then those that it could accept are accepted, and all go on.
+bool Passing::passed_over(const std::string& rule, const Sets& packets, Outcome& out) {
+  const auto verdict = verdict_of_unknown(rule);
+  if (!verdict) return false;
+  if (*verdict == Verdict::kAccept) {
+    if (trace_ != nullptr && !packets.empty()) trace_->push_back(place_);
+    add(out.accepted, packets);
+  }
+  if (*verdict == Verdict::kReturn) add(out.returned, packets);
+  return true;
 }
 
 // `here`: what reaches the rule, and then what goes on behind it.

@@ -135,7 +135,8 @@ class RuleReader {
     if (word == "ct") return conntrack();
     if (word == "exthdr") return next(), next() == "exists" ? (never(), Done()) : unknown("exthdr");
     if (word == "notrack") return {};
-    if (word == "counter") return next() == "name" ? (next(), Done()) : unknown("counter");
+    if (word == "counter") return counter();
+    if (word == "continue") return {};
     if (word == "log") return log();
     if (word == "limit") return limit();
     if (word == "add" || word == "update") return dynamic();
@@ -226,7 +227,7 @@ class RuleReader {
   Done header(Family family) {
     bool inverted = false;
     if (take("hdrlength != 5")) return never(), Done();
-    if (take("frag-off & 0x3fff != 0")) return never(), Done();
+    if (take("frag-off & 0x3fff != 0") || take("frag-off & 16383 != 0")) return never(), Done();  // as nft lists it
     if (take("hoplimit 255")) return keep(PacketSet::all(family));
     const Field which = TRY(end(next()));
     const Values wanted = values(inverted);
@@ -348,10 +349,20 @@ class RuleReader {
     return {};
   }
 
+  // Of a name, or of others and without.
+  Done counter() {
+    if (take("name")) next();
+    return {};
+  }
+
   Done log() {
-    if (!take("prefix")) return unknown("log");
-    next();
-    return take("group") ? (next(), Done()) : unknown("log");
+    static constexpr std::array kOptions{"prefix", "group", "level", "flags", "snaplen", "queue-threshold"};
+    for (bool more = true; more;) {
+      more = false;
+      for (const char* option : kOptions)
+        if (take(option)) next(), more = true;
+    }
+    return {};
   }
 
   // Nobody is beyond a rate here: "over" never happens, a rate is kept.

@@ -75,6 +75,7 @@ Plan plan_of_gateway(const config::GatewayConfig& config) {
   plan.inside_interface = gateway.inside.interface;
   plan.tunnel_mtu = gateway.tunnel_mtu;
   plan.offloads = gateway.offloads;
+  plan.live = gateway.live;
   return plan;
 }
 

@@ -101,6 +101,23 @@ Declared declared(const GatewayConfig& config, WallTime now) {
   return finished(std::move(facilities), std::move(boxes));
 }
 
+Declared declared_by(const Plan& plan, WallTime now) {
+  std::vector<DeclaredFacility> facilities;
+  for (const FacilityPlan& facility : plan.facilities) {
+    facilities.push_back({facility.name, {}});
+    for (const NetworkMap& network : facility.networks) facilities.back().networks.push_back(range_of(network.seen));
+  }
+  Boxes boxes;
+  for (const Permission& row : plan.permissions) {
+    if (row.until && *row.until <= now) continue;
+    auto& to = row.kind == PermissionKind::kService    ? boxes.to_inside
+               : row.kind == PermissionKind::kExchange ? boxes.between
+                                                       : boxes.from_inside;
+    to.push_back(box_of(range_of(row.source), range_of(row.destination), row.port));
+  }
+  return finished(std::move(facilities), std::move(boxes));
+}
+
 std::vector<AddressRange> no_hosts(const std::vector<AddressRange>& networks) {
   std::vector<AddressRange> out;
   for (const AddressRange& network : networks) {

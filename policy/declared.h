@@ -35,6 +35,10 @@ struct Declared {
 // Exchanges that have ended by `now` declare nothing.
 [[nodiscard]] Declared declared(const config::GatewayConfig& config, WallTime now);
 
+// The same of the rows of a plan, which were proved equal to the words when it was applied: for what runs, whose words
+// may have changed on disk meanwhile.
+[[nodiscard]] Declared declared_by(const Plan& plan, WallTime now);
+
 // The two addresses of each network that are no host's; /31, /32 and IPv6 have none.
 [[nodiscard]] std::vector<AddressRange> no_hosts(const std::vector<AddressRange>& networks);
 

@@ -136,6 +136,7 @@ struct Plan {
   std::string inside_interface;
   std::uint16_t tunnel_mtu = 1420;
   config::Offloads offloads;
+  config::LiveCheck live;
   std::vector<FacilityPlan> facilities;  // by name
   std::vector<Permission> permissions;   // by their own order
   std::vector<Route> routes;

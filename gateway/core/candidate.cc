@@ -150,6 +150,9 @@ void compare_gateway(const policy::Plan& before, const policy::Plan& after, std:
     return text;
   };
   compare("offloads", offloads(before.offloads), offloads(after.offloads));
+  compare("live check", std::to_string(before.live.every_seconds) + " s",
+          std::to_string(after.live.every_seconds) + " s");
+  compare("live repair", before.live.repair ? "on" : "off", after.live.repair ? "on" : "off");
   compare("key file", before.gateway_key, after.gateway_key);
   compare("certificate", before.certificate_file, after.certificate_file);
   compare("signing key file", before.signing_key, after.signing_key);

@@ -228,7 +228,8 @@ void DataPlane::remember_problem(const tunnel::wire::Event& event, Times now) {
     facility->problem.clear(), facility->problem_since.reset();
   } else if (unknown || event.kind == Kind::kHandshakeFailed || event.kind == Kind::kHandshakeGaveUp) {
     if (facility->problem.empty()) facility->problem_since = now.boot;
-    // With the address: whoever may come from there and says the router's name can be told of here, not proven to be it.
+    // With the address: whoever may come from there and says the router's name can be told of here, not proven to be
+    // it.
     facility->problem =
         event.path.remote.address.to_string() + ": " + (event.detail.empty() ? "no answer" : event.detail);
     shorten(facility->problem);

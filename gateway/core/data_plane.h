@@ -12,6 +12,7 @@
 
 #include "gateway/core/fragments.h"
 #include "gateway/core/guard.h"
+#include "gateway/core/live_state.h"
 #include "gateway/core/messages.h"
 #include "gateway/core/refusal_log.h"
 #include "gateway/core/translation.h"
@@ -85,6 +86,8 @@ class DataPlane {
   [[nodiscard]] std::string facility_name(tunnel::wire::PeerId peer) const;
   [[nodiscard]] std::vector<TunnelStatus> status() const;
   [[nodiscard]] std::vector<Counter> counters() const;
+  // Its tunnels and its guard as they are (live_state.h).
+  [[nodiscard]] TunnelState installed() const;
   [[nodiscard]] const RefusalCounts& refused_in() const { return refused_in_; }
   [[nodiscard]] const RefusalCounts& refused_out() const { return refused_out_; }
   // What was refused and is not yet on record: to be told to accessd.

@@ -34,6 +34,7 @@ class Guard {
   [[nodiscard]] policy::PacketSet permitted_packets(config::value::WallTime now) const {
     return permissions_.packets(now);
   }
+  [[nodiscard]] std::vector<PermissionRow> permission_rows() const { return permissions_.rows(); }
 
  private:
   [[nodiscard]] Refusal permitted(const FlowView& flow, config::value::WallTime now) const;

@@ -32,6 +32,8 @@ enum class MessageType : std::uint16_t {
   kOpenDescriptors,  // answered by kDescriptors
   kCloseAll,         // forwarding off, closed table stays
   kCutFacilities,    // in the plan netd has, whatever accessd knows of it; answered by kFacilitiesCut
+  kReadKernel,       // live_state.h; answered by kKernelState
+  kRepairKernel,     // everything of ours once more, whatever the watcher has seen
   // netd -> accessd
   kPlanApplied = 48,
   kDescriptors,  // + TUN, then UDP sockets in the order of `sockets`, then conntrack events, then NFLOG. Also unasked,
@@ -40,15 +42,19 @@ enum class MessageType : std::uint16_t {
   kKernelDrift,
   kKernelRefusals,  // once a second while they grow, and to every fresh accessd
   kFacilitiesCut,
+  kKernelState,    // live_state.h
+  kKernelTouched,  // somebody changed something that is not ours, and may matter; at most once a second
   // accessd -> tunneld
   kConfigureTunnels = 64,  // whole plan; tunneld computes the difference. First time: + TUN and UDP descriptors
   kStatusQuery,
+  kReadTunnels,  // live_state.h; answered by kTunnelState
   // tunneld -> accessd
   kTunnelsConfigured = 80,
   kTunnelEvents,
   kStatusReport,
   kTimestampFloor,  // to be made durable; tunneld waits for the echo before it goes beyond
   kGuardRefusals,   // at most once a second, while there is something to tell
+  kTunnelState,     // live_state.h
   // accessd -> keyd
   kConfigureKeys = 96,
   // keyd -> accessd
@@ -124,6 +130,14 @@ struct Descriptors {
   std::string error;
   std::string tun_name;
   std::vector<BoundSocket> sockets;
+};
+
+struct RepairKernel {
+  std::uint8_t unused = 0;
+};
+struct KernelTouched {
+  std::uint32_t pid = 0;  // 0: the kernel does not say
+  std::string program;
 };
 
 // Something changed our part of the kernel and it was not us.
@@ -315,6 +329,8 @@ template <class Ar> void fields(Ar& ar, OpenDescriptors& m) { transfer_all(ar, m
 template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused); }
 template <class Ar> void fields(Ar& ar, CutFacilities& m) { transfer_all(ar, m.generation, m.all, m.facilities); }
 template <class Ar> void fields(Ar& ar, FacilitiesCut& m) { transfer_all(ar, m.generation, m.good, m.error); }
+template <class Ar> void fields(Ar& ar, RepairKernel& m) { transfer_all(ar, m.unused); }
+template <class Ar> void fields(Ar& ar, KernelTouched& m) { transfer_all(ar, m.pid, m.program); }
 template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address, m.kind); }
 template <class Ar> void fields(Ar& ar, NamedOctets& m) { transfer_all(ar, m.name, m.octets); }
 template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }
@@ -411,6 +427,7 @@ template <class Ar>
 void fields(Ar& ar, Plan& m) {
   config::Offloads& offloads = m.offloads;
   gateway::core::transfer_all(ar, offloads.tun_tcp, offloads.tun_udp, offloads.udp_segment, offloads.udp_gro);
+  gateway::core::transfer_all(ar, m.live.every_seconds, m.live.repair);
   gateway::core::transfer_all(ar, m.gateway_name, m.outside_interface, m.outside_addresses, m.wireguard_port,
                               m.gateway_key, m.ikev2, m.crypto_profile, m.certificate_file, m.signing_key,
                               m.inside_interface, m.tunnel_mtu, m.facilities, m.permissions, m.routes, m.rules);

@@ -146,18 +146,25 @@ void PermissionTable::insert(const Slot& slot) {
   slots_[at] = slot;
 }
 
-policy::PacketSet PermissionTable::packets(WallTime now) const {
+std::vector<PermissionRow> PermissionTable::rows() const {
   const auto sources = own_ranges(source_classes_), destinations = own_ranges(destination_classes_);
-  std::vector<policy::PacketBox> boxes;
+  std::vector<PermissionRow> out;
   const auto add = [&](const Key& key, const Range& range) {
     for (const policy::AddressRange& source : sources[key.source])
       for (const policy::AddressRange& destination : destinations[key.destination])
-        boxes.push_back(
-            policy::box_of(source, destination, {static_cast<IpProtocol>(key.protocol), range.first, range.last}));
+        out.push_back({source, destination, key.protocol, range.first, range.last, range.until});
   };
   for (const Slot& slot : slots_)
-    for (std::uint32_t i = 0; i < slot.range_count; ++i)
-      if (const Range& range = ranges_[slot.first_range + i]; now < range.until) add(slot.key, range);
+    for (std::uint32_t i = 0; i < slot.range_count; ++i) add(slot.key, ranges_[slot.first_range + i]);
+  return out;
+}
+
+policy::PacketSet PermissionTable::packets(WallTime now) const {
+  std::vector<policy::PacketBox> boxes;
+  for (const PermissionRow& row : rows())
+    if (now < row.until)
+      boxes.push_back(
+          policy::box_of(row.source, row.destination, {static_cast<IpProtocol>(row.protocol), row.first, row.last}));
   return policy::PacketSet::of(std::move(boxes));
 }
 

@@ -15,6 +15,15 @@ namespace gateway::core {
 
 enum class Match : std::uint8_t { kNone, kExpired, kPermitted };
 
+// A row of the compiled table: who may open what to whom, and until when.
+struct PermissionRow {
+  policy::AddressRange source, destination;
+  std::uint8_t protocol = 0;
+  std::uint16_t first = 0, last = 0;
+  config::value::WallTime until;  // max() when without end
+  friend bool operator==(const PermissionRow&, const PermissionRow&) = default;
+};
+
 class PermissionTable {
  public:
   PermissionTable() = default;
@@ -24,6 +33,8 @@ class PermissionTable {
   // May `source` open `protocol`/`port` (0 for echo) at `destination`? Protocols as in the packet (1, 6, 17, 58).
   [[nodiscard]] Match find(const config::value::IpAddress& source, const config::value::IpAddress& destination,
                            std::uint8_t protocol, std::uint16_t port, config::value::WallTime now) const;
+  // As it is compiled, row by row: for `sekisho verify --live`.
+  [[nodiscard]] std::vector<PermissionRow> rows() const;
   // Every packet that find() calls permitted, read from the compiled table. For `sekisho verify`.
   [[nodiscard]] policy::PacketSet packets(config::value::WallTime now) const;
   // Is it the destination of any permission? Only for naming a refusal.

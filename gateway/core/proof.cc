@@ -5,7 +5,6 @@
 #include <set>
 
 #include "firewall/compile.h"
-#include "gateway/core/reach.h"
 #include "policy/decide.h"
 
 namespace gateway::core {
@@ -65,12 +64,8 @@ struct Leg {
 
 class Prover {
  public:
-  Prover(const Compiled& compiled, const Declared& declared, WallTime now)
-      : compiled_(compiled),
-        declared_(declared),
-        now_(now),
-        owners_(compiled.plan),
-        reachability_(compiled.plan, compiled.table, compiled.guard, now) {}
+  Prover(const policy::Plan& plan, Reachability reachability, const Declared& declared, WallTime now)
+      : plan_(plan), declared_(declared), now_(now), owners_(plan), reachability_(std::move(reachability)) {}
 
   Result<Proof, std::string> prove() {
     const Reach reach = TRY(reachability_.openings());
@@ -85,7 +80,7 @@ class Prover {
 
  private:
   void count(const Reach& reach) {
-    proof_.facilities = compiled_.plan.facilities.size();
+    proof_.facilities = plan_.facilities.size();
     proof_.pairs = proof_.facilities == 0 ? 0 : proof_.facilities * (proof_.facilities - 1);
     std::set<std::pair<std::string, std::string>> open;
     for (const PacketBox& box : reach.between.boxes())
@@ -95,7 +90,7 @@ class Prover {
   }
 
   [[nodiscard]] std::string line_of(const PacketPoint& packet) const {
-    const auto decision = policy::decide(compiled_.plan, packet_of(packet), now_);
+    const auto decision = policy::decide(plan_, packet_of(packet), now_);
     return decision.allowed() ? decision.permission->origin : "";
   }
 
@@ -137,12 +132,12 @@ class Prover {
   // that another layer stops.
   Theorem true_source(const Reach& reach) {
     Theorem theorem{"P2", "a packet out of a facility's tunnel has a source inside that facility's networks", {}};
-    const auto sources = reachability_.sources_of_tunnels();
+    const auto& sources = reachability_.sources_of_tunnels();
     const PacketSet passing = reach.between | reach.to_inside;
     std::map<std::string, const std::vector<AddressRange>*> networks;
     for (const auto& facility : declared_.facilities) networks[facility.name.text] = &facility.networks;
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      const std::string& name = compiled_.plan.facilities[i].name.text;
+      const std::string& name = plan_.facilities[i].name.text;
       const auto own = networks.find(name);
       if (own != networks.end() && *own->second == sources[i]) continue;
       PacketSet foreign = PacketSet::from(sources[i]);
@@ -162,7 +157,7 @@ class Prover {
                     "a packet into a facility's tunnel has a destination inside that facility's networks and a source "
                     "that may reach it there",
                     {}};
-    const std::string inside = compiled_.plan.inside_interface, outside = compiled_.plan.outside_interface;
+    const std::string inside = plan_.inside_interface, outside = plan_.outside_interface;
     add(reach.from_inside - declared_.packets.from_inside, {"inside", "", inside}, "passes, and no line declares it",
         theorem);
     add(reach.inside_forward, {"inside", "elsewhere", inside}, "passes, though not into a tunnel", theorem);
@@ -218,7 +213,7 @@ class Prover {
     return theorem;
   }
 
-  const Compiled& compiled_;
+  const policy::Plan& plan_;
   const Declared& declared_;
   WallTime now_;
   Owners owners_;
@@ -233,7 +228,12 @@ bool Proof::holds() const {
 }
 
 Result<Proof, std::string> prove(const Compiled& compiled, const Declared& declared, WallTime now) {
-  return Prover(compiled, declared, now).prove();
+  return prove(compiled.plan, Reachability(compiled.plan, compiled.table, compiled.guard, now), declared, now);
+}
+
+Result<Proof, std::string> prove(const policy::Plan& plan, Reachability reachability, const Declared& declared,
+                                 WallTime now) {
+  return Prover(plan, std::move(reachability), declared, now).prove();
 }
 
 Result<Proof, std::string> prove(const policy::Plan& plan, const Declared& declared, WallTime now) {

@@ -10,6 +10,7 @@
 #include "config/value/result.h"
 #include "firewall/rule_set.h"
 #include "gateway/core/guard.h"
+#include "gateway/core/reach.h"
 #include "policy/declared.h"
 #include "policy/packet_set.h"
 #include "policy/plan.h"
@@ -48,6 +49,11 @@ struct Compiled {
 // 10,000 facilities with ten services each and 2,000 exchanges take seconds: docs/performance.md. The error: a rule of
 // the table that is not understood, so that nothing is proved; to be taken as a refusal.
 [[nodiscard]] config::value::Result<Proof, std::string> prove(const Compiled& compiled,
+                                                              const policy::Declared& declared,
+                                                              config::value::WallTime now);
+
+// Of what is installed, read back (live_proof.h). `plan`: whose facilities and rows are named.
+[[nodiscard]] config::value::Result<Proof, std::string> prove(const policy::Plan& plan, Reachability reachability,
                                                               const policy::Declared& declared,
                                                               config::value::WallTime now);
 

@@ -1,7 +1,6 @@
 #include "gateway/core/reach.h"
 
 #include <algorithm>
-#include <set>
 
 #include "gateway/core/ike_peers.h"
 #include "policy/declared.h"
@@ -60,7 +59,21 @@ Reachability::Reachability(const Plan& plan, const firewall::RuleSet& table, con
   guard_forward_ = permitted - refused;
   guard_back_ = turned_round(permitted) - refused;
   of_facilities_ = PacketSet::from(networks);
+  for (const auto& facility : plan.facilities) sources_.push_back(seen_sources(facility));
+  for (const auto& address : plan.outside_addresses) here_.push_back({address, address});
 }
+
+Reachability::Reachability(const Plan& plan, const firewall::RuleSet& table, const Installed& installed)
+    : plan_(plan),
+      passing_(table, firewall::Passing::Unknown::kEither),
+      routing_(installed.routes),
+      at_source_(installed.at_source),
+      at_destination_(installed.at_destination),
+      sources_(installed.sources),
+      of_facilities_(installed.of_facilities),
+      here_(installed.here),
+      guard_forward_(installed.permitted),
+      guard_back_(turned_round(installed.permitted)) {}
 
 // WireGuard looks at the facility's own end, IKEv2 at both (RFC 7296 2.9).
 void Reachability::read_selectors() {
@@ -96,8 +109,9 @@ PacketSet Reachability::through_guard(const PacketSet& packets, Missing missing)
   return missing == Missing::kNftables ? forward : forward | (packets & guard_back_);
 }
 
-Result<void, std::string> Reachability::forward(const std::string& in, const policy::Routed& routed, std::uint32_t mark,
+Result<void, std::string> Reachability::forward(const std::string& in, const policy::Routed& routed, const Mark& mark,
                                                 bool answers, bool filtered, Exits& out) {
+  if (routed.interface == policy::kHere) return {};  // not forwarded: to_gateway()
   PacketSet& there = out[routed.interface];
   if (!filtered) return there = there | routed.packets, Result<void, std::string>();
   // The host's own routes may lead anywhere; the outside is the worst.
@@ -105,13 +119,34 @@ Result<void, std::string> Reachability::forward(const std::string& in, const pol
   const Road road{in, anywhere ? plan_.outside_interface : routed.interface, false, answers};
   Forwarded& known = forwarded_[road][mark];
   if (known.packets.empty() || known.packets != routed.packets) {
-    const Mark carried{mark, "", firewall::Field::kSource};
     known = {};
-    known.passing = firewall::packets_of(TRY(passing_.hook("forward", road, {{routed.packets, carried}})));
+    known.passing = firewall::packets_of(TRY(passing_.hook("forward", road, {{routed.packets, mark}})));
     known.packets = routed.packets;
   }
   there = there | known.passing;
   return {};
+}
+
+// A mark that is what a map says may be of several kinds for the routing rules.
+Result<std::vector<policy::Routed>, std::string> Reachability::routed(const std::string& in, const Marked& group,
+                                                                      bool answers, Missing missing) {
+  std::vector<policy::Routed> out;
+  if (missing == Missing::kRoutes) {
+    for (const std::string& interface :
+         {std::string(policy::kTunnelInterface), plan_.inside_interface, plan_.outside_interface})
+      out.push_back({interface, group.packets});
+    return out;
+  }
+  if (group.mark.map.empty()) return routing_.of(in, group.mark.number, group.packets, answers);
+  std::map<std::vector<bool>, std::pair<std::uint32_t, PacketSet>> kinds;
+  for (const std::uint32_t number : TRY(passing_.numbers(group.mark))) {
+    auto& kind = kinds[routing_.kind_of(number)];
+    kind.first = number;
+    kind.second = kind.second | TRY(passing_.with_mark({group}, number));
+  }
+  for (const auto& [same, kind] : kinds)
+    for (policy::Routed& each : routing_.of(in, kind.first, kind.second, answers)) out.push_back(std::move(each));
+  return out;
 }
 
 Result<Reachability::Exits, std::string> Reachability::kernel(const std::string& in, PacketSet packets, bool answers,
@@ -119,27 +154,10 @@ Result<Reachability::Exits, std::string> Reachability::kernel(const std::string&
   const bool filtered = missing != Missing::kNftables;
   std::vector<Marked> before{{std::move(packets), Mark{}}};
   if (filtered) before = TRY(passing_.hook("prerouting", {in, "", false, answers}, std::move(before)));
-  std::set<std::uint32_t> marks;
-  for (const auto& rule : plan_.rules)
-    if (rule.mark != 0) marks.insert(rule.mark);
-  std::map<std::uint32_t, PacketSet> by_mark;
-  PacketSet marked;
-  for (const std::uint32_t mark : marks) {
-    by_mark[mark] = TRY(passing_.with_mark(before, mark));
-    marked = marked | by_mark[mark];
-  }
-  by_mark[0] = firewall::packets_of(before) - marked;  // a packet has one mark
   Exits out;
-  for (const auto& [mark, there] : by_mark) {
-    if (missing == Missing::kRoutes) {
-      for (const std::string& interface :
-           {std::string(policy::kTunnelInterface), plan_.inside_interface, plan_.outside_interface})
-        TRY(forward(in, {interface, there}, mark, answers, filtered, out));
-      continue;
-    }
-    for (const policy::Routed& routed : routing_.of(in, mark, there, answers))
-      TRY(forward(in, routed, mark, answers, filtered, out));
-  }
+  for (const Marked& group : before)
+    for (const policy::Routed& there : TRY(routed(in, group, answers, missing)))
+      TRY(forward(in, there, group.mark, answers, filtered, out));
   return out;
 }
 
@@ -155,11 +173,7 @@ Result<const Reachability::Exits*, std::string> Reachability::exits(const std::s
 // Whatever its destination, were that an address of the gateway. Without nftables the kernel itself takes what is for
 // one of its addresses, of which the plan knows those outside.
 Result<PacketSet, std::string> Reachability::to_gateway(bool filtered) {
-  if (!filtered) {
-    std::vector<AddressRange> own;
-    for (const auto& address : plan_.outside_addresses) own.push_back({address, address});
-    return PacketSet::to(own);
-  }
+  if (!filtered) return PacketSet::to(here_);
   const Road road{policy::kTunnelInterface, "", true, false};
   auto before = TRY(passing_.hook("prerouting", road, {{PacketSet::everything(), Mark{}}}));
   return firewall::packets_of(TRY(passing_.hook("input", road, std::move(before))));
@@ -212,12 +226,6 @@ Result<Answers, std::string> Reachability::answers() {
   for (const auto& [interface, packets] : *TRY(exits(plan_.inside_interface, true, Missing::kNothing)))
     if (interface == tunnel) found.to_inside = at_source_.of(packets & guard_forward_);
   return found;
-}
-
-std::vector<std::vector<AddressRange>> Reachability::sources_of_tunnels() const {
-  std::vector<std::vector<AddressRange>> out;
-  for (const auto& facility : plan_.facilities) out.push_back(seen_sources(facility));
-  return out;
 }
 
 std::vector<std::string> Reachability::accepting_rules(const std::string& in, const policy::PacketPoint& packet) {

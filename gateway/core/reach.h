@@ -41,18 +41,40 @@ struct Answers {
   policy::PacketSet to_inside, between, from_inside;  // named by the way of the flow, not of the answer
 };
 
+// Packets of flows that the tunnel of their source, or of their destination, carries.
+struct Selectors {
+  policy::PacketSet own_end;  // of facilities whose tunnel looks at their own side alone
+  policy::PacketSet both_ends;
+  [[nodiscard]] policy::PacketSet of(const policy::PacketSet& packets) const {
+    return (packets & own_end) | (packets & both_ends);
+  }
+};
+
+// What is not nftables, as it was read back from kernel and data plane.
+struct Installed {
+  policy::KernelRoutes routes;
+  Selectors at_source, at_destination;                     // in seen addresses
+  std::vector<std::vector<policy::AddressRange>> sources;  // of each facility of the plan: what comes out of its tunnel
+  policy::PacketSet of_facilities;                         // with a source that the guard calls one's
+  policy::PacketSet permitted;                             // by the guard's rows, without addresses that are nobody's
+  std::vector<policy::AddressRange> here;                  // addresses of the gateway
+};
+
 class Reachability {
  public:
   // All three must outlive the result, and `guard` be compiled from `plan`.
   Reachability(const policy::Plan& plan, const firewall::RuleSet& table, const Guard& guard,
                config::value::WallTime now);
+  // The same from what was read back (live_proof.h): of `plan` only the names of the interfaces and its addresses
+  // outside count.
+  Reachability(const policy::Plan& plan, const firewall::RuleSet& table, const Installed& installed);
 
   // The error: a rule of the table that is not understood.
   [[nodiscard]] config::value::Result<Reach, std::string> openings(Missing missing = Missing::kNothing);
   [[nodiscard]] config::value::Result<Answers, std::string> answers();
 
   // Of each facility of the plan: the sources that come out of its tunnel, in seen addresses (P2).
-  [[nodiscard]] std::vector<std::vector<policy::AddressRange>> sources_of_tunnels() const;
+  [[nodiscard]] const std::vector<std::vector<policy::AddressRange>>& sources_of_tunnels() const { return sources_; }
   // Which rules of nftables accept this packet on its way from `in`.
   [[nodiscard]] std::vector<std::string> accepting_rules(const std::string& in, const policy::PacketPoint& packet);
 
@@ -65,19 +87,14 @@ class Reachability {
   [[nodiscard]] config::value::Result<const Exits*, std::string> exits(const std::string& in, bool answers,
                                                                        Missing missing);
   [[nodiscard]] config::value::Result<void, std::string> forward(const std::string& in, const policy::Routed& routed,
-                                                                 std::uint32_t mark, bool answers, bool filtered,
-                                                                 Exits& out);
+                                                                 const firewall::Mark& mark, bool answers,
+                                                                 bool filtered, Exits& out);
+  [[nodiscard]] config::value::Result<std::vector<policy::Routed>, std::string> routed(const std::string& in,
+                                                                                       const firewall::Marked& group,
+                                                                                       bool answers, Missing missing);
   [[nodiscard]] config::value::Result<policy::PacketSet, std::string> to_gateway(bool filtered);
   [[nodiscard]] policy::PacketSet through_guard(const policy::PacketSet& packets, Missing missing) const;
 
-  // Packets of flows that the tunnel of their source, or of their destination, carries.
-  struct Selectors {
-    policy::PacketSet own_end;  // of facilities whose tunnel looks at their own side alone
-    policy::PacketSet both_ends;
-    [[nodiscard]] policy::PacketSet of(const policy::PacketSet& packets) const {
-      return (packets & own_end) | (packets & both_ends);
-    }
-  };
   void read_selectors();
 
   const policy::Plan& plan_;
@@ -88,8 +105,10 @@ class Reachability {
   struct Forwarded {
     policy::PacketSet packets, passing;
   };
-  std::map<firewall::Road, std::map<std::uint32_t, Forwarded>> forwarded_;  // by mark: without routes often the same
-  policy::PacketSet of_facilities_;                                         // with a source that is one's
+  std::map<firewall::Road, std::map<firewall::Mark, Forwarded>> forwarded_;  // without routes often the same
+  std::vector<std::vector<policy::AddressRange>> sources_;
+  policy::PacketSet of_facilities_;               // with a source that is one's
+  std::vector<policy::AddressRange> here_;        // addresses of the gateway, as far as they are known
   policy::PacketSet guard_forward_, guard_back_;  // back: what the stateless guard takes for an answer
 };
 

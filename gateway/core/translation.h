@@ -17,6 +17,7 @@ class Translation {
 
   // False: every address stays as it is, and the functions below need not be called.
   [[nodiscard]] bool translates() const { return translates_; }
+  [[nodiscard]] const std::vector<policy::NetworkMap>& networks() const { return networks_; }
   // Out of the tunnel: source, and the quoted destination, from real to seen. Refuses a source that is not the
   // facility's. Changes `bytes` and `view` together.
   [[nodiscard]] Refusal to_seen(tunnel::wire::Bytes bytes, InnerPacketView& view) const;

@@ -57,6 +57,8 @@ void Accessd::start() {
   if (!isolation_unreadable_.empty())
     act(core::action::RaiseAlarm{"the isolation that was kept cannot be read, so everything is isolated: " +
                                  isolation_unreadable_});
+  if (const auto event = live_check_.descriptor(); !event || !child_.loop().watch(*event, kLiveToken))
+    act(core::action::RaiseAlarm{"what is installed cannot be checked: no event descriptor"});
   start_running();
 }
 
@@ -103,6 +105,7 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
     if (ready.token == kConntrackToken) read_kernel_events(conntrack_, true);
     if (ready.token == kNflogToken) read_kernel_events(nflog_, false);
     if (ready.token == kReaderToken) look_at_reading();
+    if (ready.token == kLiveToken) take_live_verdict();
   }
   look_at_proof();
   for (const auto& request : requests) on_request(request);
@@ -129,6 +132,7 @@ void Accessd::on_deadlines() {
   forget_clients(lost);
   if (status_by_ && *status_by_ <= now_) answer_waiting();
   look_at_changes();
+  look_at_live();
   if (summary_at_ > now_) return;
   summary_at_ = now_ + kSummaryTime;
   record_all(refusals_.summaries());
@@ -148,6 +152,7 @@ std::optional<Instant> Accessd::next_deadline() const {
   take_earlier(first, next_changes_deadline());
   take_earlier(first, prover_.deadline());
   if (!early_.empty() || !early_lost_.empty()) first = now_;  // to be answered in the next turn
+  take_earlier(first, next_live_deadline());
   return first;
 }
 

@@ -22,6 +22,8 @@
 #include "gateway/daemon/accessd_recorder.h"
 #include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/changes.h"
+#include "gateway/daemon/live_check.h"
+#include "gateway/daemon/live_views.h"
 #include "gateway/daemon/prover.h"
 #include "gateway/daemon/uses_views.h"
 #include "gateway/os/certificate_files.h"
@@ -44,7 +46,8 @@ class Accessd {
   static constexpr std::uint32_t kNflogToken = kConntrackToken + 1;
   static constexpr std::uint32_t kProverToken = kConntrackToken + 2;
   static constexpr std::uint32_t kReaderToken = kConntrackToken + 3;
-  static constexpr std::uint32_t kControlToken = kConntrackToken + 4;  // and all above
+  static constexpr std::uint32_t kLiveToken = kConntrackToken + 4;
+  static constexpr std::uint32_t kControlToken = kConntrackToken + 5;  // and all above
   static constexpr std::uint64_t kSupervisorAsks = 0;                  // in the place of a client: a reload by signal
   struct Devices {  // as netd handed them over; kept, so that a restarted tunneld gets the same
     os::FileDescriptor tun;
@@ -54,6 +57,18 @@ class Accessd {
   struct StatusWaiter {
     std::uint64_t client = 0;
     Json request;
+  };
+  struct Live {
+    std::vector<std::uint64_t> clients;    // that wait for what is installed
+    bool check = false;                    // it is for a check of our own, too
+    std::optional<Instant> check_at;       // the next one of our own
+    std::optional<Instant> asked_by;       // netd and tunneld were asked, and answer until then
+    std::uint64_t id = 0, generation = 0;  // of the question that is out
+    std::optional<core::KernelState> kernel;
+    std::optional<core::TunnelState> tunnels;
+    Instant earliest{};     // for the next check that nobody asked for
+    bool repaired = false;  // once, for what stands now
+    LiveReport report;      // of the last check
   };
 
   struct Judging {  // a candidate that was asked for
@@ -162,6 +177,20 @@ class Accessd {
   [[nodiscard]] Json permissions_view(const Json& request);
   [[nodiscard]] std::vector<std::string> unused_in(const core::Candidate& candidate);
 
+  // accessd_live.cc: what is really installed
+  void answer_live(std::uint64_t client);
+  void want_live_check(config::value::Duration within);
+  void look_at_live();
+  void ask_installed();
+  void on_kernel_state(core::KernelState state);
+  void on_tunnel_state(core::TunnelState state);
+  void on_installed();
+  void hand_over(const core::LiveState& state);
+  void refuse_live(const std::string& why);
+  void take_live_verdict();
+  void tell_differences(const LiveCheck::Done& done);
+  [[nodiscard]] std::optional<Instant> next_live_deadline() const;
+
   // accessd_requests.cc: what people ask
   void on_request(const os::ControlSocket::Request& request);
   void take_orders_to_cut(std::vector<os::ControlSocket::Request>& requests);
@@ -229,6 +258,8 @@ class Accessd {
   std::string timestamp_warning_;                        // why the kept floor could not be used at the start
   std::optional<Instant> save_changes_at_;               // the history could not be written
   std::optional<Instant> trial_look_at_, roll_back_at_;  // at the facilities; a rollback that could not be done, again
+  Live live_;
+  LiveCheck live_check_;
   Instant now_, started_, summary_at_;
 };
 

@@ -50,6 +50,9 @@ void Accessd::send(ProcessRole to, MessageType type, const T& message, std::span
 }
 template void Accessd::send(ProcessRole, MessageType, const core::TimestampFloor&, std::span<const int>);
 template void Accessd::send(ProcessRole, MessageType, const core::StatusQuery&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::ReadKernel&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::ReadTunnels&, std::span<const int>);
+template void Accessd::send(ProcessRole, MessageType, const core::RepairKernel&, std::span<const int>);
 
 void Accessd::act(const action::ConfigureKeyd& wanted) {
   send(ProcessRole::kKeyd, MessageType::kConfigureKeys, wanted.message);
@@ -150,6 +153,8 @@ void Accessd::act(const action::PlanChanged&) {
   watch_rules();
   record_all(records);
   look_at_certificates();
+  live_.repaired = false;
+  want_live_check(std::chrono::seconds(1));
   recorder_.tell(telemetry::ConfigurationChanged{controller_.running_generation().number, "applied", ""});
 }
 

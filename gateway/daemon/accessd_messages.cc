@@ -17,6 +17,7 @@ using core::ProcessRole;
 using tunnel::wire::EventKind;
 
 constexpr int kMostReads = 64;  // of one event socket in one turn
+constexpr auto kAfterTouch = std::chrono::seconds(1);
 
 const char* kind_of(EventKind kind) {
   switch (kind) {
@@ -70,6 +71,14 @@ void Accessd::on_netd(os::Message& message) {
     for (const auto& each : refusals->totals) refusals_.on_kernel_total(each.name, each.value);
     return;
   }
+  if (message.type == MessageType::kKernelState) {
+    auto state = core::decode<core::KernelState>(message.payload);
+    return state ? on_kernel_state(*std::move(state)) : broke_form(ProcessRole::kNetd);
+  }
+  if (message.type == MessageType::kKernelTouched) {
+    const auto touched = core::decode<core::KernelTouched>(message.payload);
+    return touched ? want_live_check(kAfterTouch) : broke_form(ProcessRole::kNetd);
+  }
   if (message.type == MessageType::kKernelDrift) {
     const auto drift = core::decode<core::KernelDrift>(message.payload);
     return drift ? on_drift(*drift) : broke_form(ProcessRole::kNetd);
@@ -120,6 +129,7 @@ void Accessd::on_drift(const core::KernelDrift& drift) {
          Weight::kBatched);
   recorder_.hurry(now_);  // many come at once: a slow disk must not stop up netd's channel
   recorder_.tell(telemetry::Alarm{"kernel drift: " + drift.what});
+  want_live_check(kAfterTouch);
 }
 
 void Accessd::on_tunneld(const os::Message& message) {
@@ -134,6 +144,10 @@ void Accessd::on_tunneld(const os::Message& message) {
     return take(&Accessd::on_timestamp_floor, core::decode<core::TimestampFloor>(message.payload));
   if (message.type == MessageType::kGuardRefusals)
     return take(&Accessd::on_guard_refusals, fitting(core::decode<core::GuardRefusals>(message.payload)));
+  if (message.type == MessageType::kTunnelState) {
+    auto state = core::decode<core::TunnelState>(message.payload);
+    return state ? on_tunnel_state(*std::move(state)) : broke_form(ProcessRole::kTunneld);
+  }
   const auto reply = core::decode<core::TunnelsConfigured>(message.payload);
   if (message.type != MessageType::kTunnelsConfigured || !reply) return broke_form(ProcessRole::kTunneld);
   core::Actions actions;

@@ -42,6 +42,7 @@ void Accessd::on_request(const os::ControlSocket::Request& request) {
     return judge({Judging::Purpose::kDiff, {}, request.client});
   }
   if (verb == "explain") return answer_explain(request.client, json);
+  if (verb == "installed") return answer_live(request.client);
   if (verb == "status" || verb == "show") return answer_show(request.client, json);
   control_.send(request.client, error_line("form", "unknown verb '" + verb + "'"), child_.loop());
 }
@@ -169,6 +170,8 @@ Json Accessd::status_view() const {
   if (const auto config = controller_.running_config())
     for (const auto& each : config::check_host(*config, os::host_facts()))
       view["warnings"].push_back(config::to_text(each, config->files));
+  view["live"] = live_view(live_.report, now);
+  for (auto& each : live_warnings(live_.report)) view["warnings"].push_back(std::move(each));
   view["records"] = {{"last_sequence", recorder_.last_sequence()},
                      {"failing", recorder_.failing()},
                      {"error", recorder_.error()},
@@ -195,6 +198,7 @@ void Accessd::forget_clients(const std::vector<std::uint64_t>& lost) {
   for (const auto client : lost) {
     watchers_.erase(client);
     std::erase_if(waiting_, [client](const auto& waiter) { return waiter.client == client; });
+    std::erase(live_.clients, client);
     std::erase_if(changes_, [client](const auto& change) { return change.second == client; });
     std::erase_if(isolations_, [client](const auto& asked) { return asked.second.client == client; });
   }

@@ -70,6 +70,9 @@ constexpr std::array<Option, 7> kKey{{
 }};
 constexpr std::array<Option, 1> kExplain{
     {{"--at", "TIME", "decide for that time: RFC 3339, or local \"2027-03-31 09:00\" (now)", false}}};
+constexpr std::array<Option, 1> kVerify{
+    {{"--live", "", "of what is really installed in kernel and data plane, read back; each difference by name",
+      false}}};
 constexpr std::array<Option, 6> kMatrix{{
     {"--from", "NAME", "only what begins at that facility or service", false},
     {"--to", "NAME", "only what ends at that facility or service", false},
@@ -124,13 +127,8 @@ constexpr std::array<Verb, 18> kVerbs{{
      "each layer says: of what runs; of a file with --config",
      2, 2, kExplain, explain},
     {"matrix", "", "who may reach whom, by which line, until when; as text, JSON or a page", 0, 0, kMatrix, matrix},
-    {"verify",
-     "",
-     "prove promises P1-P4 over all packets; a packet, its rule and its line when one fails",
-     0,
-     0,
-     {},
-     verify},
+    {"verify", "", "prove promises P1-P4 over all packets; a packet, its rule and its line when one fails", 0, 0,
+     kVerify, verify},
     {"isolate", "[FACILITY]", "cut a facility off at once, open flows included; it stays so until it rejoins", 0, 1,
      kIsolate, isolate},
     {"rejoin", "[FACILITY]", "end the isolation of a facility (--all: the emergency stop)", 0, 1, kIsolate, rejoin},

@@ -72,15 +72,14 @@ Json to_json(const LayerAnswers& layers) {
 }
 
 Json to_json(const policy::Plan& plan, const policy::Answer& answer, const LayerAnswers& layers) {
-  Json json{
-      {"source", answer.packet.source.to_string()},
-      {"source_real", policy::real_address(plan, answer.packet.source).to_string()},
-      {"destination", answer.packet.destination.to_string()},
-      {"destination_real", policy::real_address(plan, answer.packet.destination).to_string()},
-      {"destination_port", answer.packet.destination_port},
-      {"allowed", answer.decision.allowed()},
-      {"text", policy::to_text(answer.decision)},
-      {"sentence", policy::to_text(answer)}};
+  Json json{{"source", answer.packet.source.to_string()},
+            {"source_real", policy::real_address(plan, answer.packet.source).to_string()},
+            {"destination", answer.packet.destination.to_string()},
+            {"destination_real", policy::real_address(plan, answer.packet.destination).to_string()},
+            {"destination_port", answer.packet.destination_port},
+            {"allowed", answer.decision.allowed()},
+            {"text", policy::to_text(answer.decision)},
+            {"sentence", policy::to_text(answer)}};
   if (const auto* permission = answer.decision.permission) {
     json["rule"] = permission->rule.number;
     json["origin"] = permission->origin;

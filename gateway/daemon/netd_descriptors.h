@@ -19,7 +19,8 @@ class NetdDescriptors {
   [[nodiscard]] os::OsResult<void> open(const policy::Plan& plan);
 
   [[nodiscard]] core::Descriptors description() const;
-  [[nodiscard]] std::vector<int> numbers() const;  // in the order of kDescriptors
+  [[nodiscard]] std::vector<int> numbers() const;          // in the order of kDescriptors
+  [[nodiscard]] int tun() const { return tun_.number(); }  // -1: there is none yet
   [[nodiscard]] bool complete() const { return conntrack_.valid() && nflog_.valid() && !sockets_.empty(); }
 
  private:

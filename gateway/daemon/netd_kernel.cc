@@ -68,6 +68,7 @@ OsResult<void> NetdKernel::prepare(const policy::Plan& plan) {
 }
 
 void NetdKernel::remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan) {
+  if (!plan.live.repair) return;
   const auto foreign = os::remove_diverting_rules(os::wanted_routing(plan));
   if (!foreign) return drifts.push_back(failed_repair(foreign.error()));
   for (const auto& rule : *foreign) drifts.push_back({rule.text, rule.removed, 0, {}});
@@ -81,6 +82,7 @@ OsResult<void> unbroken(const policy::Plan& plan) {
 
 OsResult<void> NetdKernel::apply(policy::Plan plan) {
   auto done = prepare(plan);
+  if (done && std::exchange(rules_left_, false)) rules_.distrust();
   if (done) done = rules_.install(firewall::compile(plan));
   if (!done) {
     if (plan_ && !closed_) stay_isolated_as(plan);
@@ -89,6 +91,7 @@ OsResult<void> NetdKernel::apply(policy::Plan plan) {
   forget_cut_flows(plan);
   plan_ = std::move(plan);
   closed_ = false;
+  left_.clear();
   if (auto accounted = os::enable_conntrack_accounting(); !accounted) return accounted;
   return switch_forwarding(forwards());
 }
@@ -141,7 +144,8 @@ bool NetdKernel::forwards() const {
 
 // The kernel puts some of the parameters back to its defaults when forwarding changes.
 OsResult<void> NetdKernel::switch_forwarding(bool on) {
-  const auto switched = set_forwarding(on, plan_ ? plan_->outside_interface : "");
+  auto switched = set_forwarding(on, plan_ ? plan_->outside_interface : "");
+  if (switched && plan_) switched = set_interface_forwarding(on, *plan_);
   const auto prepared = plan_ ? prepare_interfaces(*plan_) : OsResult<void>{};
   return switched ? prepared : switched;
 }
@@ -160,30 +164,48 @@ OsResult<void> NetdKernel::close_all() {
 NetdKernel::Repairs NetdKernel::repair() {
   Repairs repairs;
   const auto changes = watch_.drain();
-  if (changes.rules) repair_rules(changes, repairs);
-  if (changes.routing && plan_) repair_routing(repairs);
+  note_writers(changes);
+  if (changes.elsewhere) {
+    const auto& by = changes.writers.empty() ? changes.routing_by : changes.writers.back().second;
+    repairs.touched = core::KernelTouched{by.pid, by.program};
+  }
+  if (!repairs_wanted()) {
+    if (changes.rules) tell_rules(changes, repairs);
+    if (changes.routing) tell_routing(changes, repairs);
+    return repairs;
+  }
+  // Without a writer the kernel only said that events were lost: then what the listing shows decides.
+  if (changes.rules) repair_rules(changes.rules_by.pid != 0, changes.rules_by, repairs);
+  if (changes.routing && plan_) repair_routing(changes.routing_by, repairs);
   return repairs;
 }
 
-void NetdKernel::repair_rules(const os::KernelChanges& changes, Repairs& repairs) {
-  // Without a writer the kernel only said that events were lost: then what the listing shows decides.
-  const auto wrong = rules_.repair(changes.pid != 0);
-  if (!wrong) return repairs.drifts.push_back(failed_repair(wrong.error()));
-  for (const auto& what : *wrong) repairs.drifts.push_back({what, true, changes.pid, changes.program});
+NetdKernel::Repairs NetdKernel::repair_all() {
+  Repairs repairs = check_parameters();
+  repair_rules(true, {}, repairs);
+  if (plan_) repair_routing({}, repairs);
+  return repairs;
 }
 
-void NetdKernel::repair_routing(Repairs& repairs) {
+void NetdKernel::repair_rules(bool surely, const os::KernelWriter& by, Repairs& repairs) {
+  const auto wrong = rules_.repair(surely);
+  if (!wrong) return repairs.drifts.push_back(failed_repair(wrong.error()));
+  for (const auto& what : *wrong) repairs.drifts.push_back({what, true, by.pid, by.program});
+}
+
+void NetdKernel::repair_routing(const os::KernelWriter& by, Repairs& repairs) {
   const auto renewed = descriptors_.ensure_tun();
   if (!renewed) return repairs.drifts.push_back(failed_repair(renewed.error()));
   if (*renewed)
-    repairs.drifts.push_back({std::string("interface ") + policy::kTunnelInterface + " missing", true, 0, {}});
+    repairs.drifts.push_back(
+        {std::string("interface ") + policy::kTunnelInterface + " missing", true, by.pid, by.program});
   repairs.tun_renewed = *renewed;
   if (auto set = prepare_interfaces(*plan_); !set) repairs.drifts.push_back(failed_repair(set.error()));
   if (auto up = os::set_link(policy::kTunnelInterface, plan_->tunnel_mtu, true); !up)
     repairs.drifts.push_back(failed_repair(up.error()));
   const auto change = routing_.apply(closed_ ? os::closed_routing(*plan_) : os::wanted_routing(*plan_));
   if (!change) return repairs.drifts.push_back(failed_repair(change.error()));
-  for (const auto& what : change->repaired) repairs.drifts.push_back({what, true, 0, {}});
+  for (const auto& what : change->repaired) repairs.drifts.push_back({what, true, by.pid, by.program});
   remove_foreign_rules(repairs.drifts, *plan_);
 }
 
@@ -210,6 +232,7 @@ NetdKernel::Repairs NetdKernel::check_parameters() {
   retry_rules(repairs);
   if (!plan_) return repairs;
   const auto wrong = wrong_sysctls(*plan_, forwards());
+  if (!repairs_wanted()) return tell_once("parameters", wrong, {}, repairs), repairs;
   if (wrong.empty()) return repairs;
   const auto set = switch_forwarding(forwards());
   for (const auto& what : wrong) repairs.drifts.push_back({what, set.has_value(), 0, {}});

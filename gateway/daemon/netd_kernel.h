@@ -2,10 +2,13 @@
 // what is not fully in place is not forwarded, and what a stranger takes away is put back.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "gateway/core/live_state.h"
 #include "gateway/daemon/netd_descriptors.h"
 #include "gateway/daemon/netd_rules.h"
 #include "gateway/os/kernel_watch.h"
@@ -40,10 +43,15 @@ class NetdKernel {
 
   struct Repairs {
     std::vector<core::KernelDrift> drifts;
-    bool tun_renewed = false;  // whoever has the old descriptor needs the new one
+    bool tun_renewed = false;                         // whoever has the old descriptor needs the new one
+    std::optional<core::KernelTouched> touched = {};  // something that is not ours
   };
-  // After an event of the watch.
+  // After an event of the watch. Where the plan says that nothing is to be repaired, what differs is only told, once.
   [[nodiscard]] Repairs repair();
+  // Everything of ours as it must be, whatever the watch has seen.
+  [[nodiscard]] Repairs repair_all();
+  // What is there, unjudged (live_state.h); what cannot be read is named in it.
+  [[nodiscard]] core::KernelState state();
   // What has no event: parameters; rules that could not be read back when they were installed, which are tried again as
   // they must be now; and what the last apply() found. To be called once a second.
   [[nodiscard]] Repairs check_parameters();
@@ -57,8 +65,14 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);
   [[nodiscard]] bool forwards() const;
-  void repair_rules(const os::KernelChanges& changes, Repairs& repairs);
-  void repair_routing(Repairs& repairs);
+  void repair_rules(bool surely, const os::KernelWriter& by, Repairs& repairs);
+  void repair_routing(const os::KernelWriter& by, Repairs& repairs);
+  [[nodiscard]] bool repairs_wanted() const { return !plan_ || plan_->live.repair; }
+  void tell_rules(const os::KernelChanges& changes, Repairs& repairs);
+  void tell_routing(const os::KernelChanges& changes, Repairs& repairs);
+  void tell_once(const std::string& layer, const std::vector<std::string>& wrong, const os::KernelWriter& by,
+                 Repairs& repairs);
+  void note_writers(const os::KernelChanges& changes);
   void retry_rules(Repairs& repairs);
   void remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan);
   [[nodiscard]] firewall::RuleSet rules_wanted_now() const;
@@ -69,8 +83,11 @@ class NetdKernel {
   NetdDescriptors descriptors_;
   std::optional<policy::Plan> plan_;  // in force
   bool closed_ = false;
-  std::vector<core::KernelDrift> untold_;  // found while a plan was applied
-  std::string retry_error_;                // told already
+  std::vector<core::KernelDrift> untold_;              // found while a plan was applied
+  std::string retry_error_;                            // told already
+  std::map<std::string, std::set<std::string>> left_;  // what differs and is left as it is, by layer
+  bool rules_left_ = false;                            // a stranger's change among them
+  std::map<std::string, core::KernelWriter> writers_;  // by table
 };
 
 }  // namespace gateway::daemon

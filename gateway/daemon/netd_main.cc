@@ -45,6 +45,7 @@ class Netd {
         next_check = now + kParameterCheck;
         tell(kernel_.check_parameters());
         tell_refusals();
+        if (touched_ && accessd().open() && accessd().send(MessageType::kKernelTouched, *touched_)) touched_.reset();
       }
     }
   }
@@ -59,6 +60,8 @@ class Netd {
       good = open_descriptors(message);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kCloseAll) good = close_all(message);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kCutFacilities) good = cut(message);
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kReadKernel) good = read_kernel(message);
+    if (peer == ProcessRole::kAccessd && message.type == MessageType::kRepairKernel) good = repair_kernel(message);
     if (!good) child_.peer(peer).close();
   }
 
@@ -92,7 +95,21 @@ class Netd {
   bool close_all(const Message& message) {
     if (!core::decode<core::CloseAll>(message.payload)) return false;
     if (auto closed = kernel_.close_all(); !closed)
-      tell({{{"closing failed: " + closed.error().to_string(), false, 0, {}}}, false});
+      tell({{{"closing failed: " + closed.error().to_string(), false, 0, {}}}, false, {}});
+    return true;
+  }
+
+  bool read_kernel(const Message& message) {
+    const auto request = core::decode<core::ReadKernel>(message.payload);
+    if (!request) return false;
+    auto state = kernel_.state();
+    state.id = request->id;
+    return accessd().send(MessageType::kKernelState, state).has_value();
+  }
+
+  bool repair_kernel(const Message& message) {
+    if (!core::decode<core::RepairKernel>(message.payload)) return false;
+    if (!kernel_.plan() || kernel_.plan()->live.repair) tell(kernel_.repair_all());
     return true;
   }
 
@@ -105,6 +122,7 @@ class Netd {
   }
 
   void tell(const NetdKernel::Repairs& repairs) {
+    if (repairs.touched) touched_ = repairs.touched;
     if (!accessd().open()) return;
     for (const auto& drift : repairs.drifts) (void)accessd().send(MessageType::kKernelDrift, drift);
     if (repairs.tun_renewed && kernel_.descriptors().complete()) (void)send_descriptors();
@@ -121,7 +139,8 @@ class Netd {
 
   SupervisedChild child_;
   NetdKernel kernel_;
-  std::vector<std::uint64_t> told_;  // the totals accessd has, in their order; empty for a fresh accessd
+  std::optional<core::KernelTouched> touched_;  // not told yet
+  std::vector<std::uint64_t> told_;             // the totals accessd has, in their order; empty for a fresh accessd
 };
 
 int fail(const gateway::os::OsError& error, int status) {

@@ -70,6 +70,24 @@ OsResult<std::vector<firewall::ListedCounter>> NetdRules::refusals() {
   return *std::move(counters);
 }
 
+OsResult<NetdRules::Listed> NetdRules::listed() {
+  Listed out{TRY(table_.list_rules()), ""};
+  auto elements = table_.list_json();
+  if (!elements && elements.error().number != ENOENT) return std::unexpected(elements.error());
+  if (elements) out.elements = *std::move(elements);
+  return out;
+}
+
+OsResult<std::vector<std::string>> NetdRules::differences() {
+  if (!installed_) return std::vector<std::string>();
+  auto elements = table_.list_json();
+  if (!elements && elements.error().number == ENOENT) return std::vector<std::string>{"table inet sekisho missing"};
+  if (!elements) return std::unexpected(elements.error());
+  const auto read = firewall::read_listing(*elements);
+  if (!read) return std::vector<std::string>{read.error()};
+  return firewall::differences(*installed_, *read);
+}
+
 OsResult<bool> NetdRules::empty() {
   return TRY(listing()).chains.empty();
 }

@@ -31,6 +31,15 @@ class NetdRules {
   void confirm();
   // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
+  // Somebody changed the table, and it was left so: the next install() replaces everything.
+  void distrust() { installed_.reset(); }
+  // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
+  struct Listed {
+    std::string rules, elements;
+  };
+  [[nodiscard]] os::OsResult<Listed> listed();
+  // What differs from what was last installed, as far as a listing tells; nothing is changed.
+  [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.
   [[nodiscard]] os::OsResult<std::vector<firewall::ListedCounter>> refusals();
   [[nodiscard]] os::NftablesTable::Protection protection() const { return table_.protection(); }

@@ -37,6 +37,10 @@ std::vector<Wanted> wanted_settings(const policy::Plan& plan) {
   // Between two tunnels the way back is judged as "from sekisho0": only with the exchange mark does it find table 7103.
   wanted.push_back({"net/ipv4/conf/" + tunnel + "/src_valid_mark", "1"});
   wanted.push_back({"net/ipv4/conf/" + tunnel + "/route_localnet", "0"});
+  wanted.push_back({"net/ipv4/conf/" + tunnel + "/accept_local", "0"});
+  // Towards the carrier the gateway answers for itself alone; inside an operator may want otherwise.
+  wanted.push_back({"net/ipv4/conf/" + plan.outside_interface + "/proxy_arp", "0"});
+  wanted.push_back({"net/ipv6/conf/" + plan.outside_interface + "/proxy_ndp", "0"});
   wanted.push_back({"net/ipv6/conf/" + tunnel + "/disable_ipv6", "0"});
   wanted.push_back(
       {"net/ipv6/conf/" + tunnel + "/addr_gen_mode", "1"});  // none: the gateway says nothing of its own there
@@ -70,6 +74,13 @@ constexpr std::array kQueueTimes{"net/ipv4/ipfrag_time", "net/netfilter/nf_connt
                                  "net/ipv6/ip6frag_time"};
 constexpr std::uint64_t kQueueOctets = 32 << 20;
 constexpr std::uint64_t kQueueSeconds = 10;
+
+std::vector<Wanted> interface_forwarding(bool on, const policy::Plan& plan) {
+  std::vector<Wanted> out;
+  for (const auto& interface : {std::string(policy::kTunnelInterface), plan.inside_interface, plan.outside_interface})
+    out.push_back({"net/ipv4/conf/" + interface + "/forwarding", on ? "1" : "0"});
+  return out;
+}
 
 constexpr std::array kForwarding{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"};
 
@@ -110,13 +121,30 @@ OsResult<void> set_forwarding(bool on, const std::string& outside_interface) {
   return result;
 }
 
-std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding) {
-  std::vector<std::string> wrong;
+OsResult<void> set_interface_forwarding(bool on, const policy::Plan& plan) {
+  for (const auto& wanted : interface_forwarding(on, plan))
+    if (auto written = write_if_there(wanted); !written) return written;
+  return {};
+}
+
+std::vector<core::KernelParameter> parameters(const policy::Plan& plan, bool forwarding) {
+  std::vector<core::KernelParameter> out;
   auto wanted = wanted_settings(plan);
   for (const char* path : kForwarding) wanted.push_back({path, forwarding ? "1" : "0"});
+  for (auto& each : interface_forwarding(forwarding, plan)) wanted.push_back(std::move(each));
   for (const auto& one : wanted)
-    if (const auto now = os::read_sysctl(one.path); now && *now != one.value)
-      wrong.push_back("sysctl " + one.path + " is " + *now + ", not " + one.value);
+    if (auto now = os::read_sysctl(one.path)) out.push_back({one.path, *std::move(now), one.value});
+  // The larger of "all" and the interface's own counts. It is the host's: told, and not set.
+  if (auto all = os::read_sysctl("net/ipv4/conf/all/rp_filter"); all && *all == "2")
+    out.push_back({"net/ipv4/conf/all/rp_filter", "2", "0 or 1"});
+  return out;
+}
+
+std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding) {
+  std::vector<std::string> wrong;
+  for (const auto& one : parameters(plan, forwarding))
+    if (one.value != one.wanted && one.wanted != "0 or 1")
+      wrong.push_back("sysctl " + one.path + " is " + one.value + ", not " + one.wanted);
   return wrong;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/core/live_state.h"
 #include "gateway/os/error.h"
 #include "policy/plan.h"
 
@@ -21,8 +22,14 @@ void widen_fragment_queues();
 // the gateway from starting. Who asks for the port by name still gets it.
 void reserve_ports(const policy::Plan& plan);
 
+// IPv4 of each of our interfaces: switched with all at once, and by themselves too.
+[[nodiscard]] os::OsResult<void> set_interface_forwarding(bool on, const policy::Plan& plan);
+
 // Both families. On: keeps router advertisements working on the outside interface (accept_ra 1 becomes 2).
 [[nodiscard]] os::OsResult<void> set_forwarding(bool on, const std::string& outside_interface);
+
+// Each parameter that counts and is there, as it is and as it should be; also those that are not set by us.
+[[nodiscard]] std::vector<core::KernelParameter> parameters(const policy::Plan& plan, bool forwarding);
 
 // Names what does not stand as prepare_interfaces and set_forwarding(true) left it.
 [[nodiscard]] std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding);

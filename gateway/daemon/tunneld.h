@@ -37,6 +37,7 @@ class Tunneld {
   void use_offloads(const config::Offloads& allowed);
   void take_key_replies(const core::KeyReplies& replies);
   void report(const core::StatusQuery& query);
+  void tell_installed(const core::ReadTunnels& query);
   void lose(core::ProcessRole role);
   void fail_key_requests();
 

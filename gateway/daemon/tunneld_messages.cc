@@ -30,6 +30,8 @@ void Tunneld::take(ProcessRole from, const os::Message& message, std::vector<Fil
       return configure(*request, std::move(descriptors));
   } else if (from == ProcessRole::kAccessd && message.type == MessageType::kStatusQuery) {
     if (const auto query = core::decode<core::StatusQuery>(message.payload)) return report(*query);
+  } else if (from == ProcessRole::kAccessd && message.type == MessageType::kReadTunnels) {
+    if (const auto query = core::decode<core::ReadTunnels>(message.payload)) return tell_installed(*query);
   } else if (from == ProcessRole::kAccessd && message.type == MessageType::kTimestampFloor) {
     if (const auto echo = core::decode<core::TimestampFloor>(message.payload)) {
       // Durable when at least what was asked for is. A smaller number: it could not be kept; it is asked for again.
@@ -210,6 +212,12 @@ void Tunneld::report(const core::StatusQuery& query) {
                                                  {"offload-udp-segment", outside.segment},
                                                  {"offload-udp-gro", outside.gro}});
   (void)child_.peer(ProcessRole::kAccessd).send(MessageType::kStatusReport, answer);
+}
+
+void Tunneld::tell_installed(const core::ReadTunnels& query) {
+  core::TunnelState answer = plane_.installed();
+  answer.id = query.id;
+  (void)child_.peer(ProcessRole::kAccessd).send(MessageType::kTunnelState, answer);
 }
 
 #ifdef SEKISHO_FAULTS

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "gateway/os/unix_address.h"
 
@@ -116,6 +117,24 @@ void ControlSocket::send(std::uint64_t id, std::string_view line, EventLoop& loo
     flush(client, loop);
 }
 
+void ControlSocket::send_with(std::uint64_t id, std::string_view line, const FileDescriptor& file, EventLoop& loop) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end() || found->second.broken || line.empty()) return;
+  auto& client = found->second;
+  if (!client.output.empty()) return void(client.broken = true);
+  iovec first{const_cast<char*>(line.data()), 1};  // the file rides on one octet, the rest follows as always
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &first, message.msg_iovlen = 1;
+  message.msg_control = control.data(), message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(sizeof(int));
+  const int number = file.number();
+  std::memcpy(CMSG_DATA(header), &number, sizeof number);
+  if (sendmsg(client.socket.number(), &message, MSG_NOSIGNAL) != 1) return void(client.broken = true);
+  send(id, line.substr(1), loop);
+}
+
 void ControlSocket::keep(std::uint64_t id, bool waiting) {
   if (const auto found = clients_.find(id); found != clients_.end()) found->second.waiting = waiting;
 }
@@ -162,6 +181,23 @@ OsResult<void> ControlClient::send(const std::string& line) {
   return {};
 }
 
+ssize_t ControlClient::receive_some(std::span<char> into) {
+  iovec place{into.data(), into.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &place, message.msg_iovlen = 1;
+  message.msg_control = control.data(), message.msg_controllen = control.size();
+  const ssize_t size = recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC);
+  for (cmsghdr* header = size < 0 ? nullptr : CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(header), sizeof number);
+    file_ = FileDescriptor(number);
+  }
+  return size;
+}
+
 OsResult<std::string> ControlClient::receive(int seconds) {
   for (;;) {
     if (const auto end = input_.find('\n'); end != std::string::npos) {
@@ -173,7 +209,7 @@ OsResult<std::string> ControlClient::receive(int seconds) {
     const int ready = poll(&waiting, 1, seconds < 0 ? -1 : seconds * 1000);
     if (ready == 0) return std::unexpected(OsError{ETIMEDOUT, "the gateway did not answer"});
     std::array<char, 65536> chunk{};
-    const ssize_t size = ready < 0 ? -1 : recv(socket_.number(), chunk.data(), chunk.size(), 0);
+    const ssize_t size = ready < 0 ? -1 : receive_some(chunk);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return failed("receive from the gateway");
     if (size == 0) return std::unexpected(OsError{0, "the gateway closed the connection"});

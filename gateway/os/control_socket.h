@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ class ControlSocket {
                 std::vector<std::uint64_t>& lost);
   // `line` with its newline. Unknown (gone) clients are ignored.
   void send(std::uint64_t client, std::string_view line, EventLoop& loop);
+  // The same, and an open file with it: for what is too long for a line. To a client with nothing unsent.
+  void send_with(std::uint64_t client, std::string_view line, const FileDescriptor& file, EventLoop& loop);
   // A client that waits for an answer or watches is not idle.
   void keep(std::uint64_t client, bool waiting);
   void on_deadline(config::value::Instant now, EventLoop& loop, std::vector<std::uint64_t>& lost);
@@ -71,10 +74,13 @@ class ControlClient {
   [[nodiscard]] OsResult<void> send(const std::string& line);
   // One line without its newline. `seconds` < 0: as long as it takes.
   [[nodiscard]] OsResult<std::string> receive(int seconds);
+  // The file that came with what was received so far, the last; invalid when none did.
+  [[nodiscard]] FileDescriptor take_file() { return std::move(file_); }
 
  private:
   explicit ControlClient(FileDescriptor socket) : socket_(std::move(socket)) {}
-  FileDescriptor socket_;
+  [[nodiscard]] ssize_t receive_some(std::span<char> into);
+  FileDescriptor socket_, file_;
   std::string input_;
 };
 

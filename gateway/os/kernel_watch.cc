@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string_view>
 
@@ -69,6 +70,13 @@ bool touches_routing(const nlmsghdr& message) {
   return table && policy::is_route_table(*table);
 }
 
+std::string name_of_process(std::uint32_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
 }  // namespace
 
 OsResult<KernelWatch> KernelWatch::open() {
@@ -92,23 +100,32 @@ void KernelWatch::drain_nftables(KernelChanges& changes) {
   const bool whole = read_messages(nftables_.number(), [&](const nlmsghdr& message) {
     if ((message.nlmsg_type >> 8) != NFNL_SUBSYS_NFTABLES) return;
     if ((message.nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
-      table_touched_ |= text_of(find_attribute(message, sizeof(nfgenmsg), kTableAttribute)) == kTable;
+      last_touched_ = text_of(find_attribute(message, sizeof(nfgenmsg), kTableAttribute));
+      table_touched_ |= last_touched_ == kTable;
       return;
     }
     const auto pid = number_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_PID));
-    const auto writer = pid ? ntohl(*pid) : 0;
-    if (std::exchange(table_touched_, false) && writer != static_cast<std::uint32_t>(getpid())) {
-      changes.rules = true;
-      changes.pid = writer;
-      changes.program = text_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_NAME));
-    }
+    const KernelWriter writer{pid ? ntohl(*pid) : 0,
+                              std::string(text_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_NAME)))};
+    const bool touched = std::exchange(table_touched_, false);
+    if (writer.pid == static_cast<std::uint32_t>(getpid())) return;
+    if (touched) changes.rules = true, changes.rules_by = writer;
+    if (!touched) changes.elsewhere = true;
+    changes.writers.emplace_back(touched ? std::string(kTable) : last_touched_, writer);
   });
   changes.rules |= !whole;
 }
 
 void KernelWatch::drain_routing(KernelChanges& changes) {
-  const bool whole =
-      read_messages(routing_.number(), [&](const nlmsghdr& message) { changes.routing |= touches_routing(message); });
+  const bool whole = read_messages(routing_.number(), [&](const nlmsghdr& message) {
+    // Sockets of one process that come after its first have other bits above (libnl).
+    const std::uint32_t pid = message.nlmsg_pid & 0x3fffff;
+    const bool by_us = pid == static_cast<std::uint32_t>(getpid());
+    const bool touches = touches_routing(message);
+    changes.routing |= touches;
+    changes.elsewhere |= !touches && !by_us;
+    if (!by_us && pid != 0) changes.routing_by = {pid, name_of_process(pid)};
+  });
   changes.routing |= !whole;
 }
 

@@ -4,17 +4,27 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
 
 namespace gateway::os {
 
+// Who did something, as far as the kernel says so. rtnetlink names the port of the sender's socket, which is the
+// process of its first one.
+struct KernelWriter {
+  std::uint32_t pid = 0;  // 0 unknown
+  std::string program;    // empty: unknown, or gone already
+};
+
 struct KernelChanges {
-  bool rules = false;     // a transaction of another process touched table inet sekisho, or events were lost
-  bool routing = false;   // a route of our tables, a rule, a link or an address changed, or events were lost
-  std::uint32_t pid = 0;  // of the last process that changed rules; 0 unknown
-  std::string program;
+  bool rules = false;      // a transaction of another process touched table inet sekisho, or events were lost
+  bool routing = false;    // a route of our tables, a rule, a link or an address changed, or events were lost
+  bool elsewhere = false;  // another table of nftables, or another table of routes, was changed by another process
+  KernelWriter rules_by, routing_by;                          // the last one each
+  std::vector<std::pair<std::string, KernelWriter>> writers;  // of nftables, by the last table they touched
 };
 
 class KernelWatch {
@@ -34,6 +44,7 @@ class KernelWatch {
   FileDescriptor nftables_;
   FileDescriptor routing_;
   bool table_touched_ = false;  // by the transaction whose end is not yet read
+  std::string last_touched_;    // the last table that it named
 };
 
 }  // namespace gateway::os

@@ -151,6 +151,10 @@ OsResult<std::string> NftablesTable::list_json() {
   return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON);
 }
 
+OsResult<std::string> NftablesTable::list_rules() {
+  return command("list ruleset", NFT_CTX_OUTPUT_HANDLE | NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
+}
+
 OsResult<std::string> NftablesTable::list_counters_json() {
   return command("list counters table inet sekisho", NFT_CTX_OUTPUT_JSON);
 }

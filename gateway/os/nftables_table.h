@@ -30,6 +30,8 @@ class NftablesTable {
   [[nodiscard]] OsResult<void> run(const std::string& text);
   // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table.
   [[nodiscard]] OsResult<std::string> list_json();
+  // `nft -a -s -t list ruleset`: the rules of every table, without elements and counts.
+  [[nodiscard]] OsResult<std::string> list_rules();
   // `nft -j list counters table inet sekisho`: cheap, whatever the number of facilities.
   [[nodiscard]] OsResult<std::string> list_counters_json();
 

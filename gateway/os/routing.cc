@@ -289,6 +289,20 @@ OsResult<void> Routing::change_rules(const std::vector<RoutingRule>& from, const
   return {};
 }
 
+OsResult<std::vector<std::string>> Routing::differences(const RoutingState& wanted) {
+  const auto present = TRY(read());
+  std::vector<std::string> out;
+  for (const auto& route : missing_from(wanted.routes, present.routes)) out.push_back(describe(route) + " missing");
+  for (const auto& route : missing_from(present.routes, wanted.routes)) out.push_back(describe(route) + " unwanted");
+  const auto compare = [&](const auto& from, const auto& to, int family) {
+    for (const auto& rule : missing_from(to, from)) out.push_back(describe(rule, family) + " missing");
+    for (const auto& rule : missing_from(from, to)) out.push_back(describe(rule, family) + " unwanted");
+  };
+  compare(present.rules_v4, wanted.rules_v4, AF_INET);
+  compare(present.rules_v6, wanted.rules_v6, AF_INET6);
+  return out;
+}
+
 OsResult<Routing::Change> Routing::apply(const RoutingState& wanted) {
   const auto present = TRY(read());
   Change change;

@@ -30,6 +30,8 @@ class Routing {
   [[nodiscard]] static OsResult<Routing> open();
 
   [[nodiscard]] OsResult<RoutingState> read();
+  // What apply() would change, as Change::repaired names it; nothing is changed.
+  [[nodiscard]] OsResult<std::vector<std::string>> differences(const RoutingState& wanted);
 
   // The smallest change from what is there, fail-closed: unreachable first, then rules, then the other routes; removals
   // last. A route whose interface is absent or down is left out (its table's unreachable default holds) and named in

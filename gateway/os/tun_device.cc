@@ -50,6 +50,14 @@ OsResult<FileDescriptor> open_tun(const std::string& name) {
   return std::move(attached.descriptor);
 }
 
+std::uint32_t tun_index(int descriptor) {
+  ifreq request{};
+  if (ioctl(descriptor, TUNGETIFF, &request) != 0) return 0;
+  const FileDescriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!any.valid() || ioctl(any.number(), SIOCGIFINDEX, &request) != 0) return 0;
+  return static_cast<std::uint32_t>(request.ifr_ifindex);
+}
+
 bool tun_attached(int descriptor) {
   ifreq request{};
   return ioctl(descriptor, TUNGETIFF, &request) == 0;

@@ -19,6 +19,8 @@ struct AttachedTun {
 // Opens (or attaches to) the persistent device, which only this user and CAP_NET_ADMIN may attach to from then on.
 // EBUSY: another descriptor is attached to it.
 [[nodiscard]] OsResult<FileDescriptor> open_tun(const std::string& name);
+// Of the device that the descriptor is attached to, as the kernel numbers interfaces; 0: of none.
+[[nodiscard]] std::uint32_t tun_index(int descriptor);
 // True while the descriptor is attached to a device that exists.
 [[nodiscard]] bool tun_attached(int descriptor);
 

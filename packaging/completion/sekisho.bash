@@ -33,6 +33,7 @@ _sekisho() {
         --from|--to) COMPREPLY=($(compgen -W "$(_sekisho_facilities)" -- "$word")) ;;
         *) COMPREPLY=($(compgen -W "--from --to --at --html --lang --out $common" -- "$word")) ;;
       esac ;;
+    verify) COMPREPLY=($(compgen -W "--live $common" -- "$word")) ;;
     status) COMPREPLY=($(compgen -W "--strict $common" -- "$word")) ;;
     key)
       if [ "$COMP_CWORD" -eq 2 ]; then COMPREPLY=($(compgen -W "generate public csr rotate" -- "$word")); return; fi

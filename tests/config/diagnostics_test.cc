@@ -237,6 +237,18 @@ TEST_CASE("offloads: all but those that are forbidden") {
   }
 }
 
+TEST_CASE("live: how often, and whether it is put back") {
+  CHECK(load_text(base()).config.gateway.live == LiveCheck{600, true});
+  const auto text =
+      base_with("\"name\": \"dc1\",", "\"name\": \"dc1\", \"live\": { \"every_seconds\": 30, \"repair\": false },");
+  CHECK(load_text(text).config.gateway.live == LiveCheck{30, false});
+  for (const char* const bad : {"29", "86401", "\"5m\""}) {
+    const auto read = load_text(base_with(
+        "\"name\": \"dc1\",", std::string("\"name\": \"dc1\", \"live\": { \"every_seconds\": ") + bad + " },"));
+    CHECK(has_errors(read.diagnostics));
+  }
+}
+
 TEST_CASE("limits of records: what stands there is read, the rest has its default") {
   CHECK(load_text(base()).config.gateway.records == RecordLimits{});
   const auto text =

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "gateway/core/change_history.h"
+#include "gateway/core/live_state.h"
 #include "gateway/core/messages.h"
 
 namespace {
@@ -31,6 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try_one_of<PeerChannel, Ready, Alive, StopRequest, ReloadRequest, ApplyPlan, PlanApplied, OpenDescriptors, CloseAll,
              Descriptors, KernelDrift, KernelRefusals, ConfigureTunnels, TunnelsConfigured, TunnelEvents, StatusQuery,
              StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies, GuardRefusals,
-             ChangeHistory, CutFacilities, FacilitiesCut>(data[0], {data + 1, size - 1});
+             ChangeHistory, CutFacilities, FacilitiesCut, RepairKernel, KernelTouched, ReadKernel, KernelState,
+             ReadTunnels, TunnelState, LiveState>(data[0], {data + 1, size - 1});
   return 0;
 }

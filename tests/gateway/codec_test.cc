@@ -1,6 +1,7 @@
 // Each message: decode(encode(m)) is m, every truncation and every trailing octet is refused.
 #include <catch2/catch.hpp>
 
+#include "gateway/core/live_state.h"
 #include "gateway/core/messages.h"
 
 namespace gateway::core {
@@ -35,6 +36,34 @@ policy::Plan sample_plan() {
       {policy::RouteTable::kExchange, *Prefix::parse("10.0.0.0/8"), "sekisho0", *IpAddress::parse("10.0.0.1")}};
   plan.rules = {{7100, "sekisho0", policy::kExchangeMark, policy::RouteTable::kExchange, false}};
   return plan;
+}
+
+KernelState sample_kernel() {
+  KernelState state;
+  state.id = 4, state.ruleset = "table inet sekisho {", state.elements = "{}", state.tun_index = 7;
+  policy::KernelRoute route;
+  route.destination = *Prefix::parse("10.80.0.10/32"), route.metric = 1024, route.mtu = 1380;
+  route.hops = {{"dc0", *IpAddress::parse("10.80.0.1")}};
+  policy::KernelRule rule;
+  rule.family = config::value::Family::kV6, rule.priority = 7100, rule.incoming = "sekisho0";
+  rule.from = *Prefix::parse("2001:db8::/32"), rule.mark = rule.mask = policy::kExchangeMark;
+  rule.action = policy::KernelRule::Action::kNowhere;
+  state.routes = {{route}, {rule}};
+  state.links = {{"wan0", 2, true, 1500, "br0", {"qdisc clsact"}}};
+  state.addresses = {{"wan0", *IpAddress::parse("203.0.113.10"), 24}};
+  state.parameters = {{"net/ipv4/ip_forward", "0", "1"}};
+  state.writers = {{"sekisho", 12, "nft", config::value::WallTime(std::chrono::seconds(4))}};
+  return state;
+}
+
+TunnelState sample_tunnels() {
+  TunnelState state;
+  state.id = 5, state.faults = {"open_guard"};
+  const auto network = *Prefix::parse("10.1.0.0/24");
+  state.tunnels = {{"hakodate", true, {{network, network}}, {network}, {network}, {network}}};
+  state.rows = {{policy::range_of(network), policy::range_of(network), 6, 443, 443,
+                 config::value::WallTime(std::chrono::seconds(4))}};
+  return state;
 }
 
 // FNV-1a over the octets of every form that was checked, in their order. Its value stands beside kMessageVersion: a
@@ -77,6 +106,13 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(CloseAll{});
   check_form(CutFacilities{{5}, true, {{"hakodate"}, {"matsumae"}}});
   check_form(FacilitiesCut{{5}, false, "why"});
+  check_form(RepairKernel{});
+  check_form(KernelTouched{12, "nft"});
+  check_form(ReadKernel{4});
+  check_form(ReadTunnels{5});
+  check_form(sample_kernel());
+  check_form(sample_tunnels());
+  check_form(LiveState{5, config::value::WallTime(std::chrono::seconds(4)), plan, sample_kernel(), sample_tunnels()});
   check_form(Descriptors{true, "", "sekisho0", {bound, bound}});
   check_form(KernelRefusals{{{"detour", 12}}});
   check_form(KernelDrift{"table inet sekisho deleted", true, 12, "nft"});
@@ -108,7 +144,7 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(replies);
   CHECK(decode<KeyReplies>(encode(replies))->replies[0].output.expose()[95] == 7);
   // Another value here: raise kMessageVersion, and write both down again.
-  CHECK(kMessageVersion == 2);
+  CHECK(kMessageVersion == 3);
   CHECK(fingerprint.value == 0x0ef6bb85c07ac096);
 }
 

@@ -1,5 +1,6 @@
 // The control socket: who asks is told by the kernel, long and slow clients are closed, several are served.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -8,6 +9,7 @@
 
 #include "gateway/os/clock.h"
 #include "gateway/os/control_socket.h"
+#include "gateway/os/memory_file.h"
 
 using namespace gateway::os;
 
@@ -53,6 +55,26 @@ TEST_CASE("control: the socket is not open to others, and the actor is the kerne
   CHECK(server.requests[0].actor.ends_with("pid " + std::to_string(getpid())));
   server.socket->send(server.requests[0].client, "answer\n", server.loop);
   CHECK(client->receive(2) == "answer");
+}
+
+TEST_CASE("control: an open file comes with its line, and nobody can change it any more") {
+  Server server;
+  auto client = ControlClient::connect(server.path());
+  REQUIRE(client->send("{}\n"));
+  server.turn();
+  REQUIRE(server.requests.size() == 1);
+  const std::vector<std::uint8_t> octets(3'000'000, 7);
+  const auto file = memory_file("test", octets);
+  REQUIRE(file);
+  server.socket->send_with(server.requests[0].client, "answer\n", *file, server.loop);
+  CHECK(client->receive(2) == "answer");
+  const auto given = client->take_file();
+  REQUIRE(given.valid());
+  CHECK_FALSE(client->take_file().valid());
+  CHECK(read_memory_file(given, octets.size()) == octets);
+  CHECK_FALSE(read_memory_file(given, octets.size() - 1));
+  CHECK(write(given.number(), "x", 1) < 0);
+  CHECK(ftruncate(given.number(), 0) < 0);
 }
 
 TEST_CASE("control: a request without end is closed at the cap") {

@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECORDS = (ROOT / "docs/operations/records.md").read_text(encoding="utf-8")
 TROUBLES = (ROOT / "docs/operations/troubleshooting.md").read_text(encoding="utf-8")
-KIND = re.compile(r'"((?:certificate|config|flow|isolation|tunnel|kernel|process|events|records|refused)\.[a-z-]+|start|stop|alarm)"')
+KIND = re.compile(r'"((?:certificate|config|flow|isolation|tunnel|kernel|live|process|events|records|refused)\.[a-z-]+|start|stop|alarm)"')
 
 
 def text(*globs):
@@ -26,7 +26,7 @@ def named(doc, name):
 
 def main():
     missing = []
-    recorders = text("gateway/daemon/accessd.cc", "gateway/daemon/accessd_[amrv]*.cc", "gateway/daemon/isolation_views.cc",
+    recorders = text("gateway/daemon/accessd.cc", "gateway/daemon/accessd_[almrv]*.cc", "gateway/daemon/isolation_views.cc",
                      "gateway/audit/*.cc")
     kinds = set(KIND.findall(recorders)) - {"config.unknown", "isolation.unknown", "tunnel.unknown"}
     missing += [f"records.md: kind {kind}" for kind in sorted(kinds) if not named(RECORDS, kind)]

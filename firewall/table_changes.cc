@@ -1,0 +1,329 @@
+#include "firewall/table_changes.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "firewall/element_sets.h"
+#include "firewall/rule_words.h"
+#include "policy/packet_set.h"
+
+namespace firewall {
+namespace {
+
+using Kind = Edit::Kind;
+using Unknown = Passing::Unknown;
+
+constexpr std::size_t kMostTriedAlone = 16;
+constexpr std::size_t kMostElementsTried = 1'000'000;  // elements of the table times edits
+
+bool is_rule(const Edit& edit) {
+  return edit.kind == Kind::kRuleMissing || edit.kind == Kind::kRuleAdded || edit.kind == Kind::kRuleMoved;
+}
+
+bool is_element(const Edit& edit) {
+  return edit.kind == Kind::kElementMissing || edit.kind == Kind::kElementAdded;
+}
+
+// Sure to end the packet, whatever counts it meanwhile.
+bool refuses(const std::string& rule) {
+  return target_of(rule).starts_with("drop_") || verdict_of_unknown(rule) == Verdict::kDrop;
+}
+
+// On the ways of packets that are asked about: what is not may refuse some of them.
+bool is_understood(const std::string& rule, const Interfaces& interfaces) {
+  const Road along{interfaces.tunnel, interfaces.inside, false, false},
+      back{interfaces.inside, interfaces.tunnel, false, true};
+  return read_rule(rule, along).has_value() && read_rule(rule, back).has_value();
+}
+
+// What only ICMP errors, shares of rates and counts of flows ask for.
+bool is_set_of_others(const std::string& name) {
+  static constexpr const char* kStems[] = {"site", "source", "ends_", "opens_", "answers_"};
+  return std::ranges::any_of(kStems, [&](const char* stem) { return name.starts_with(stem); });
+}
+
+const Chain* chain_of(const RuleSet& table, const std::string& name) {
+  const auto found = std::ranges::find(table.chains, name, &Chain::name);
+  return found == table.chains.end() ? nullptr : &*found;
+}
+
+std::string key_of(const std::string& element) {
+  return element.substr(0, element.rfind(" : "));
+}
+
+// Who may send an ICMP error about which rule's flows, from which networks; and whose flows are counted together. As
+// the rules of error_chains.cc and `admit` join the sets: only networks of facilities, and rules that some flow has.
+class Parties {
+ public:
+  explicit Parties(const RuleSet& table) {
+    for (const Set& set : table.sets) {
+      if (set.name.starts_with("facility"))
+        for (const std::string& each : set.elements) networks_.insert(each);
+      if (set.name.starts_with("site"))
+        for (const std::string& each : set.elements) sites_.emplace(value_of(each), key_of(each));
+      if (set.kind == "map" && !set.name.starts_with("site") && !set.name.starts_with("class"))
+        for (const std::string& each : set.elements) rules_.insert(value_of(each));
+    }
+  }
+
+  // Does an element of such a set mean anything with the others as they are?
+  [[nodiscard]] bool counts(const std::string& set, const std::string& element) const {
+    if (set.starts_with("source")) return true;
+    if (set.starts_with("site")) return networks_.contains(key_of(element)) || overlaps(key_of(element));
+    const auto dot = element.find(" . ");
+    return dot != std::string::npos && rules_.contains(element.substr(0, dot)) &&
+           sites_.contains(element.substr(dot + 3));
+  }
+
+ private:
+  static std::string value_of(const std::string& element) {
+    const auto colon = element.rfind(" : ");
+    return colon == std::string::npos ? "" : element.substr(colon + 3);
+  }
+  [[nodiscard]] bool overlaps(const std::string& network) const {
+    const auto own = config::value::Prefix::parse(network);
+    return !own || std::ranges::any_of(networks_, [&](const std::string& each) {
+      const auto other = config::value::Prefix::parse(each);
+      return !other || own->overlaps(*other);
+    });
+  }
+
+  std::set<std::string> networks_, rules_;
+  std::multimap<std::string, std::string> sites_;  // number -> network
+};
+
+class Judge {
+ public:
+  Judge(const RuleSet& wanted, const RuleSet& found, const Interfaces& interfaces)
+      : wanted_(wanted), found_(found), interfaces_(interfaces), edits_(edits(wanted, found)) {}
+
+  TableVerdict judge() {
+    if (edits_.empty()) return {};
+    const auto before = ways(wanted_, interfaces_, Unknown::kEither);
+    const auto after = ways(found_, interfaces_, Unknown::kEither);
+    if (!before || !after) {
+      verdict_.not_understood = before ? after.error() : before.error();
+      for (const Edit& edit : edits_) add({edit, false, false, "the table as it is cannot be read", {}});
+      return std::move(verdict_);
+    }
+    before_ = *before;
+    visited_ = before->visited;
+    for (const Edit& edit : edits_)
+      if (const std::string why = beyond_packets(edit); !why.empty()) add({edit, false, false, why, {}});
+    const auto opened = beyond_ways(*after, *before), closed = beyond_ways(*before, *after);
+    if (opened || closed) blame(opened, closed);
+    return std::move(verdict_);
+  }
+
+ private:
+  static std::optional<Differing> beyond_ways(const Ways& a, const Ways& b) { return firewall::beyond(a, b); }
+
+  void add(TableChange change) {
+    const auto same = std::ranges::find_if(verdict_.changes, [&](const TableChange& each) {
+      return std::tie(each.edit.kind, each.edit.object, each.edit.text, each.edit.wanted_at, each.edit.found_at) ==
+             std::tie(change.edit.kind, change.edit.object, change.edit.text, change.edit.wanted_at,
+                      change.edit.found_at);
+    });
+    if (same != verdict_.changes.end()) {
+      if (change.opens || change.closes) *same = std::move(change);
+    } else if (verdict_.changes.size() < kMostChanges) {
+      verdict_.changes.push_back(std::move(change));
+    } else {
+      ++verdict_.left_out;
+    }
+  }
+
+  static TableChange changed(const Edit& edit, const std::optional<Differing>& opened,
+                             const std::optional<Differing>& closed) {
+    TableChange out{edit, opened.has_value(), closed.has_value(), "", {}};
+    if (opened) out.says = opened->way + ": " + policy::to_text(opened->packet) + " passes";
+    if (closed)
+      out.says += (opened ? "; " : "") + closed->way + ": " + policy::to_text(closed->packet) + " passes no longer";
+    out.packet = opened ? opened->packet : closed ? std::optional(closed->packet) : std::nullopt;
+    return out;
+  }
+
+  // Chains without hook and sets that were added do nothing by themselves; rules that were added may name them.
+  RuleSet with_what_is_inert() const {
+    RuleSet table = wanted_;
+    for (const Edit& edit : edits_)
+      if (edit.kind == Kind::kSetAdded || (edit.kind == Kind::kChainAdded && edit.text.empty()))
+        apply(edit, found_, table);
+    return table;
+  }
+
+  [[nodiscard]] bool may_be_to_blame(const Edit& edit) const {
+    if (edit.kind == Kind::kSetAdded || edit.kind == Kind::kCounterMissing) return false;
+    if (edit.kind == Kind::kChainAdded && edit.text.empty()) return false;
+    if (is_element(edit) && is_set_of_others(edit.object)) return false;
+    return !(edit.kind == Kind::kRuleAdded && only_counts(edit.text));
+  }
+
+  // A value that another has: gone and come are one edit.
+  [[nodiscard]] std::vector<std::vector<Edit>> suspects() const {
+    std::vector<std::vector<Edit>> out;
+    std::map<std::pair<std::string, std::string>, std::size_t> keys;
+    for (const Edit& edit : edits_) {
+      if (!may_be_to_blame(edit)) continue;
+      if (is_element(edit)) {
+        const auto [at, fresh] = keys.try_emplace({edit.object, key_of(edit.text)}, out.size());
+        if (!fresh) {
+          out[at->second].push_back(edit);
+          continue;
+        }
+      }
+      out.push_back({edit});
+    }
+    return out;
+  }
+
+  void blame(const std::optional<Differing>& opened, const std::optional<Differing>& closed) {
+    const auto all = suspects();
+    std::size_t elements = 1000;
+    for (const Set& set : wanted_.sets) elements += set.elements.size();
+    const bool tried =
+        all.size() <= kMostTriedAlone && (all.size() <= 2 || all.size() * elements <= kMostElementsTried);
+    bool found = false;
+    if (tried && all.size() > 1) {
+      const RuleSet base = with_what_is_inert();
+      for (const auto& group : all) found = blame_alone(group, base) || found;
+    }
+    if (found) return;
+    for (const auto& group : all)  // the only one, together, or too many to be tried
+      for (const Edit& edit : group) add(changed(edit, opened, closed));
+  }
+
+  bool blame_alone(const std::vector<Edit>& group, const RuleSet& base) {
+    RuleSet table = base;
+    for (const Edit& edit : group) apply(edit, found_, table);
+    const auto alone = ways(table, interfaces_, Unknown::kEither);
+    if (!alone) {
+      for (const Edit& edit : group) add({edit, false, false, alone.error(), {}});
+      return true;
+    }
+    const auto opened = beyond_ways(*alone, before_), closed = beyond_ways(before_, *alone);
+    if (!opened && !closed) return false;
+    for (const Edit& edit : group) add(changed(edit, opened, closed));
+    return true;
+  }
+
+  // Why it makes a difference that no packet set shows; empty: it makes none, or one that they show.
+  [[nodiscard]] std::string beyond_packets(const Edit& edit) const {
+    if (is_rule(edit)) return rule_beyond(edit);
+    switch (edit.kind) {
+      case Kind::kCounterMissing:
+        return "refusals of that reason are not counted";
+      case Kind::kSetChanged:
+        return "it holds something else, or for another time";
+      case Kind::kChainMissing:
+        return visited_.contains(edit.object) ? "" : "what it is asked for is not asked";
+      case Kind::kChainAdded:
+        return added_chain(edit);
+      case Kind::kElementMissing:
+      case Kind::kElementAdded:
+        return element_beyond(edit);
+      case Kind::kHookChanged:
+        return "it stands at another place, or refuses by another policy";
+      case Kind::kRuleMissing:
+      case Kind::kRuleAdded:
+      case Kind::kRuleMoved:
+      case Kind::kSetMissing:
+      case Kind::kSetAdded:
+        break;
+    }
+    return "";
+  }
+
+  // At a hook that ways() does not walk, only a rewriting or refusing rule makes a difference.
+  [[nodiscard]] std::string added_chain(const Edit& edit) const {
+    const Chain* chain = chain_of(found_, edit.object);
+    if (chain == nullptr || edit.text.empty()) return "";
+    if (!edit.text.starts_with("type filter ")) return chain->rules.empty() ? "" : "it may rewrite what it sees";
+    if (edit.text.find(" hook ingress") == std::string::npos && edit.text.find(" hook egress") == std::string::npos)
+      return "";
+    const bool refuses_some = edit.text.ends_with("policy drop;") ||
+                              std::ranges::any_of(chain->rules, [](const auto& rule) { return !only_counts(rule); });
+    return refuses_some ? "it sees packets before all other rules" : "";
+  }
+
+  [[nodiscard]] std::string element_beyond(const Edit& edit) const {
+    static constexpr const char* kParties = "ICMP errors about flows, shares of fragments or counts of flows go by it";
+    if (is_set_of_others(edit.object)) {
+      const Parties parties(edit.kind == Kind::kElementMissing ? wanted_ : found_);
+      return parties.counts(edit.object, edit.text) ? kParties : "";
+    }
+    if (edit.object.starts_with("class") || edit.text.find(" : ") == std::string::npos) return "";
+    const bool other_value = std::ranges::any_of(edits_, [&](const Edit& other) {
+      return is_element(other) && other.kind != edit.kind && other.object == edit.object &&
+             key_of(other.text) == key_of(edit.text);
+    });
+    return other_value ? "flows are recorded under another rule, and ICMP errors about them go by that" : "";
+  }
+
+  [[nodiscard]] std::string rule_beyond(const Edit& edit) const {
+    const Chain* chain = chain_of(wanted_, edit.object);
+    if (chain == nullptr) return "";
+    if (edit.kind == Kind::kRuleAdded && (only_counts(edit.text) || repeats(edit, *chain))) return "";
+    if (edit.kind == Kind::kRuleMoved && moves_among_refusals(edit, *chain)) return "";
+    const bool unseen = !visited_.contains(edit.object);
+    const bool records = edit.kind != Kind::kRuleAdded && about_records(edit.text);
+    if (unseen || records || beyond_sets(edit.text))
+      return "it is about what packet sets do not say: " + subject(edit.text);
+    if (edit.kind == Kind::kRuleAdded && !is_understood(edit.text, interfaces_))
+      return "it may refuse more: not understood";
+    const auto [first, last] = range_passed(edit, *chain);
+    for (std::size_t i = first; i < last; ++i)
+      if (beyond_sets(chain->rules[i]) && !(edit.kind == Kind::kRuleAdded && refuses(edit.text)))
+        return "packets may come past \"" + chain->rules[i] + "\"";
+    return "";
+  }
+
+  static std::string subject(const std::string& rule) {
+    if (only_counts(rule)) return "what is counted and on record";
+    return "rates, fragments, options, ICMP errors, or connection tracking";
+  }
+
+  // The wanted rules that it now stands before, or no longer behind.
+  static std::pair<std::size_t, std::size_t> range_passed(const Edit& edit, const Chain& chain) {
+    if (edit.kind == Kind::kRuleMissing) return {0, 0};
+    if (edit.kind == Kind::kRuleAdded) return {edit.before, chain.rules.size()};
+    if (edit.before > edit.wanted_at) return {edit.wanted_at + 1, std::min(edit.before, chain.rules.size())};
+    return {edit.before, edit.wanted_at};
+  }
+
+  // The same once more, beside the first, with nothing in it that counts.
+  static bool repeats(const Edit& edit, const Chain& chain) {
+    static constexpr const char* kCounting[] = {"limit", "update ", "add @", "count"};
+    for (const char* word : kCounting)
+      if (edit.text.find(word) != std::string::npos) return false;
+    const std::string form = one_form(edit.text);
+    const auto is = [&](std::size_t at) { return at < chain.rules.size() && one_form(chain.rules[at]) == form; };
+    return is(edit.before) || (edit.before > 0 && is(edit.before - 1));
+  }
+
+  static bool moves_among_refusals(const Edit& edit, const Chain& chain) {
+    const bool counts = only_counts(edit.text);  // then among what counts
+    if (!counts && !refuses(edit.text)) return false;
+    const auto [first, last] = range_passed(edit, chain);
+    for (std::size_t i = first; i < last; ++i)
+      if (counts != only_counts(chain.rules[i]) || !refuses(chain.rules[i])) return false;
+    return true;
+  }
+
+  const RuleSet& wanted_;
+  const RuleSet& found_;
+  const Interfaces& interfaces_;
+  std::vector<Edit> edits_;
+  Ways before_;
+  std::set<std::string> visited_;
+  TableVerdict verdict_;
+};
+
+}  // namespace
+
+TableVerdict table_changes(const RuleSet& wanted, const RuleSet& found, const Interfaces& interfaces) {
+  return Judge(wanted, found, interfaces).judge();
+}
+
+}  // namespace firewall

@@ -1,0 +1,104 @@
+#include "gateway/daemon/live_views.h"
+
+#include <algorithm>
+
+namespace gateway::daemon {
+namespace {
+
+constexpr std::size_t kMostWarnings = 10;
+
+Json to_json(const core::Breach& breach) {
+  Json json{{"what", breach.what}, {"line", breach.line}, {"rules", breach.rules}, {"packet", nullptr}};
+  if (breach.packet) json["packet"] = packet_view(*breach.packet);
+  return json;
+}
+
+// "table inet sekisho, chain ..." -> "sekisho".
+std::string table_of(const std::string& what) {
+  const auto at = what.find("table ");
+  if (at == std::string::npos) return "";
+  const auto family = what.find(' ', at + 6);
+  if (family == std::string::npos) return "";
+  const auto end = what.find_first_of(", ", family + 1);
+  return what.substr(family + 1, end == std::string::npos ? end : end - family - 1);
+}
+
+}  // namespace
+
+Json packet_view(const policy::PacketPoint& packet) {
+  return {{"source", packet.source.to_string()},
+          {"destination", packet.destination.to_string()},
+          {"protocol", packet.protocol},
+          {"port", packet.port}};
+}
+
+Json to_json(const core::Proof& proof) {
+  Json json{{"ok", proof.holds()},  {"facilities", proof.facilities},
+            {"pairs", proof.pairs}, {"open_pairs", proof.open_pairs},
+            {"boxes", proof.boxes}, {"theorems", Json::array()}};
+  for (const core::Theorem& theorem : proof.theorems) {
+    Json one{{"promise", theorem.promise},
+             {"statement", theorem.statement},
+             {"holds", theorem.holds()},
+             {"breaches", Json::array()}};
+    for (const core::Breach& breach : theorem.breaches) one["breaches"].push_back(to_json(breach));
+    json["theorems"].push_back(std::move(one));
+  }
+  return json;
+}
+
+const core::KernelWriter* writer_of(const core::LiveDifference& difference,
+                                    const std::vector<core::KernelWriter>& writers) {
+  if (difference.layer != "nftables") return nullptr;
+  const auto found = std::ranges::find(writers, table_of(difference.what), &core::KernelWriter::table);
+  return found == writers.end() || found->pid == 0 ? nullptr : &*found;
+}
+
+Json to_json(const core::LiveDifference& difference, const std::vector<core::KernelWriter>& writers) {
+  Json json{{"layer", difference.layer},   {"what", difference.what}, {"opens", difference.opens},
+            {"closes", difference.closes}, {"says", difference.says}, {"ours", difference.ours},
+            {"packet", nullptr},           {"pid", nullptr},          {"program", nullptr}};
+  if (difference.packet) json["packet"] = packet_view(*difference.packet);
+  if (const auto* writer = writer_of(difference, writers)) json["pid"] = writer->pid, json["program"] = writer->program;
+  return json;
+}
+
+std::vector<std::string> live_findings(const core::LiveVerdict& verdict) {
+  std::vector<std::string> out;
+  if (!verdict.proof) out.push_back("what is installed is not proved: " + verdict.not_proved);
+  for (const auto& difference : verdict.differences) out.push_back(core::to_sentence(difference));
+  if (verdict.proof)
+    for (const std::string& breach : core::breaches_of(*verdict.proof)) out.push_back(breach);
+  return out;
+}
+
+Json live_view(const LiveReport& report, const audit::RecordTime& now) {
+  Json json{{"checked", nullptr}, {"ok", nullptr}, {"differences", Json::array()}};
+  if (!report.not_read.empty()) json["error"] = report.not_read;
+  if (!report.done || !report.at) return json;
+  const auto ago = now.boot - *report.at;
+  json["checked"] = audit::to_rfc3339(now.wall - ago, now.offset_minutes);
+  json["seconds_ago"] = std::chrono::duration_cast<std::chrono::seconds>(ago).count();
+  json["took_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(report.done->took).count();
+  json["generation"] = report.done->generation;
+  json["ok"] = report.done->verdict.good();
+  if (!report.done->verdict.proof) json["not_proved"] = report.done->verdict.not_proved;
+  for (const auto& each : report.done->verdict.differences)
+    json["differences"].push_back(to_json(each, report.done->writers));
+  json["notes"] = report.done->verdict.notes;
+  return json;
+}
+
+std::vector<std::string> live_warnings(const LiveReport& report) {
+  std::vector<std::string> out;
+  if (!report.not_read.empty()) out.push_back("what is installed could not be checked: " + report.not_read);
+  if (!report.done) return out;
+  auto findings = live_findings(report.done->verdict);
+  const std::size_t all = findings.size();
+  if (all > kMostWarnings) findings.resize(kMostWarnings);
+  for (std::string& each : findings) out.push_back("installed differs: " + each);
+  if (all > kMostWarnings) out.push_back("and " + std::to_string(all - kMostWarnings) + " more: sekisho verify --live");
+  return out;
+}
+
+}  // namespace gateway::daemon

@@ -1,0 +1,67 @@
+// What netd tells of the kernel without changing it: all of it, for the live proof, and what differs where the plan
+// says that it is to be left (docs/decisions/0014).
+#include <algorithm>
+
+#include "gateway/daemon/netd_kernel.h"
+#include "gateway/daemon/netd_sysctls.h"
+#include "gateway/os/clock.h"
+#include "gateway/os/kernel_facts.h"
+#include "gateway/os/tun_device.h"
+
+namespace gateway::daemon {
+namespace {
+
+constexpr std::size_t kMostWriters = 32;  // tables of others may come and go
+
+}  // namespace
+
+core::KernelState NetdKernel::state() {
+  core::KernelState state;
+  state.closed = closed_ || !plan_;
+  auto listed = rules_.listed();
+  if (!listed) return state.error = listed.error().to_string(), state;
+  state.ruleset = std::move(listed->rules), state.elements = std::move(listed->elements);
+  if (auto read = os::read_kernel_facts(state); !read) return state.error = read.error().to_string(), state;
+  if (plan_) state.parameters = parameters(*plan_, forwards());
+  if (descriptors_.tun() >= 0) state.tun_index = os::tun_index(descriptors_.tun());
+  for (const auto& [table, writer] : writers_) state.writers.push_back(writer);
+  return state;
+}
+
+void NetdKernel::note_writers(const os::KernelChanges& changes) {
+  for (const auto& [table, writer] : changes.writers) {
+    if (writers_.size() >= kMostWriters && !writers_.contains(table)) writers_.erase(writers_.begin());
+    writers_[table] = {table, writer.pid, writer.program, os::wall_now()};
+  }
+}
+
+void NetdKernel::tell_rules(const os::KernelChanges& changes, Repairs& repairs) {
+  rules_left_ = true;
+  auto wrong = rules_.differences();
+  if (!wrong) return repairs.drifts.push_back({"rules cannot be read: " + wrong.error().to_string(), false, 0, {}});
+  const bool seen = !wrong->empty();
+  tell_once("rules", *wrong, changes.rules_by, repairs);
+  if (!seen && changes.rules_by.pid != 0)  // every time: the listing cannot tell such changes apart
+    repairs.drifts.push_back({"table inet sekisho was changed", false, changes.rules_by.pid, changes.rules_by.program});
+}
+
+void NetdKernel::tell_routing(const os::KernelChanges& changes, Repairs& repairs) {
+  if (!plan_) return;
+  auto wrong = routing_.differences(closed_ ? os::closed_routing(*plan_) : os::wanted_routing(*plan_));
+  if (!wrong) return repairs.drifts.push_back({"routes cannot be read: " + wrong.error().to_string(), false, 0, {}});
+  if (descriptors_.tun() >= 0 && !os::tun_attached(descriptors_.tun()))
+    wrong->push_back(std::string("interface ") + policy::kTunnelInterface + " missing");
+  tell_once("routing", *wrong, changes.routing_by, repairs);
+  if (!repairs.touched) repairs.touched = core::KernelTouched{changes.routing_by.pid, changes.routing_by.program};
+}
+
+void NetdKernel::tell_once(const std::string& layer, const std::vector<std::string>& wrong, const os::KernelWriter& by,
+                           Repairs& repairs) {
+  std::set<std::string> now(wrong.begin(), wrong.end());
+  auto& left = left_[layer];
+  for (const std::string& what : now)
+    if (!left.contains(what)) repairs.drifts.push_back({what, false, by.pid, by.program});
+  left = std::move(now);
+}
+
+}  // namespace gateway::daemon

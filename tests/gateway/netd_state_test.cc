@@ -1,0 +1,178 @@
+// What netd tells of a real kernel, and that it leaves alone what the plan says is to be left.
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+
+#include "firewall/compile.h"
+#include "firewall/kernel_listing.h"
+#include "firewall/table_edits.h"
+#include "gateway/core/live_routes.h"
+#include "gateway/daemon/netd_kernel.h"
+#include "gateway/os/sysctl.h"
+#include "policy/compile.h"
+#include "tests/gateway/network_namespace.h"
+#include "tests/policy/sample_config.h"
+
+namespace gateway::tests {
+namespace {
+
+using daemon::NetdKernel;
+
+policy::Plan sample_plan(bool repair = true) {
+  auto plan = policy::compile(::tests::sample_config(), ::tests::at_second(1)).plan;
+  plan.live.repair = repair;
+  return plan;
+}
+
+NetdKernel opened(const policy::Plan& plan) {
+  auto kernel = NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  const auto applied = kernel->apply(plan);
+  INFO((applied ? std::string() : applied.error().to_string()));
+  REQUIRE(applied.has_value());
+  (void)kernel->repair();
+  return *std::move(kernel);
+}
+
+core::KernelState state_of(NetdKernel& kernel) {
+  auto state = kernel.state();
+  INFO(state.error);
+  REQUIRE(state.error.empty());
+  return state;
+}
+
+NetdKernel::Repairs repaired(NetdKernel& kernel) {
+  std::array<pollfd, 2> events{
+      {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
+  REQUIRE(poll(events.data(), events.size(), 2000) > 0);
+  return kernel.repair();
+}
+
+const policy::KernelRoute* route_to(const core::KernelState& state, std::uint32_t table, const char* to) {
+  const auto prefix = *config::value::Prefix::parse(to);
+  const auto found = std::ranges::find_if(
+      state.routes.routes, [&](const auto& each) { return each.table == table && each.destination == prefix; });
+  return found == state.routes.routes.end() ? nullptr : &*found;
+}
+
+TEST_CASE("netd state: what it tells of a kernel that it has set up is the plan", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = sample_plan();
+  auto kernel = opened(plan);
+  const auto state = state_of(kernel);
+  CHECK_FALSE(state.closed);
+  const auto tables = firewall::read_ruleset(state.ruleset);
+  REQUIRE(tables.has_value());
+  REQUIRE(tables->size() == 1);
+  const auto listing = firewall::read_listing(state.elements);
+  REQUIRE(listing.has_value());
+  for (const auto& edit : firewall::edits(firewall::compile(plan), firewall::installed(tables->at(0), *listing)))
+    FAIL_CHECK(edit.object << ": " << edit.text);
+  for (const auto& difference : core::route_differences(plan, state.routes)) FAIL_CHECK(core::to_sentence(difference));
+  for (const char* name : {"lo", "wan0", "dc0", "sekisho0"}) {
+    const auto link = std::ranges::find(state.links, name, &core::KernelLink::name);
+    REQUIRE(link != state.links.end());
+    CHECK((link->up && link->disciplines.empty() && link->master.empty()));
+    if (std::string(name) == "sekisho0") CHECK(link->index == state.tun_index);
+  }
+  CHECK(state.parameters.size() > 20);
+  for (const auto& each : state.parameters) {
+    CAPTURE(each.path);
+    if (each.path != "net/ipv4/conf/all/rp_filter") CHECK(each.value == each.wanted);  // the host's own
+  }
+}
+
+TEST_CASE("netd state: routes, rules, addresses, links and parameters of others are told as they are", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  REQUIRE(stranger("ip addr add 192.0.2.7/24 dev dc0") == 0);
+  REQUIRE(stranger("ip route add 198.51.100.0/24 via 192.0.2.1 dev dc0 table 99 metric 5 mtu 1300") == 0);
+  REQUIRE(stranger("ip route add blackhole 198.51.101.0/24") == 0);
+  REQUIRE(stranger("ip rule add pref 20000 from 192.0.2.0/24 fwmark 0x10/0xf0 lookup 99 suppress_prefixlength 8") == 0);
+  REQUIRE(stranger("ip rule add pref 20001 not iif dc0 ipproto udp dport 53 prohibit") == 0);
+  REQUIRE(stranger("ip link add br0 type bridge") == 0);
+  REQUIRE(stranger("ip link set dc0p master br0") == 0);
+  REQUIRE(stranger("tc qdisc add dev wan0 clsact") == 0);
+  const auto state = state_of(kernel);
+  CHECK(std::ranges::any_of(state.addresses, [](const auto& each) {
+    return each.interface == "dc0" && each.address.to_string() == "192.0.2.7" && each.length == 24;
+  }));
+  const auto* route = route_to(state, 99, "198.51.100.0/24");
+  REQUIRE(route != nullptr);
+  CHECK(policy::to_text(*route) == "198.51.100.0/24 via 192.0.2.1 dev dc0 table 99 metric 5 mtu 1300");
+  CHECK(route->plain);
+  REQUIRE(route_to(state, policy::kMainTable, "198.51.101.0/24") != nullptr);
+  CHECK(route_to(state, policy::kMainTable, "198.51.101.0/24")->type == policy::KernelRoute::Type::kNowhere);
+  REQUIRE(route_to(state, policy::kLocalTable, "192.0.2.7/32") != nullptr);
+  CHECK(route_to(state, policy::kLocalTable, "192.0.2.7/32")->type == policy::KernelRoute::Type::kLocal);
+  const auto rule = std::ranges::find(state.routes.rules, 20000u, &policy::KernelRule::priority);
+  REQUIRE(rule != state.routes.rules.end());
+  CHECK(policy::to_text(*rule) == "20000: from 192.0.2.0/24 fwmark 0x10/0xf0 lookup 99 suppress_prefixlength 8");
+  CHECK(rule->plain);
+  const auto odd = std::ranges::find(state.routes.rules, 20001u, &policy::KernelRule::priority);
+  REQUIRE(odd != state.routes.rules.end());
+  CHECK((!odd->plain && odd->inverted && odd->incoming == "dc0"));
+  CHECK(policy::to_text(*odd).find("ipproto dport") != std::string::npos);
+  CHECK(std::ranges::find(state.links, "dc0p", &core::KernelLink::name)->master == "br0");
+  CHECK(std::ranges::find(state.links, "wan0", &core::KernelLink::name)->disciplines ==
+        std::vector<std::string>{"qdisc clsact"});
+}
+
+TEST_CASE("netd state: who changed nftables is told, of each table", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  REQUIRE(stranger("nft add table ip theirs") == 0);
+  const auto repairs = repaired(kernel);
+  REQUIRE(repairs.touched.has_value());
+  CHECK(repairs.touched->program == "nft");
+  CHECK(repairs.drifts.empty());
+  const auto state = state_of(kernel);
+  REQUIRE(state.writers.size() == 1);
+  CHECK((state.writers[0].table == "theirs" && state.writers[0].program == "nft" && state.writers[0].pid != 0));
+}
+
+TEST_CASE("netd: what differs is left and told once where the plan says so, and an apply puts it back", "[osn]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // nobody's own: a stranger may change it
+  const auto plan = sample_plan(false);
+  auto kernel = opened(plan);
+  REQUIRE(stranger("ip route del 10.80.0.10/32 table 7101") == 0);
+  auto repairs = repaired(kernel);
+  REQUIRE(repairs.drifts.size() == 1);
+  CHECK(repairs.drifts[0].what == "route 10.80.0.10/32 table 7101 missing");
+  CHECK_FALSE(repairs.drifts[0].repaired);
+  CHECK(route_to(state_of(kernel), 7101, "10.80.0.10/32") == nullptr);
+  REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.77 }") == 0);
+  repairs = repaired(kernel);
+  REQUIRE_FALSE(repairs.drifts.empty());
+  CHECK(repairs.drifts[0].what == "element 10.80.0.77 of reach4 is not ours");
+  CHECK((!repairs.drifts[0].repaired && repairs.drifts[0].program == "nft"));
+  REQUIRE(os::write_sysctl("net/ipv4/conf/dc0/send_redirects", "1").has_value());
+  CHECK(kernel.check_parameters().drifts.size() == 1);
+  CHECK(kernel.check_parameters().drifts.empty());  // once
+  CHECK(os::read_sysctl("net/ipv4/conf/dc0/send_redirects") == "1");
+  REQUIRE(kernel.apply(plan).has_value());
+  CHECK(route_to(state_of(kernel), 7101, "10.80.0.10/32") != nullptr);
+  CHECK(os::read_sysctl("net/ipv4/conf/dc0/send_redirects") == "0");
+}
+
+TEST_CASE("netd: everything of ours is put back when asked for, whatever the watch has seen", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = sample_plan();
+  auto kernel = opened(plan);
+  REQUIRE(stranger("ip route del 10.80.0.10/32 table 7101") == 0);
+  REQUIRE(os::write_sysctl("net/ipv4/conf/dc0/forwarding", "0").has_value());
+  const auto repairs = kernel.repair_all();
+  const auto says = [&](const char* what) {
+    return std::ranges::any_of(
+        repairs.drifts, [&](const auto& each) { return each.what.find(what) != std::string::npos && each.repaired; });
+  };
+  CHECK(says("route 10.80.0.10/32 table 7101 missing"));
+  CHECK(says("net/ipv4/conf/dc0/forwarding is 0, not 1"));
+  CHECK(route_to(state_of(kernel), 7101, "10.80.0.10/32") != nullptr);
+  CHECK(os::read_sysctl("net/ipv4/conf/dc0/forwarding") == "1");
+}
+
+}  // namespace
+}  // namespace gateway::tests

@@ -1,0 +1,425 @@
+// The live proof over a state that is made of a plan as netd and tunneld would tell it: clean it says nothing, and each
+// edit is named with its layer. Against a real kernel: tests/lab/test_live.py.
+#include "gateway/core/live_proof.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "firewall/compile.h"
+#include "gateway/core/ike_peers.h"
+#include "policy/compile.h"
+#include "policy/isolation.h"
+#include "tests/policy/sample_config.h"
+
+using namespace tests;
+using gateway::core::LiveState;
+using gateway::core::LiveVerdict;
+using policy::KernelRoute;
+using policy::KernelRule;
+using Json = nlohmann::json;
+
+namespace {
+
+const config::WallTime kNow = at_second(kExchangeEnds - 1);
+
+// As nft lists it: names of priorities apart, which tests/firewall/kernel_listing_test.cc reads.
+std::string listing_of(const firewall::RuleSet& table) {
+  std::string out = "table inet sekisho { # handle 1\n";
+  for (const auto& counter : table.counters)
+    out += "\tcounter " + counter + " { # handle 2\n\t\tpackets 0 bytes 0\n\t}\n";
+  for (const auto& set : table.sets) {
+    out += "\t" + set.kind + " " + set.name + " { # handle 3\n\t\ttype " + set.type + "\n";
+    if (const auto size = set.limits.find("size "); size != std::string::npos) out += "\t\tsize 65535\n";
+    if (!set.flags.empty()) out += "\t\tflags " + set.flags + "\n";
+    if (set.limits.find("timeout") != std::string::npos) out += "\t\ttimeout 10s\n";
+    out += "\t}\n";
+  }
+  std::size_t handle = 10;
+  for (const auto& chain : table.chains) {
+    out += "\tchain " + chain.name + " { # handle 4\n";
+    if (!chain.hook.empty()) out += "\t\t" + chain.hook + "\n";
+    for (const auto& rule : chain.rules) out += "\t\t" + rule + " # handle " + std::to_string(++handle) + "\n";
+    out += "\t}\n";
+  }
+  return out + "}\n";
+}
+
+std::string elements_of(const firewall::RuleSet& table) {
+  Json all = Json::array({{{"table", {{"family", "inet"}, {"name", "sekisho"}}}}});
+  for (const auto& set : table.sets) {
+    Json one{{"family", "inet"}, {"table", "sekisho"}, {"name", set.name}, {"type", "mark"}, {"elem", Json::array()}};
+    for (const auto& element : set.elements) {
+      const auto colon = element.rfind(" : ");
+      if (set.kind == "map")
+        one["elem"].push_back({element.substr(0, colon), element.substr(colon + 3)});
+      else
+        one["elem"].push_back(element);
+    }
+    all.push_back({{set.kind, one}});
+  }
+  return Json{{"nftables", all}}.dump();
+}
+
+gateway::core::TunnelState tunnels_of(const policy::Plan& whole) {
+  const auto plan = policy::without_isolated(whole);
+  gateway::core::TunnelState out;
+  const auto guard = gateway::core::Guard::compile(plan);
+  REQUIRE(guard);
+  out.rows = guard->permission_rows();
+  const auto others = gateway::core::destinations_of(plan);
+  for (const auto& facility : plan.facilities) {
+    gateway::core::TunnelFact fact;
+    fact.facility = facility.name.text, fact.both_ends = facility.ike.has_value(), fact.networks = facility.networks;
+    for (const auto& network : facility.networks)
+      fact.near.push_back(network.real), fact.guarded.push_back(network.seen);
+    if (const auto reached = others.find(facility.name.text); fact.both_ends && reached != others.end())
+      fact.far = {reached->second.begin(), reached->second.end()};
+    out.tunnels.push_back(std::move(fact));
+  }
+  return out;
+}
+
+void add_host(gateway::core::KernelState& kernel) {
+  for (const auto family : {policy::Family::kV4, policy::Family::kV6}) {
+    const bool v4 = family == policy::Family::kV4;
+    for (const auto& [priority, table] : {std::pair{0u, policy::kLocalTable}, std::pair{32766u, policy::kMainTable}}) {
+      KernelRule rule;
+      rule.family = family, rule.priority = priority, rule.table = table;
+      const auto at = std::ranges::find_if(
+          kernel.routes.rules, [&](const auto& each) { return each.family == family && each.priority > priority; });
+      kernel.routes.rules.insert(at, rule);
+    }
+    KernelRoute way;
+    way.destination = prefix(v4 ? "0.0.0.0/0" : "::/0"),
+    way.hops = {{"wan0", address(v4 ? "203.0.113.1" : "2001:db8::1")}};
+    kernel.routes.routes.push_back(way);
+    KernelRoute here;
+    here.table = policy::kLocalTable, here.type = KernelRoute::Type::kLocal;
+    here.destination = prefix(v4 ? "203.0.113.10/32" : "2001:db8::10/128"), here.hops = {{"wan0", std::nullopt}};
+    kernel.routes.routes.push_back(here);
+  }
+}
+
+struct World {
+  policy::Plan plan = policy::compile(sample_config(), kNow).plan;
+  firewall::RuleSet table;
+  std::string more_tables;
+  LiveState state;
+
+  World() {
+    for (auto& facility : plan.facilities) facility.sources = {prefix("198.51.100.0/24")};
+    table = firewall::compile(plan);
+    state.generation = 5, state.now = kNow;
+    auto& kernel = state.kernel;
+    kernel.routes = policy::kernel_routes(plan);
+    add_host(kernel);
+    for (const char* name : {"wan0", "dc0", "sekisho0"})
+      kernel.links.push_back(
+          {name, static_cast<std::uint32_t>(kernel.links.size() + 1), true, std::uint32_t{plan.tunnel_mtu}, "", {}});
+    kernel.tun_index = 3;
+    for (const auto& own : plan.outside_addresses) kernel.addresses.push_back({"wan0", own, 24});
+    kernel.parameters = {{"net/ipv4/ip_forward", "1", "1"}};
+    state.tunnels = tunnels_of(plan);
+  }
+
+  LiveVerdict prove() {
+    state.plan = plan;
+    state.kernel.ruleset = listing_of(table) + more_tables;
+    state.kernel.elements = elements_of(table);
+    return gateway::core::prove_live(state);
+  }
+
+  firewall::Chain& chain(const std::string& name) {
+    return *std::ranges::find(table.chains, name, &firewall::Chain::name);
+  }
+  std::vector<std::string>& elements(const std::string& name) {
+    return std::ranges::find(table.sets, name, &firewall::Set::name)->elements;
+  }
+  void add(const std::string& set, const std::string& element) {
+    elements(set).push_back(element);
+    std::ranges::sort(elements(set));
+  }
+};
+
+void told(const LiveVerdict& verdict) {
+  for (const auto& each : verdict.differences) UNSCOPED_INFO(gateway::core::to_sentence(each));
+  for (const auto& each : verdict.notes) UNSCOPED_INFO("note: " << each);
+  if (!verdict.proof) UNSCOPED_INFO("not proved: " << verdict.not_proved);
+  if (verdict.proof)
+    for (const auto& each : gateway::core::breaches_of(*verdict.proof)) UNSCOPED_INFO(each);
+}
+
+bool fails(const LiveVerdict& verdict, const std::string& promise) {
+  return verdict.proof && std::ranges::any_of(verdict.proof->theorems, [&](const auto& theorem) {
+           return theorem.promise == promise && !theorem.holds();
+         });
+}
+
+struct Case {
+  const char* name;
+  std::function<void(World&)> edit;
+  const char* layer;
+  const char* words;  // of the difference
+};
+
+KernelRoute route(std::uint32_t table, const char* to, const char* interface) {
+  KernelRoute out;
+  out.table = table, out.destination = prefix(to), out.hops = {{interface, std::nullopt}};
+  return out;
+}
+
+void erase_route(World& w, std::uint32_t table, const char* to) {
+  REQUIRE(std::erase_if(w.state.kernel.routes.routes,
+                        [&](const auto& each) { return each.table == table && each.destination == prefix(to); }) == 1);
+}
+
+void erase_rule(World& w, std::uint32_t priority) {
+  REQUIRE(std::erase_if(w.state.kernel.routes.rules, [&](const auto& each) { return each.priority == priority; }) == 2);
+}
+
+void first_rule(World& w, std::uint32_t table) {
+  KernelRule rule;
+  rule.priority = 100, rule.table = table, rule.from = prefix("10.2.0.0/24");
+  w.state.kernel.routes.rules.insert(w.state.kernel.routes.rules.begin() + 1, rule);
+}
+
+const std::vector<Case> kNamed{
+    {"a rule that accepts",
+     [](World& w) { w.chain("forward").rules.insert(w.chain("forward").rules.begin(), "accept"); }, "nftables",
+     "rule added: table inet sekisho, chain forward: \"accept\" (handle "},
+    {"an element", [](World& w) { w.add("service4", "0x0a020000 . 10.80.0.99 . tcp . 22 : 0x00000009"); }, "nftables",
+     "element added: table inet sekisho, @service4 { 0x0a020000 . 10.80.0.99 . tcp . 22"},
+    {"NAT by a stranger",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority "
+           "srcnat; policy accept;\n\t\toifname \"wan0\" masquerade # handle 2\n\t}\n}\n";
+     },
+     "nftables", "table ip nat, chain post: \"oifname \"wan0\" masquerade\" (handle 2)"},
+    {"a drop by a stranger",
+     [](World& w) {
+       w.more_tables =
+           "table inet theirs { # handle 9\n\tchain fwd { # handle 1\n\t\ttype filter hook forward priority "
+           "filter; policy accept;\n\t\tip daddr 10.80.0.10 drop # handle 2\n\t}\n}\n";
+     },
+     "nftables", "table inet theirs, hook forward: chain fwd"},
+    {"a host's own firewall that forgets the tunnels",
+     [](World& w) {
+       w.more_tables =
+           "table ip filter { # handle 9\n\tchain INPUT { # handle 1\n\t\ttype filter hook input priority "
+           "filter; policy drop;\n\t\ttcp dport 22 accept # handle 2\n\t}\n}\n";
+     },
+     "nftables", "table ip filter, hook input: chain INPUT"},
+    {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
+     "route missing: 10.80.0.10 dev dc0"},
+    {"a facility's route gone", [](World& w) { erase_route(w, 7102, "10.2.0.0/24"); }, "routes",
+     "route missing: 10.2.0.0/24 dev sekisho0 table 7102"},
+    {"a route to a facility for tunnels",
+     [](World& w) { w.state.kernel.routes.routes.push_back(route(7101, "10.3.0.0/24", "sekisho0")); }, "routes",
+     "route added: 10.3.0.0/24 dev sekisho0 table 7101"},
+    {"a default route for tunnels",
+     [](World& w) {
+       erase_route(w, 7101, "0.0.0.0/0");
+       w.state.kernel.routes.routes.push_back(route(7101, "0.0.0.0/0", "wan0"));
+     },
+     "routes", "route added: default dev wan0 table 7101"},
+    {"another next hop",
+     [](World& w) {
+       for (auto& each : w.state.kernel.routes.routes)
+         if (each.table == 7101 && each.destination == prefix("10.80.0.10/32"))
+           each.hops[0].via = address("10.80.0.66");
+     },
+     "routes", "via 10.80.0.66"},
+    {"prohibit gone",
+     [](World& w) {
+       erase_rule(w, 7111);
+       erase_route(w, 7101, "0.0.0.0/0");
+     },
+     "routes", "7111: from all iif sekisho0 prohibit"},
+    {"look-up gone", [](World& w) { erase_rule(w, 7110); }, "routes",
+     "ip rule missing: 7110: from all iif sekisho0 lookup 7101"},
+    {"a stranger's rule before ours", [](World& w) { first_rule(w, policy::kMainTable); }, "routes",
+     "ip rule added: 100: from 10.2.0.0/24 lookup main"},
+    {"the local table not asked", [](World& w) { erase_rule(w, 32766); }, "routes", "ip rule missing: 32766"},
+    {"no way to the tunnels' other ends", [](World& w) { erase_route(w, policy::kMainTable, "0.0.0.0/0"); }, "routes",
+     "of the tunnels themselves"},
+    {"a facility's address here",
+     [](World& w) {
+       auto here = route(policy::kLocalTable, "10.80.0.10/32", "dc0");
+       here.type = KernelRoute::Type::kLocal;
+       w.state.kernel.routes.routes.push_back(here);
+     },
+     "routes", "local 10.80.0.10 dev dc0 table local"},
+    {"outside address gone", [](World& w) { w.state.kernel.addresses.erase(w.state.kernel.addresses.begin()); },
+     "addresses", "address missing: 203.0.113.10 dev wan0"},
+    {"an address on the tunnel device",
+     [](World& w) { w.state.kernel.addresses.push_back({"sekisho0", address("10.2.0.1"), 24}); }, "addresses",
+     "address added: 10.2.0.1/24 dev sekisho0"},
+    {"a link down", [](World& w) { w.state.kernel.links[1].up = false; }, "links", "link dc0 is down"},
+    {"a link gone", [](World& w) { w.state.kernel.links.erase(w.state.kernel.links.begin()); }, "links",
+     "link wan0 missing"},
+    {"a link in a bridge", [](World& w) { w.state.kernel.links[1].master = "br0"; }, "links",
+     "link dc0 is a part of br0"},
+    {"traffic control", [](World& w) { w.state.kernel.links[0].disciplines = {"qdisc clsact"}; }, "links",
+     "qdisc clsact"},
+    {"the device of somebody else", [](World& w) { w.state.kernel.links[2].index = 44; }, "links", "index 44"},
+    {"a small MTU", [](World& w) { w.state.kernel.links[2].mtu = 576; }, "links", "MTU 576"},
+    {"a parameter", [](World& w) { w.state.kernel.parameters[0].value = "0"; }, "parameters",
+     "sysctl net/ipv4/ip_forward is 0, not 1"},
+    {"wide selectors", [](World& w) { w.state.tunnels.tunnels[0].near.push_back(prefix("10.99.0.0/16")); }, "tunnels",
+     "selectors of "},
+    {"a tunnel gone", [](World& w) { w.state.tunnels.tunnels.erase(w.state.tunnels.tunnels.begin()); }, "tunnels",
+     "missing"},
+    {"another translation",
+     [](World& w) {
+       for (auto& each : w.state.tunnels.tunnels)
+         if (each.facility == "hakodate") each.networks[0].seen = prefix("100.64.9.0/24");
+     },
+     "tunnels", "translation of hakodate"},
+    {"a network that the guard gives to nobody", [](World& w) { w.state.tunnels.tunnels[0].guarded.clear(); }, "guard",
+     "networks of "},
+    {"a row of the guard",
+     [](World& w) {
+       w.state.tunnels.rows.push_back({policy::range_of(prefix("10.2.0.0/24")), policy::range_of(prefix("10.3.0.0/24")),
+                                       6, 1, 65535, config::WallTime::max()});
+     },
+     "guard", "row of the guard: 10.2.0.0-10.2.0.255 -> 10.3.0.0-10.3.0.255"},
+    {"a row of the guard gone", [](World& w) { w.state.tunnels.rows.pop_back(); }, "guard", "no row of the guard for"},
+    {"a fault switch", [](World& w) { w.state.tunnels.faults = {"open_guard"}; }, "tunnels", "fault switch open_guard"},
+};
+
+const std::vector<Case> kNothing{
+    {"nothing", [](World&) {}, "", ""},
+    {"a table of a stranger that only drops others",
+     [](World& w) {
+       w.more_tables =
+           "table ip filter { # handle 9\n\tchain INPUT { # handle 1\n\t\ttype filter hook input priority filter; "
+           "policy drop;\n\t\tudp dport 51820 accept # handle 2\n\t}\n\tchain FORWARD { # handle 3\n\t\ttype filter "
+           "hook "
+           "forward "
+           "priority filter; policy accept;\n\t\tip saddr 172.17.0.0/16 drop # handle 4\n\t}\n}\n";
+     },
+     "", ""},
+    {"NAT of another interface",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority srcnat; "
+           "policy "
+           "accept;\n\t\tiifname \"docker0\" oifname \"wan0\" masquerade # handle 2\n\t}\n}\n";
+     },
+     "", ""},
+    {"a route of another table",
+     [](World& w) { w.state.kernel.routes.routes.push_back(route(99, "10.2.0.0/24", "wan0")); }, "", ""},
+    {"a route of the host elsewhere",
+     [](World& w) { w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "172.16.0.0/12", "eth5")); }, "",
+     ""},
+    {"a worse route beside ours",
+     [](World& w) {
+       auto worse = route(7101, "10.80.0.10/32", "dc0");
+       worse.metric = 5000, worse.mtu = 0;
+       for (auto& each : w.state.kernel.routes.routes)
+         if (each.table == 7101 && each.destination == prefix("10.80.0.10/32")) each.metric = 1024;
+       w.state.kernel.routes.routes.push_back(worse);
+     },
+     "", ""},
+    {"a rule of the host behind ours",
+     [](World& w) {
+       KernelRule rule;
+       rule.priority = 20000, rule.table = 99;
+       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
+                                          rule);
+     },
+     "", ""},
+    {"an address more outside",
+     [](World& w) { w.state.kernel.addresses.push_back({"wan0", address("203.0.113.77"), 24}); }, "", ""},
+    {"a link of others down", [](World& w) { w.state.kernel.links.push_back({"eth5", 9, false, 1500, "", {}}); }, "",
+     ""},
+    {"a counter", [](World& w) { w.chain("forward").rules.insert(w.chain("forward").rules.begin(), "counter"); }, "",
+     ""},
+};
+
+}  // namespace
+
+TEST_CASE("live proof: an edit of anything is named with its layer, in the kernel's words") {
+  for (const Case& each : kNamed) {
+    CAPTURE(each.name);
+    World world;
+    each.edit(world);
+    const auto verdict = world.prove();
+    told(verdict);
+    CHECK_FALSE(verdict.good());
+    const bool named = std::ranges::any_of(verdict.differences, [&](const auto& difference) {
+      return difference.layer == each.layer &&
+             gateway::core::to_sentence(difference).find(each.words) != std::string::npos;
+    });
+    CHECK(named);
+  }
+}
+
+TEST_CASE("live proof: what changes nothing is not reported") {
+  for (const Case& each : kNothing) {
+    CAPTURE(each.name);
+    World world;
+    each.edit(world);
+    const auto verdict = world.prove();
+    told(verdict);
+    CHECK(verdict.good());
+    CHECK(verdict.proof);
+  }
+}
+
+TEST_CASE("live proof: the theorems are of what is installed") {
+  World opened;
+  opened.chain("forward").rules.insert(opened.chain("forward").rules.begin(), "accept");
+  const auto alone = opened.prove();
+  CHECK(fails(alone, "P4"));  // nftables alone is open: without the guard a facility's packets reach every port inside
+  World both;
+  both.chain("forward").rules.insert(both.chain("forward").rules.begin(), "accept");
+  both.state.tunnels.rows.push_back({policy::range_of(prefix("10.2.0.0/24")), policy::range_of(prefix("10.80.0.10/32")),
+                                     6, 22, 22, config::WallTime::max()});
+  const auto verdict = both.prove();
+  told(verdict);
+  CHECK(fails(verdict, "P1"));
+  World foreign;
+  for (auto& fact : foreign.state.tunnels.tunnels)
+    if (fact.facility == "matsumae") fact.near.push_back(prefix("10.3.0.0/24"));
+  CHECK(fails(foreign.prove(), "P2"));
+  World closed;
+  closed.elements("service4").clear();
+  CHECK(fails(closed.prove(), "exact"));
+  World gone;
+  gone.state.kernel.routes.rules.clear();
+  CHECK_FALSE(gone.prove().good());
+}
+
+TEST_CASE("live proof: a state that cannot be read is no good state") {
+  World world;
+  world.state.kernel.error = "netlink: Permission denied";
+  CHECK_FALSE(world.prove().good());
+  World torn;
+  torn.more_tables = "table inet x {\n";
+  CHECK_FALSE(torn.prove().good());
+  World none;
+  (void)none.prove();
+  none.state.kernel.ruleset.clear();
+  const auto verdict = gateway::core::prove_live(none.state);
+  REQUIRE_FALSE(verdict.differences.empty());
+  CHECK(verdict.differences[0].what == "table missing: inet sekisho");
+}
+
+TEST_CASE("live proof: an isolated facility has no tunnel, and that is as it should be") {
+  World world;
+  auto isolated = world.plan;
+  for (auto& facility : isolated.facilities) facility.isolated = facility.name.text == "matsumae";
+  std::erase_if(isolated.permissions, [](const auto& row) {
+    return row.from_facility.text == "matsumae" || row.to_facility.text == "matsumae";
+  });
+  world.plan = isolated;
+  world.table = firewall::compile(isolated);
+  world.state.tunnels = tunnels_of(isolated);
+  const auto verdict = world.prove();
+  told(verdict);
+  CHECK(verdict.good());
+}
