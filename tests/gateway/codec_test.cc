@@ -107,8 +107,8 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(replies);
   CHECK(decode<KeyReplies>(encode(replies))->replies[0].output.expose()[95] == 7);
   // Another value here: raise kMessageVersion, and write both down again.
-  CHECK(kMessageVersion == 2);
-  CHECK(fingerprint.value == 0x0ef6bb85c07ac096);
+  CHECK(kMessageVersion == 3);
+  CHECK(fingerprint.value == 0x9a1c7dab882ca42a);
 }
 
 TEST_CASE("codec: the plan arrives as it was") {
