@@ -280,9 +280,9 @@ class World:
             (f"table ip theirs {{ chain pre {{ type nat hook prerouting priority dstnat; ip daddr {SERVICE4} dnat to {OTHER4}; }}; }}", "named"),
             ('table inet theirs { chain pre { type filter hook prerouting priority -200; iifname "sekisho0" meta mark set 0x80000000; }; }', "named"),
             ('table inet theirs { chain pre { type filter hook prerouting priority -350; iifname "sekisho0" notrack; }; }', "named"),
-            (f"table inet theirs {{ chain fwd {{ type filter hook forward priority 5; ip saddr {self.lab.b.lan4} drop; }}; }}", "named"),
-            ("table inet theirs { chain fwd { type filter hook forward priority 5; ip saddr 172.17.0.0/16 drop; }; }", "silent"),
-            ("table inet theirs { chain fwd { type filter hook forward priority -5; accept; }; }", "silent"),
+            (f"table inet theirs {{ chain theirs {{ type filter hook forward priority 5; ip saddr {self.lab.b.lan4} drop; }}; }}", "named"),
+            ("table inet theirs { chain theirs { type filter hook forward priority 5; ip saddr 172.17.0.0/16 drop; }; }", "silent"),
+            ("table inet theirs { chain theirs { type filter hook forward priority -5; accept; }; }", "silent"),
             ("table inet theirs { chain inp { type filter hook input priority 5; tcp dport 22 accept; counter; }; }", "silent")])
         edit = self.edits.foreign(text, text)
         edit.do()
