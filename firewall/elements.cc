@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "firewall/numbers.h"
+#include "policy/prefix_hash.h"
 
 namespace firewall {
 namespace {
@@ -263,8 +264,8 @@ class SetBuilder {
 
   std::map<std::tuple<const char*, PermissionKind, char>, Set*> of_kind_;
   mutable std::unordered_map<IpAddress, std::string, config::value::AddressHash> texts_;
-  std::unordered_map<Prefix, std::string, config::value::AddressHash> source_texts_;
-  std::unordered_map<Prefix, std::uint32_t, config::value::AddressHash> class_of_;
+  std::unordered_map<Prefix, std::string, policy::PrefixHash> source_texts_;
+  std::unordered_map<Prefix, std::uint32_t, policy::PrefixHash> class_of_;
   std::unordered_map<std::string, std::uint32_t> number_of_;
   std::unordered_set<IpAddress, config::value::AddressHash> reached_;
   std::array<std::vector<std::uint64_t>, 4> parties_;  // rule << 32 | facility, by kPartySets

@@ -81,8 +81,8 @@ class Combiner {
     if (!b) return operation_ == Operation::kIntersection ? nullptr : a;
     if (b->whole) return operation_ == Operation::kIntersection ? a : operation_ == Operation::kUnion ? b : nullptr;
     if (a->whole && operation_ != Operation::kDifference) return operation_ == Operation::kIntersection ? b : a;
-    // What one span alone has below it comes in no other pair.
-    if (a.use_count() == 1 || b.use_count() == 1) return shared(sweep(a->spans, b->spans), a, b);
+    // Two that one span each has below it meet once. (One span of the one may meet many of the other.)
+    if (a.use_count() == 1 && b.use_count() == 1) return shared(sweep(a->spans, b->spans), a, b);
     const auto [at, fresh] = known_.try_emplace({a.get(), b.get()});
     if (fresh) at->second = {a, b, shared(sweep(a->spans, b->spans), a, b)};
     return at->second.result;

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "policy/prefix_hash.h"
+
 namespace policy {
 namespace {
 
@@ -203,7 +205,7 @@ class Verifier {
 
   const Plan& plan_;
   std::vector<Owned> networks_;
-  mutable std::unordered_map<Prefix, Place, config::value::AddressHash> places_;
+  mutable std::unordered_map<Prefix, Place, policy::PrefixHash> places_;
   bool any_isolated_ = false;
   std::set<Prefix> in_exchanges_;  // ends of them
   std::vector<Finding> findings_;

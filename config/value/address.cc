@@ -249,10 +249,6 @@ std::size_t AddressHash::operator()(const IpAddress& a) const noexcept {
   return static_cast<std::size_t>(h ^ (h >> 32));
 }
 
-std::size_t AddressHash::operator()(const Prefix& prefix) const noexcept {
-  return (*this)(prefix.address()) * 131 + prefix.length();
-}
-
 std::size_t AddressHash::operator()(const SocketAddress& a) const noexcept {
   const std::uint64_t h = ((*this)(a.address) ^ a.port) * 0x9e3779b97f4a7c15u;
   return static_cast<std::size_t>(h ^ (h >> 29));

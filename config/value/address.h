@@ -95,7 +95,6 @@ struct SocketAddress {
 struct AddressHash {  // not for keys an attacker may choose without a bound on their number
   std::size_t operator()(const IpAddress& a) const noexcept;
   std::size_t operator()(const SocketAddress& a) const noexcept;
-  std::size_t operator()(const Prefix& prefix) const noexcept;
 };
 
 }  // namespace config::value

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "policy/prefix_hash.h"
+
 namespace gateway::core {
 namespace {
 
@@ -72,7 +74,7 @@ class Standing {
 
   const std::vector<Owned>& owned_;
   const policy::Plan& plan_;
-  std::unordered_map<Prefix, Place, config::value::AddressHash> known_;
+  std::unordered_map<Prefix, Place, policy::PrefixHash> known_;
 };
 
 std::string contradiction(const policy::Plan& plan, const std::vector<Owned>& owned) {

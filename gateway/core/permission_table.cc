@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "policy/prefix_hash.h"
+
 namespace gateway::core {
 namespace {
 
@@ -20,7 +22,7 @@ using policy::Permission;
 constexpr std::size_t kMostRows = 20'000'000;
 
 std::vector<Prefix> distinct(const std::vector<Permission>& permissions, Prefix Permission::* member) {
-  std::unordered_set<Prefix, config::value::AddressHash> found;  // few of many
+  std::unordered_set<Prefix, policy::PrefixHash> found;  // few of many
   for (const Permission& p : permissions) found.insert(p.*member);
   std::vector<Prefix> prefixes(found.begin(), found.end());
   std::sort(prefixes.begin(), prefixes.end());
@@ -48,7 +50,7 @@ std::vector<std::vector<policy::AddressRange>> own_ranges(const std::vector<Pref
 }
 
 // The classes inside each of them: itself and what sorts behind it for as long as it is contained.
-using Inside = std::unordered_map<Prefix, std::pair<std::uint32_t, std::uint32_t>, config::value::AddressHash>;
+using Inside = std::unordered_map<Prefix, std::pair<std::uint32_t, std::uint32_t>, policy::PrefixHash>;
 Inside inside(const std::vector<Prefix>& sorted) {
   Inside out;
   for (std::size_t begin = 0; begin < sorted.size(); ++begin) {

@@ -133,7 +133,15 @@ TEST_CASE("prover: an answer that is not exactly one of the two is no proof") {
   refused(of([](std::uint64_t) { return Octets(os::ForkedWorker::kMostAnswer + 1, 7); }), "too long");
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !(defined(__has_feature) && __has_feature(address_sanitizer))
+// The sanitizer's own calls are not foreseeable: its builds have no filter.
+#if defined(__SANITIZE_ADDRESS__)
+#define SEKISHO_NO_FILTER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEKISHO_NO_FILTER 1
+#endif
+#endif
+#if !defined(SEKISHO_NO_FILTER)
 TEST_CASE("prover: the child opens nothing, sends nothing, starts nothing") {
   const auto dies = [](void (*call)()) {
     refused(of([call](std::uint64_t question) {

@@ -13,7 +13,7 @@ from live_edits import Edits, NAMED, SILENT
 from netns import wait_for
 from topology import GATEWAY4, Lab, SERVICE4, reaches
 
-MUTATIONS = int(os.environ.get("SEKISHO_MUTATIONS", "40"))
+MUTATIONS = int(os.environ.get("SEKISHO_MUTATIONS", "25"))
 SEED = int(os.environ.get("SEKISHO_SEED", "1"))
 
 
@@ -40,7 +40,7 @@ def sentences(found):
     lines = [f"{each['layer']}: {each['what']}: {each['says']}" for each in found["differences"]]
     for theorem in found["proof"].get("theorems", []):
         lines += [f"{theorem['promise']}: {breach['what']}" for breach in theorem["breaches"]]
-    return lines + [found["proof"]["error"]] * ("error" in found["proof"])
+    return lines + ([found["proof"]["error"]] if "error" in found["proof"] else [])
 
 
 class LiveClean(unittest.TestCase):

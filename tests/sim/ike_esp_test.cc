@@ -58,14 +58,17 @@ TEST_CASE("ike esp: a packet that is not between the agreed networks is not deli
 namespace {
 
 // The same identity once more, with a session of its own, from `source`.
-ScriptedPeer second_session(EspScene& scene, const SocketAddress& source) {
+ScriptedPeer second_session(EspScene& scene, const SocketAddress& source, bool initial_contact = false) {
   ScriptedPeer second(scene.node, kStart);
   second.spi = 0x99;
   second.from = source;
   second.nat = true;
   second.init();
   second.to = 4500;
-  second.ask(ike::Exchange::kAuth, second.auth());
+  auto pieces = second.auth();
+  if (initial_contact)
+    pieces.push_back({41, body_from([](ike::Chain& c) { append(c, ike::NotifyType::kInitialContact); }), false, 0});
+  second.ask(ike::Exchange::kAuth, pieces);
   return second;
 }
 
@@ -73,10 +76,15 @@ ScriptedPeer second_session(EspScene& scene, const SocketAddress& source) {
 
 // One live session of an identity: who proves it from elsewhere takes it over, and that is told.
 TEST_CASE("ike esp: a second session of the same identity from elsewhere ends the first, at once and both ways") {
+  const bool initial_contact = GENERATE(false, true);
   EspScene scene;
   scene.esp_from(scene.peer.from);
-  auto second = second_session(scene, kElsewhere);
+  (void)scene.node.take_sent();
+  auto second = second_session(scene, kElsewhere, initial_contact);
   CHECK(scene.node.events_of(EventKind::kPeerMoved) == 1);
+  CHECK(scene.node.endpoint->ike_sas() == 1);
+  // Its Delete goes to where it was.
+  CHECK(std::ranges::any_of(second.more, [&](const Sent& s) { return s.to.address == scene.peer.from.address; }));
   scene.node.received.clear();
   scene.peer.send_esp(sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), scene.peer.from);
   CHECK(scene.node.received.empty());

@@ -40,8 +40,19 @@ struct Router : ScriptedResponder {
     if (!opened_.child) return "no CHILD SA";
     return words(opened_.child->initiator, opened_.child->responder);
   }
-  // To what asked() has read: a CHILD SA for just that.
-  void grant() {
+  // To what asked() has read: a CHILD SA for just that, or for so many single addresses of each side of it.
+  void grant(std::uint32_t pieces_of_side = 0) {
+    const auto said = [&](const std::vector<ike::Selector>& asked) {
+      if (pieces_of_side == 0) return asked;
+      std::vector<ike::Selector> pieces;
+      for (std::uint32_t i = 0; i < pieces_of_side; ++i) {
+        auto octets = asked.front().first.octets();
+        const auto address = tunnel::wire::IpAddress::v4({octets[0], octets[1], 1, static_cast<std::uint8_t>(i)});
+        pieces.push_back(ike::Selector::of(Prefix::host(address)));
+      }
+      return pieces;
+    };
+    const auto initiator = said(opened_.child->initiator), responder = said(opened_.child->responder);
     const auto pair = tunnel::crypto::KeyExchange::generate(opened_.child->key_exchange->group);
     const auto choice = ike::choose_esp(opened_.child->proposals, params.profile, pair->group(), false);
     REQUIRE(choice);
@@ -51,12 +62,8 @@ struct Router : ScriptedResponder {
         {40, nonce, false, 0},
         {34, body_from([&](ike::Chain& c) { append(c, ike::KeyExchangePayload{pair->group(), pair->public_value()}); }),
          false, 0},
-        {44,
-         body_from([&](ike::Chain& c) { append(c, ike::PayloadType::kSelectorsInitiator, opened_.child->initiator); }),
-         false, 0},
-        {45,
-         body_from([&](ike::Chain& c) { append(c, ike::PayloadType::kSelectorsResponder, opened_.child->responder); }),
-         false, 0}};
+        {44, body_from([&](ike::Chain& c) { append(c, ike::PayloadType::kSelectorsInitiator, initiator); }), false, 0},
+        {45, body_from([&](ike::Chain& c) { append(c, ike::PayloadType::kSelectorsResponder, responder); }), false, 0}};
     sent = answer(ike::Exchange::kCreateChildSa, opened_.id, pieces);
   }
   void refuse(ike::NotifyType type) { sent = answer(ike::Exchange::kCreateChildSa, opened_.id, {notify(type)}); }
@@ -163,6 +170,29 @@ TEST_CASE("a router that refuses every pair is called for all of them after the 
   CHECK(router.asked() == "10.1.0.0/24, 10.3.0.0/24 with 10.2.0.0/24, 10.4.0.0/24");
   router.refuse(ike::NotifyType::kSinglePairRequired);  // not pair by pair again within the minute
   CHECK(router.asked().empty());
+}
+
+TEST_CASE("more pairs than a peer may have CHILD SAs: the first that is left out is named") {
+  Router router;
+  for (const char* const more : {"10.5.0.0/24", "10.6.0.0/24", "10.7.0.0/24", "10.8.0.0/24", "10.9.0.0/24"})
+    router.params.remote_networks.push_back(*Prefix::parse(more));
+  router.params.local_networks.push_back(*Prefix::parse("10.10.0.0/24"));
+  router.begin();
+  for (int asked = 1; !router.asked().empty() && asked < 40; ++asked) router.grant();
+  CHECK(router.usable() == 16);
+  CHECK(router.node.told("more than 16: none for 10.10.0.0/24 with 10.6.0.0/24"));
+}
+
+TEST_CASE("a peer that narrows into more selectors than are looked through has none of them", "[rfc7296-2.9]") {
+  Router router;
+  router.params.local_networks = {*Prefix::parse("10.1.0.0/16"), *Prefix::parse("10.3.0.0/16")};
+  router.params.remote_networks.clear();
+  for (int net = 0; net < 12; ++net)
+    router.params.remote_networks.push_back(*Prefix::parse("10." + std::to_string(100 + net) + ".0.0/16"));
+  router.begin(ike::NotifyType::kSinglePairRequired);
+  for (int asked = 1; !router.asked().empty() && asked < 40; ++asked) router.grant(255);
+  CHECK(router.node.told("together have more than 4096 selectors"));
+  CHECK(router.usable() <= 8);
 }
 
 TEST_CASE("one pair only: a refusal is a refusal") {

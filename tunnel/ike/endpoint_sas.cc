@@ -122,10 +122,10 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
   for (const Spi spi : std::views::reverse(others)) {
     IkeSa* const other = sa_by_spi(spi);
     if (other == nullptr || !other->established()) continue;
-    if (initial_contact)
+    if (other->path.remote.address != sa.path.remote.address)
+      end_elsewhere(*other, sa, peer, turn);  // also with INITIAL_CONTACT: who is elsewhere may be somebody else
+    else if (initial_contact)
       bury(*other);  // RFC 7296 2.4: the peer knows of no other
-    else if (other->path.remote.address != sa.path.remote.address)
-      end_elsewhere(*other, sa, peer, turn);
     else if (++kept >= kSasOfPeer)
       other->close_wanted = true;
   }
@@ -133,12 +133,12 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
 }
 
 // One live session of an identity (docs/decisions/0015): who has proved it from another address has it from now on, and
-// the one before is cut at once, both ways; its Delete follows. From one address there may be several: rekeying and
-// reauthentication make before they break.
+// the one before is gone at once, both ways, whatever request of ours is outstanding on it: an answer must not give it
+// a successor. Its Delete is repeated without it. From one address there may be several: rekeying and reauthentication
+// make before they break.
 void Endpoint::State::end_elsewhere(IkeSa& other, const IkeSa& sa, Peer& peer, Turn turn) {
-  for (ChildSa& child : other.children) bar(child);
-  other.close_wanted = true;
-  touched.push_back(other.local());
+  part_from(other, turn);
+  bury(other);
   tell(wire::EventKind::kPeerMoved, peer,
        "its session from " + other.path.remote.address.to_string() +
            " ends: the same identity has proved itself from " + sa.path.remote.address.to_string(),

@@ -242,6 +242,7 @@ struct Endpoint::State {
   void answer_child(IkeSa& sa, const CreateChildPayloads& asked, ChildSa* old, Turn turn);
   void send_create_child(IkeSa& sa, ChildWish wish, crypto::Group group, Turn turn);
   void receive_child_response(IkeSa& sa, const Incoming& message, Turn turn);
+  void too_many_selectors(IkeSa& sa, ChildSa& made, Turn turn);
   void supersede(IkeSa& sa, const ChildSa& made, std::uint64_t up_to);
   void settle_child_rekey(IkeSa& sa, const Exchanging& done, wire::ConstBytes own_lowest, Turn turn);
   void child_refused(IkeSa& sa, const Exchanging& done, const Notify& error, Turn turn);
@@ -356,7 +357,8 @@ struct Endpoint::State {
   void hear_answer(const Header& header, Turn turn);
   void repeat_farewells(Turn turn);
 
-  void end_call(Turn turn);  // buries the dead, sets deadlines and what peers are told
+  void end_call(Turn turn);                              // buries the dead, sets deadlines and what peers are told
+  std::vector<std::uint32_t> settle_touched(Turn turn);  // the first half of it; the peers that it was about
   void arm(IkeSa& sa);
   [[nodiscard]] std::size_t living(const Peer& peer) const;
   [[nodiscard]] bool all_ended(const Peer& peer) const;

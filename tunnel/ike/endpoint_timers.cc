@@ -128,6 +128,12 @@ void Endpoint::State::arm(IkeSa& sa) {
 }
 
 void Endpoint::State::end_call(Turn turn) {
+  while (!touched.empty())  // what is sent when a peer's SAs have settled may be the beginning of something
+    for (const std::uint32_t number : settle_touched(turn))
+      if (const auto peer = peers.find(number); peer != peers.end()) settle(*peer->second, turn);
+}
+
+std::vector<std::uint32_t> Endpoint::State::settle_touched(Turn turn) {
   std::vector<std::uint32_t> changed;
   while (!touched.empty()) {
     const std::vector<Spi> round = std::exchange(touched, {});
@@ -150,8 +156,7 @@ void Endpoint::State::end_call(Turn turn) {
   }
   std::ranges::sort(changed);
   changed.erase(std::ranges::unique(changed).begin(), changed.end());
-  for (const std::uint32_t number : changed)
-    if (const auto peer = peers.find(number); peer != peers.end()) settle(*peer->second, turn);
+  return changed;
 }
 
 // Those that still repeat their last answer are none.

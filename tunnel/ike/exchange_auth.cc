@@ -375,9 +375,11 @@ void Endpoint::State::accept_first_child(IkeSa& sa, Peer& peer, const Handshake&
   }
   const ChildPlan plan{*choice, handshake.offered_spi, handshake.peer_selectors, handshake.our_selectors};
   const Nonces nonces{handshake.our_nonce, handshake.peer_nonce};
-  const ChildSa* const made =
+  ChildSa* const made =
       add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, {}, nonces), true, turn);
-  if (made != nullptr) rest_after(sa, *made, turn);
+  if (made == nullptr) return;
+  if (!room_for(peer, {})) return too_many_selectors(sa, *made, turn);
+  rest_after(sa, *made, turn);
 }
 
 // As initiator. RFC 7296 2.21.2: the peer may believe the SA stands, so it is told, once.

@@ -165,9 +165,17 @@ void Endpoint::State::receive_child_response(IkeSa& sa, const Incoming& message,
       add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, secret, nonces), true, turn);
   if (made == nullptr) return;
   if (!allowed_child(*peer_of(sa), *made)) return bar(*made);  // it was asked for before the configuration changed
+  if (!room_for(*peer_of(sa), {})) return too_many_selectors(sa, *made, turn);
   if (done.kind == Kind::kNewChild) return supersede(sa, *made, done.supersedes), rest_after(sa, *made, turn);
   made->replaces = done.child;
   settle_child_rekey(sa, done, lowest(done.nonce, answered->nonce), turn);
+}
+
+// A peer that narrows into hundreds of pieces, of CHILD SA after CHILD SA.
+void Endpoint::State::too_many_selectors(IkeSa& sa, ChildSa& made, Turn turn) {
+  bar(made);
+  tell_failure(*peer_of(sa), sa.path,
+               "the peer's CHILD SAs together have more than " + std::to_string(kSelectorsOfPeer) + " selectors", turn);
 }
 
 // What stood when the new one was asked for and holds nothing more than it does.

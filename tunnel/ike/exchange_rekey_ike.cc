@@ -58,7 +58,7 @@ void Endpoint::State::inherit(IkeSa& from, IkeSa& to) {
   to.wider_wanted = to.wider_wanted || from.wider_wanted;
   to.child_wanted = std::min(to.child_wanted, from.child_wanted);
   to.wider_refused = to.wider_refused || from.wider_refused;
-  to.pairs = std::exchange(from.pairs, {});
+  if (from.pairs.begun) to.pairs = std::exchange(from.pairs, {});
 }
 
 // The peer uses an IKE SA of its own rekeying, while ours of the same one is outstanding. Who has lost says nothing on
@@ -151,9 +151,12 @@ void Endpoint::State::receive_rekey_ike_response(IkeSa& sa, const Incoming& mess
     return tell_failure(*peer_of(sa), sa.path,
                         "the peer's answer to the rekeying of the IKE SA is not what we proposed", turn);
   }
+  const bool leaves = sa.close_wanted;  // and so does what it is replaced by
   IkeSa& made = succeed(sa, {true, done.offered_ike, *choice, *secret, {done.nonce, answered->nonce}}, turn);
   const bool lost = rival != nullptr && lower(lowest(done.nonce, answered->nonce), done.rival_nonce);
-  inherit(sa, lost ? *rival : made);
+  IkeSa& heir = lost ? *rival : made;
+  inherit(sa, heir);
+  heir.close_wanted = heir.close_wanted || leaves;
   if (lost) {  // the peer's new one stays, and the peer deletes the old one
     made.close_wanted = true;
     return replaced(sa, turn);

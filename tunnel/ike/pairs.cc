@@ -8,9 +8,10 @@
 namespace tunnel::ike {
 namespace {
 
-constexpr std::size_t kMostPairs = 16;  // usable CHILD SAs with which no more are asked for
-constexpr std::size_t kMostAsked = 64;  // pairs that are looked at
-constexpr std::size_t kMostNamed = 4;   // of those refused that are named
+constexpr std::size_t kMostPairs = 16;   // usable CHILD SAs with which no more are asked for
+constexpr std::size_t kMostAsked = 64;   // pairs that are looked at
+constexpr std::size_t kMostNamed = 4;    // of those refused that are named
+constexpr std::size_t kMostLeft = 1024;  // pairs among which one that is left out is looked for, to be named
 constexpr Duration kPause = std::chrono::minutes(1);
 
 struct Pair {
@@ -33,9 +34,9 @@ bool answered(const IkeSa& sa, const Pair& pair) {
   });
 }
 
-// The first one from that number on that no CHILD SA has to do with.
-std::optional<std::size_t> next_pair(const Peer& peer, const IkeSa& sa, std::size_t from) {
-  for (std::size_t number = from; number < std::min(peer.local.size() * peer.remote.size(), kMostAsked); ++number) {
+// The first one from that number on that no CHILD SA has to do with, of so many.
+std::optional<std::size_t> next_pair(const Peer& peer, const IkeSa& sa, std::size_t from, std::size_t most) {
+  for (std::size_t number = from; number < std::min(peer.local.size() * peer.remote.size(), most); ++number) {
     const Pair pair = pair_at(peer, number);
     if (pair.ours.first.family() == pair.peer.first.family() && !answered(sa, pair)) return number;
   }
@@ -52,7 +53,9 @@ bool Endpoint::State::begin_pairs(IkeSa& sa, Turn turn) {
   const Peer& peer = *peer_of(sa);
   if (!peer.params.start || sa.pairs.at != kNever) return false;
   if (sa.pairs.begun && turn.now - *sa.pairs.begun < kPause) return false;
-  if (peer.local.size() * peer.remote.size() < 2 || !next_pair(peer, sa, 0)) return false;
+  if (peer.local.size() * peer.remote.size() < 2) return false;
+  sa.pairs.begun = turn.now;  // looking is dear as well: not for every packet that no CHILD SA holds
+  if (!next_pair(peer, sa, 0, kMostAsked)) return false;
   sa.pairs = {.at = turn.now, .next = 0, .refused = {}, .begun = turn.now};
   touched.push_back(sa.local());
   return true;
@@ -76,7 +79,7 @@ bool Endpoint::State::pursue_pairs(IkeSa& sa, Turn turn) {
   if (sa.pairs.at > turn.now) return false;
   const Peer& peer = *peer_of(sa);
   const bool room = std::ranges::count_if(sa.children, &ChildSa::may_send) < static_cast<std::ptrdiff_t>(kMostPairs);
-  const auto number = room ? next_pair(peer, sa, sa.pairs.next) : std::nullopt;
+  const auto number = room ? next_pair(peer, sa, sa.pairs.next, kMostAsked) : std::nullopt;
   if (!number) return end_pairs(sa, turn), false;
   sa.pairs.next = *number + 1;
   const Pair pair = pair_at(peer, *number);
@@ -102,8 +105,17 @@ void Endpoint::State::end_pairs(IkeSa& sa, Turn turn) {
   Peer& peer = *peer_of(sa);
   sa.pairs.at = kNever;
   const std::string refused = std::exchange(sa.pairs.refused, {});
-  if (!refused.empty())
+  if (!refused.empty()) {
     tell_failure(peer, sa.path, "the peer holds no CHILD SA for " + refused + ": its selectors lack them", turn);
+  } else if (const auto left = next_pair(peer, sa, sa.pairs.next, kMostLeft)) {
+    const Pair pair = pair_at(peer, *left);
+    tell_failure(peer, sa.path,
+                 "the peer holds one pair of networks in a CHILD SA, and there are more than " +
+                     std::to_string(kMostPairs) + ": none for " + to_string(pair.ours) + " with " +
+                     to_string(pair.peer) +
+                     ". Its selectors should name several networks, or fewer should be permitted",
+                 turn);
+  }
   if (std::ranges::none_of(sa.children, &ChildSa::may_send)) sa.child_wanted = turn.now + peer.params.lifetimes.retry;
 }
 
