@@ -121,6 +121,9 @@ Result<std::unique_ptr<Replayed>, int> read_replay(const CommandLine& typed) {
   audit::Replay replay(out->candidate, out->running ? &*out->running : nullptr, out->span);
   read_all(*lines, replay);
   ask_gateway(line, replay, *out);
+  for (const auto* plan : {&out->candidate, out->running ? &*out->running : nullptr})
+    if (plan != nullptr)
+      for (const auto& facility : plan->facilities) out->titles.emplace(facility.name.text, facility.title);
   out->earlier_records = lines->earlier_there();
   out->octets = lines->octets();
   out->result = replay.take();

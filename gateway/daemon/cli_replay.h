@@ -2,6 +2,7 @@
 // configuration on disk (gateway/audit/replay). Reads the state folder; needs no running gateway.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,12 +21,13 @@ namespace gateway::daemon::cli {
 struct Replayed {
   audit::ReplaySpan span;
   AskedAt asked;
-  policy::Plan candidate;               // not isolated: an order to cut is no effect of a change
-  std::optional<policy::Plan> running;  // likewise
-  std::string running_unknown;          // why not, as a sentence; empty when it is known
-  bool earlier_records = false;         // there are records of before the span
-  bool gateway_asked = false;           // for the flows that are open longer
-  std::uint64_t octets = 0;             // read
+  policy::Plan candidate;                     // not isolated: an order to cut is no effect of a change
+  std::optional<policy::Plan> running;        // likewise
+  std::map<std::string, std::string> titles;  // of facilities, the candidate's first
+  std::string running_unknown;                // why not, as a sentence; empty when it is known
+  bool earlier_records = false;               // there are records of before the span
+  bool gateway_asked = false;                 // for the flows that are open longer
+  std::uint64_t octets = 0;                   // read
   audit::ReplayResult result;
   [[nodiscard]] bool reaches_back() const { return earlier_records || (result.first && *result.first <= span.from); }
   // Nothing would change, and all that is there could be read.

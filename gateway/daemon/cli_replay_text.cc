@@ -38,15 +38,9 @@ const std::string& facility_of(const ReplayFinding& finding) {
   return finding.from_facility.empty() ? finding.to_facility : finding.from_facility;
 }
 
-// Of the candidate, or of what runs when the candidate has that facility no more.
 std::string title_of(const Replayed& replayed, const std::string& facility) {
-  const policy::Plan* plans[] = {&replayed.candidate, replayed.running ? &*replayed.running : nullptr};
-  for (const auto* plan : plans) {
-    if (plan == nullptr) continue;
-    const auto found = std::ranges::find(plan->facilities, facility, [](const auto& each) { return each.name.text; });
-    if (found != plan->facilities.end()) return found->title;
-  }
-  return {};
+  const auto found = replayed.titles.find(facility);
+  return found == replayed.titles.end() ? std::string() : found->second;
 }
 
 std::string titled(const Replayed& replayed, const std::string& facility) {

@@ -8,10 +8,10 @@ using namespace config;
 
 namespace {
 
-// "alpha" of the base with other lines: its role, networks, and a word before it.
+// "beta" of the base with other lines: its role, networks, and a word before it.
 std::string client(const std::string& role, const std::string& networks, const std::string& more = "") {
-  auto text = base_with("\"role\": \"disclosing\"", "\"role\": \"" + role + "\", \"software_client\": true" + more);
-  const std::string old = "[\"10.1.0.0/24\"]";
+  auto text = base_with("\"role\": \"viewing\"", "\"role\": \"" + role + "\", \"software_client\": true" + more);
+  const std::string old = "[\"10.2.0.0/24\"]";
   const auto at = text.find(old);
   REQUIRE(at != std::string::npos);
   return text.replace(at, old.size(), networks);
@@ -32,24 +32,24 @@ bool any(const std::vector<std::string>& errors, std::string_view words) {
 }  // namespace
 
 TEST_CASE("software client: a site's network, a disclosing role and an offer are errors") {
-  const auto found = errors_of(client("disclosing", "[\"10.1.0.0/24\"]"));
-  CHECK(any(found, "facilities.alpha.networks[0]: 10.1.0.0/24 is a network, and \"alpha\" is a software client"));
-  CHECK(any(found, "facilities.alpha.role: \"alpha\" is a software client, which discloses nothing"));
+  const auto found = errors_of(client("disclosing", "[\"10.2.0.0/24\"]"));
+  CHECK(any(found, "facilities.beta.networks[0]: 10.2.0.0/24 is a network, and \"beta\" is a software client"));
+  CHECK(any(found, "facilities.beta.role: \"beta\" is a software client, which discloses nothing"));
   CHECK(
-      any(errors_of(client("viewing", "[\"10.1.0.7\"]",
-                           ", \"offers\": { \"files\": { \"addresses\": [\"10.1.0.7\"], \"ports\": [\"tcp/22\"] } }")),
+      any(errors_of(client("viewing", "[\"10.2.0.7\"]",
+                           ", \"offers\": { \"files\": { \"addresses\": [\"10.2.0.7\"], \"ports\": [\"tcp/22\"] } }")),
           "offers something: nobody may open anything to a terminal"));
 }
 
 TEST_CASE("software client: the same facility without the word has none of these errors") {
-  auto text = client("disclosing", "[\"10.1.0.0/24\"]");
+  auto text = client("disclosing", "[\"10.2.0.0/24\"]");
   const std::string word = ", \"software_client\": true";
   text.replace(text.find(word), word.size(), "");
   CHECK_FALSE(any(errors_of(text), "software client"));
 }
 
 TEST_CASE("software client: single addresses, viewing, and no offer are fine") {
-  for (const auto* networks : {"[\"10.1.0.7\"]", "[\"10.1.0.7/32\", \"2001:db8:a::7/128\"]",
+  for (const auto* networks : {"[\"10.2.0.7\"]", "[\"10.2.0.7/32\", \"2001:db8:a::7/128\"]",
                                "[{ \"real\": \"192.168.1.7/32\", \"seen_as\": \"100.64.1.7/32\" }]"})
     CHECK_FALSE(any(errors_of(client("viewing", networks)), "software client"));
 }
