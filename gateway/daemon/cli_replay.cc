@@ -72,6 +72,12 @@ void read_all(os::RecordLines& lines, audit::Replay& replay) {
   }
 }
 
+// No local date lies more than a day behind the one of UTC: files of days before hold nothing of the span, whatever the
+// gateway's time zone is or was.
+std::string first_day(config::WallTime from) {
+  return audit::to_date(from - std::chrono::hours(24), 0);
+}
+
 // FILE, when it is named, in the place of --config.
 CommandLine with_file(const CommandLine& line) {
   auto named = line;
@@ -111,7 +117,7 @@ Result<std::unique_ptr<Replayed>, int> read_replay(const CommandLine& typed) {
   out->span = {now.wall - *span, now.wall, line.has("--at") ? asked.at : now.wall};
   out->candidate = policy::compile(asked.config, std::min(now.wall, out->span.at)).plan;
   out->asked = std::move(asked);
-  auto lines = os::RecordLines::open(line.state_directory(), audit::to_date(out->span.from, now.offset_minutes));
+  auto lines = os::RecordLines::open(line.state_directory(), first_day(out->span.from));
   if (!lines && lines.error().number == ENOENT)
     return std::unexpected(failed("there are no records in " + line.state_directory() +
                                   "/records; name the state folder of the gateway with --state"));

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -52,6 +53,7 @@ struct Told {
 struct World {
   std::string folder;
   std::uint64_t sequence = 0;
+  int zone = 540;
   World() {
     char name[] = "/tmp/acd-replay-XXXXXX";
     folder = mkdtemp(name);
@@ -61,7 +63,7 @@ struct World {
     const auto now = gateway::os::wall_now();
     const auto loaded = gateway::os::load_configuration(folder + "/sekisho.json", now, gateway::os::KeyFiles::kLeave);
     REQUIRE_FALSE(config::has_errors(loaded.diagnostics));
-    REQUIRE(keep_last_good(folder + "/state", {{1}, policy::compile(loaded.config, now).plan, {}}));
+    REQUIRE(keep_last_good(folder + "/state", {{1}, policy::compile(loaded.config, now).plan, {}, {}}));
   }
   ~World() { fs::remove_all(folder); }
   void write(const std::string& name, const std::string& text) const {
@@ -72,11 +74,11 @@ struct World {
     out << std::ifstream(folder + "/" + name).rdbuf();
     return out.str();
   }
-  // Of `ago` before now.
+  // Of `ago` before now, by a gateway `zone` minutes before UTC.
   void record(std::chrono::seconds ago, const std::string& kind, nlohmann::ordered_json fields) {
     const auto time = gateway::os::wall_now() - ago;
-    write("state/records/" + gateway::audit::to_date(time, 540) + ".jsonl",
-          gateway::audit::render({kind, std::move(fields)}, ++sequence, {time, {}, 540}));
+    write("state/records/" + gateway::audit::to_date(time, zone) + ".jsonl",
+          gateway::audit::render({kind, std::move(fields)}, ++sequence, {time, {}, zone}));
   }
   void flow(std::chrono::seconds ago, const std::string& host = "9") {
     record(ago, "flow.begin",
@@ -108,6 +110,20 @@ struct World {
     for (const int each : {out, err, kept_out, kept_err}) close(each);
     return {status, read("out"), read("err")};
   }
+};
+
+// Of this process; by its POSIX form, as no machine needs tzdata for it.
+struct TimeZone {
+  explicit TimeZone(const char* name) {
+    if (const char* was = std::getenv("TZ")) before = was;
+    setenv("TZ", name, 1);
+    tzset();
+  }
+  ~TimeZone() {
+    before ? setenv("TZ", before->c_str(), 1) : unsetenv("TZ");
+    tzset();
+  }
+  std::optional<std::string> before;
 };
 
 bool has(const std::string& text, std::string_view words) {
@@ -186,6 +202,30 @@ TEST_CASE("cli: diff --replay --json is whole and versioned") {
   CHECK(opens["reason"] == "not_permitted");
   CHECK(has(opens["origin"], "facilities.hakodate.may_use[0] ("));
   CHECK(opens["until"].is_null());
+}
+
+TEST_CASE("cli: diff --replay reads all records of the span, whatever time zone named their files") {
+  for (const auto& [ours, theirs] : {std::pair("<+14>-14", -12 * 60), std::pair("<-12>12", 14 * 60)}) {
+    const TimeZone zone(ours);
+    World world;
+    world.zone = theirs;
+    world.flow(hours(23)), world.flow(hours(1));
+    const auto found = world.told({"diff", "--replay", "1d", "--json", world.folder + "/without.json"});
+    INFO(ours << ": " << found.out << found.err);
+    CHECK(found.json()["flows"] == 2);
+    CHECK(found.json()["stops"] == 2);
+    // What lies in a file of an earlier day by its name alone is no earlier record.
+    CHECK(found.json()["records"]["reaches_back"] == false);
+  }
+}
+
+TEST_CASE("cli: diff --replay reaches back when there is a record, or a file, of before the span") {
+  World record, file;
+  record.flow(hours(25)), record.flow(hours(23));
+  CHECK(record.told({"diff", "--replay", "1d", "--json"}).json()["records"]["reaches_back"] == true);
+  file.flow(hours(24 * 9)), file.flow(hours(23));
+  CHECK(file.told({"diff", "--replay", "1d", "--json"}).json()["records"]["reaches_back"] == true);
+  CHECK(file.told({"diff", "--replay", "1d", "--json"}).json()["records"]["read"] == 1);
 }
 
 TEST_CASE("cli: a record that cannot be read is counted and said, and is no quiet answer") {
