@@ -9,17 +9,22 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "config/moment.h"
+#include "gateway/audit/flow_table.h"
 #include "gateway/audit/record.h"
+#include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_replay.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/daemon/uses_file.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/control_socket.h"
+#include "gateway/os/record_files.h"
 #include "policy/compile.h"
 
 using namespace gateway::daemon;
@@ -124,6 +129,70 @@ struct TimeZone {
     tzset();
   }
   std::optional<std::string> before;
+};
+
+// The control socket of a gateway, which tells its open flows as accessd does, `most` at a time.
+class Gateway {
+ public:
+  enum class Kind { kOurs, kBeforePages, kRefusing };
+  Gateway(const World& world, std::size_t most, Kind kind = Kind::kOurs)
+      : most_(most),
+        kind_(kind),
+        socket_(std::move(*gateway::os::ControlSocket::create(world.folder + "/control.sock", kToken, loop_))) {
+    const auto loaded = gateway::os::load_configuration(world.folder + "/sekisho.json", gateway::os::wall_now(),
+                                                        gateway::os::KeyFiles::kLeave);
+    plan_ = policy::compile(loaded.config, gateway::os::wall_now()).plan;
+    flows_.set_plan(plan_, records_);
+  }
+  void open_flow(std::chrono::seconds ago) {
+    const auto now = gateway::os::record_time();
+    const auto& row = plan_.permissions.at(0);
+    gateway::audit::ConntrackEvent event;
+    event.mark = row.rule.number;
+    event.original = {*config::IpAddress::parse("100.64.1.9"), row.destination.address(), 6, ++port_, 443};
+    event.started = now.wall - ago;
+    flows_.on_event(event, now, records_);
+  }
+  void start() {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) turn();
+    });
+  }
+  // How often it was asked for `verb`; to be called when nobody asks.
+  [[nodiscard]] std::size_t asked(const std::string& verb) {
+    if (thread_.joinable()) thread_.request_stop(), thread_.join();
+    return static_cast<std::size_t>(std::ranges::count(verbs_, verb));
+  }
+
+ private:
+  static constexpr std::uint32_t kToken = 18;
+  void turn() {
+    std::vector<gateway::os::ControlSocket::Request> requests;
+    std::vector<std::uint64_t> lost;
+    const auto now = gateway::os::boot_now();
+    for (const auto& ready : loop_.wait(now + std::chrono::milliseconds(20)))
+      socket_.on_ready(ready, now, loop_, requests, lost);
+    for (const auto& request : requests) socket_.send(request.client, answer(Json::parse(request.line)), loop_);
+  }
+  std::string answer(Json request) {
+    verbs_.push_back(request["verb"]);
+    if (request["verb"] != "show" || kind_ == Kind::kRefusing) return error_line("refused", "not now");
+    if (kind_ == Kind::kBeforePages) request.erase("began_before");
+    auto told = Json::parse(flows_answer(flows_, gateway::os::record_time(), request, most_));
+    if (kind_ == Kind::kBeforePages) told["result"].erase("left_out");
+    return one_line(told);
+  }
+
+  std::size_t most_;
+  Kind kind_;
+  gateway::os::EventLoop loop_ = *gateway::os::EventLoop::create();
+  gateway::os::ControlSocket socket_;
+  policy::Plan plan_;
+  gateway::audit::FlowTable flows_;
+  std::vector<gateway::audit::Record> records_;
+  std::vector<std::string> verbs_;
+  std::uint16_t port_ = 40'000;
+  std::jthread thread_;
 };
 
 bool has(const std::string& text, std::string_view words) {
@@ -311,6 +380,88 @@ TEST_CASE("cli: apply --replay does not apply what would stop recorded flows, un
   const auto json = world.told({"apply", "--replay", "1d", "--json"});
   CHECK(json.out.empty());
   CHECK(has(json.err, "would stop: "));
+}
+
+TEST_CASE("cli: --replay asks the gateway for each flow that began before the span, however many are newer") {
+  World world;
+  world.flow(hours(5));
+  Gateway gateway(world, 2);
+  for (const int ago : {40, 1, 30, 2, 50, 60, 70, 3, 4, 2, 1}) gateway.open_flow(hours(ago));
+  gateway.start();
+  const auto found = world.told({"diff", "--replay", "1d", "--json", world.folder + "/without.json"});
+  INFO(found.out << found.err);
+  CHECK(found.json()["gateway_asked"] == true);
+  CHECK(found.json()["open_left_out"] == 0);
+  CHECK(found.json()["flows"] == 6);  // five that began before, and the one on record
+  CHECK(found.json()["stops"] == 6);
+  CHECK(gateway.asked("show") == 3);
+}
+
+TEST_CASE("cli: open flows that the gateway does not tell are said, are no quiet answer, and hold an apply back") {
+  World world;
+  world.flow(hours(5));
+  const auto [kind, most] = GENERATE(std::pair(Gateway::Kind::kBeforePages, 3), std::pair(Gateway::Kind::kOurs, 0));
+  Gateway gateway(world, static_cast<std::size_t>(most), kind);
+  for (const int ago : {40, 50, 60, 1, 2}) gateway.open_flow(hours(ago));
+  gateway.start();
+  const auto found = world.told({"diff", "--replay", "1d"});
+  INFO(found.out << found.err);
+  const std::string left_out = kind == Gateway::Kind::kOurs ? "3" : "2";
+  CHECK(found.status == cli::kFindings);
+  CHECK(has(found.out, "of which 0 would stop"));
+  CHECK(has(found.out, "note: " + left_out + " open flows could not be asked"));
+  const auto json = world.told({"diff", "--replay", "1d", "--json"}).json();
+  CHECK(json["quiet"] == false);
+  CHECK(std::to_string(json["open_left_out"].get<int>()) == left_out);
+  const auto held = world.told({"apply", "--replay", "1d"});
+  CHECK(held.status == cli::kFindings);
+  CHECK(has(held.err, "not applied, because " + left_out + " open flows were not asked; --stop-flows"));
+  CHECK(has(world.told({"apply", "--replay", "1d", "--stop-flows"}).err, "not now"));
+  CHECK(gateway.asked("apply") == 1);
+}
+
+TEST_CASE("cli: a gateway that does not tell its open flows is none without any, and holds an apply back") {
+  World world;
+  world.flow(hours(5));
+  Gateway gateway(world, 10, Gateway::Kind::kRefusing);
+  gateway.start();
+  const auto found = world.told({"diff", "--replay", "1d"});
+  INFO(found.out << found.err);
+  CHECK(has(found.out, "flows that began before and go on are not in it: the gateway told no flows: not now"));
+  const auto held = world.told({"apply", "--replay", "1d"});
+  CHECK(held.status == cli::kCouldNotRun);
+  CHECK(has(held.err, "not applied, because which flows are open longer is not known: "));
+  CHECK(gateway.asked("apply") == 0);
+}
+
+TEST_CASE("cli: the answer to show flows: the newest, or, by pages, those that began before a time") {
+  const auto now = gateway::os::record_time();
+  gateway::audit::FlowTable flows;
+  std::vector<gateway::audit::Record> records;
+  for (const int ago : {10, 1, 30, 20, 2}) {
+    gateway::audit::ConntrackEvent event;
+    event.mark = 7, event.started = now.wall - hours(ago);
+    event.original = {*config::IpAddress::parse("10.2.0.9"), *config::IpAddress::parse("10.80.0.10"), 6,
+                      static_cast<std::uint16_t>(ago), 443};
+    flows.on_event(event, now, records);
+  }
+  const auto numbers = [&](const Json& request, std::size_t most) {
+    const auto result = Json::parse(flows_answer(flows, now, request, most))["result"];
+    std::string out;
+    for (const auto& flow : result["flows"]) out += flow["flow"].dump() + " ";
+    return out + "of " + result["open"].dump() + ", left out " + result["left_out"].dump();
+  };
+  const auto before = gateway::audit::to_rfc3339(now.wall - hours(5), 540);
+  CHECK(numbers(Json::object(), 3) == "5 4 3 of 5, left out 2");
+  CHECK(numbers({{"began_before", before}}, 9) == "1 3 4 of 5, left out 0");
+  CHECK(numbers({{"began_before", before}}, 2) == "1 3 of 5, left out 1");
+  CHECK(numbers({{"began_before", before}, {"after", 3}}, 2) == "4 of 5, left out 0");
+  CHECK(numbers({{"began_before", before}, {"after", 4}}, 2) == "of 5, left out 0");
+  for (const Json& wrong : {Json("yesterday"), Json(7), Json()}) {
+    const auto refused = Json::parse(flows_answer(flows, now, {{"began_before", wrong}}, 2));
+    CHECK(refused["ok"] == false);
+    CHECK(has(refused["error"]["message"].get<std::string>(), "began_before: "));
+  }
 }
 
 TEST_CASE(
