@@ -138,6 +138,17 @@ std::vector<TakenPrefix> taken_prefixes(const GatewayConfig& config) {
   return taken.take();
 }
 
+std::vector<TakenPrefix> taken_by_host(const std::vector<HostNetwork>& networks, const std::string& inside_interface) {
+  Taken taken;
+  for (const HostNetwork& each : networks) {
+    taken.add(each.address, "an address of this machine");
+    const auto what = each.interface + " of this machine";
+    if (each.length > 0) taken.add(Prefix::masked(each.address, each.length), "the network of " + what);
+    if (each.interface == inside_interface) taken.add_around(each.address, what + ", the inside");
+  }
+  return taken.take();
+}
+
 std::optional<Prefix> next_free(const Prefix& pool, std::uint8_t length, std::span<const TakenPrefix> taken) {
   const auto family = pool.address().family();
   if (length < pool.length() || length > pool.address().bits()) return std::nullopt;

@@ -50,6 +50,7 @@ class Part {
     part_.inside_interface = plan_.inside_interface;
     part_.tunnel_mtu = plan_.tunnel_mtu;
     part_.offloads = plan_.offloads;
+    part_.live = plan_.live;
     part_.rules = plan_.rules;
   }
 

@@ -14,7 +14,7 @@ using core::ProcessRole;
 
 constexpr auto kStatusTime = std::chrono::seconds(2);  // tunneld answers within, or is left out
 constexpr std::size_t kMostDown = 1'000;               // named by `status`
-constexpr std::size_t kMostFlows = 10'000;             // in one answer, the newest
+constexpr std::size_t kMostFlows = 10'000;             // in one answer
 
 std::string text_of(const Json& json, const char* key) {
   return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
@@ -132,7 +132,7 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
   else if (what == "routes")
     line = answer_line(routes_view(plan));
   else if (what == "flows")
-    line = answer_line(flows_view(flows_, now, kMostFlows));
+    line = flows_answer(flows_, now, waiter.request, kMostFlows);
   else if (what == "permissions")
     line = answer_line(permissions_view(waiter.request));
   else

@@ -1,5 +1,7 @@
 #include "gateway/daemon/accessd_views.h"
 
+#include "config/moment.h"
+
 namespace gateway::daemon {
 namespace {
 
@@ -83,6 +85,14 @@ void add_certificate(Json& to, std::optional<config::value::WallTime> end, const
   if (!end) return;
   to["certificate_expires"] = audit::to_rfc3339(*end, now.offset_minutes);
   to["certificate_days_left"] = audit::days_left(*end, now.wall);
+}
+
+Json flow_of(const audit::Flow& flow, const audit::RecordTime& now) {
+  Json fields = audit::to_fields(flow);
+  fields["began"] = audit::to_rfc3339(flow.began, now.offset_minutes);
+  fields["age_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(now.wall - flow.began).count();
+  fields["state"] = flow.cut ? "cut" : flow.closing_since ? "closing" : "open";
+  return fields;
 }
 
 }  // namespace
@@ -173,17 +183,26 @@ Json routes_view(const policy::Plan& plan) {
   return {{"routes", std::move(routes)}, {"rules", std::move(rules)}};
 }
 
-Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most) {
+std::string flows_answer(const audit::FlowTable& flows, const audit::RecordTime& now, const Json& request,
+                         std::size_t most) {
   Json list = Json::array();
-  for (auto it = flows.flows().rbegin(); it != flows.flows().rend() && list.size() < most; ++it) {
-    const auto& flow = it->second;
-    Json fields = audit::to_fields(flow);
-    fields["began"] = audit::to_rfc3339(flow.began, now.offset_minutes);
-    fields["age_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(now.wall - flow.began).count();
-    fields["state"] = flow.cut ? "cut" : flow.closing_since ? "closing" : "open";
-    list.push_back(std::move(fields));
+  std::size_t left_out = 0;
+  const auto tell = [&](const audit::Flow& flow) {
+    list.size() < most ? list.push_back(flow_of(flow, now)) : void(++left_out);
+  };
+  const auto& open = flows.flows();
+  if (!request.contains("began_before")) {
+    for (auto it = open.rbegin(); it != open.rend(); ++it) tell(it->second);
+  } else {
+    const auto text = request["began_before"].is_string() ? request["began_before"].get<std::string>() : "";
+    const auto before = config::Moment::parse(text);
+    if (!before) return error_line("form", "began_before: " + before.error());
+    const bool later = request.contains("after") && request["after"].is_number_unsigned();
+    // Numbers are in the order in which flows were seen, not begun: what was open at the start came in any order.
+    for (auto it = open.upper_bound(later ? request["after"].get<std::uint64_t>() : 0); it != open.end(); ++it)
+      if (it->second.began < before->at) tell(it->second);
   }
-  return {{"flows", std::move(list)}, {"open", flows.size()}};
+  return answer_line({{"flows", std::move(list)}, {"open", flows.size()}, {"left_out", left_out}});
 }
 
 Json controller_view(const core::Controller& controller, const audit::RecordTime& now) {

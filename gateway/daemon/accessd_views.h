@@ -36,7 +36,11 @@ using Tunnels = std::map<std::string, core::TunnelStatus>;  // by facility
 [[nodiscard]] Json down_view(const policy::Plan& plan, const Tunnels& tunnels, const audit::RecordTime& now,
                              std::size_t most);
 [[nodiscard]] Json routes_view(const policy::Plan& plan);
-[[nodiscard]] Json flows_view(const audit::FlowTable& flows, const audit::RecordTime& now, std::size_t most);
+// The answer to `request`, a line. The newest open flows, at most `most`. With "began_before", a time: of those that
+// began before it, the first ones after the number "after" (0: from the beginning), in the order of their numbers.
+// "left_out": of the flows that were meant, those beyond `most`.
+[[nodiscard]] std::string flows_answer(const audit::FlowTable& flows, const audit::RecordTime& now, const Json& request,
+                                       std::size_t most);
 [[nodiscard]] Json controller_view(const core::Controller& controller, const audit::RecordTime& now);
 [[nodiscard]] audit::Record to_record(const core::ChangeRecord& change);
 

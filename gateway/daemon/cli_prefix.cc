@@ -12,7 +12,7 @@
 #include "gateway/daemon/cli_text.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
-#include "gateway/os/host_facts.h"
+#include "gateway/os/host_networks.h"
 
 namespace gateway::daemon::cli {
 namespace {
@@ -189,8 +189,8 @@ int facility_suggest_prefix(const CommandLine& line) {
   auto taken = config::taken_prefixes(*config);
   const auto before = taken;
   for (const auto& each : *avoided) taken.push_back({each, "--avoid"});
-  for (const auto& each : os::host_facts().addresses)
-    taken.push_back({Prefix::host(each), "an address of this machine"});
+  for (const auto& each : config::taken_by_host(os::host_networks(), config->gateway.inside.interface))
+    taken.push_back(each);
   for (const auto& each : *wanted)
     if (each.real) taken.push_back({*each.real, "--real"});
   std::vector<Found> found;

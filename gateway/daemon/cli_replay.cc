@@ -21,6 +21,7 @@ namespace {
 using config::value::Duration;
 using config::value::Result;
 
+constexpr int kAnswerSeconds = 10;
 constexpr auto kLeastSpan = std::chrono::minutes(1);
 constexpr auto kMostSpan = std::chrono::hours(24 * 1830);
 
@@ -44,20 +45,41 @@ void read_running(const std::string& state_directory, Replayed& out) {
                           "): what an earlier change did cannot be told apart from what this one does";
 }
 
-// Flows that began before the span and go on have no record in it; the gateway knows them. Without one there are none.
-void ask_gateway(const CommandLine& line, audit::Replay& replay, Replayed& out) {
-  const auto asked = ask(line, {{"verb", "show"}, {"what", "flows"}, {"watch", false}});
-  if (!asked || asked->answer["ok"] != true) return;
-  out.gateway_asked = true;
-  const auto result = object_at(asked->answer, "result");
-  if (!result.contains("flows") || !result["flows"].is_array()) return;
-  for (Json flow : result["flows"]) {
+// Of the gateway's answer; gives the highest number, 0 when there is none.
+std::uint64_t add_open(const Json& flows, audit::Replay& replay, const Replayed& out) {
+  std::uint64_t last = 0;
+  for (Json flow : flows) {
     if (!flow.is_object()) continue;
     flow["version"] = 1, flow["sequence"] = 1, flow["kind"] = "flow.end";
     flow["time"] = config::moment_text(out.span.now);
-    if (const auto record = audit::read_record_line(flow.dump(-1, ' ', false, Json::error_handler_t::replace)))
-      replay.add_open(*record);
+    last = std::max(last, number_at(flow, "flow"));
+    const auto record = audit::read_record_line(flow.dump(-1, ' ', false, Json::error_handler_t::replace));
+    record ? replay.add_open(*record) : replay.add_unreadable("an open flow of the gateway's answer", record.error());
   }
+  return last;
+}
+
+// Flows that began before the span and go on have no record in it; the gateway knows them, the oldest page by page.
+// One that knows nothing of pages tells the newest of all. `left_out` is what it had, and did not tell.
+void ask_gateway(const CommandLine& line, audit::Replay& replay, Replayed& out) {
+  // Times of records end with the millisecond: what began within that of `from` is asked for, and is not added.
+  const auto before = audit::to_rfc3339(out.span.from + std::chrono::milliseconds(1), 0);
+  std::uint64_t after = 0;
+  do {
+    const auto asked =
+        ask(line, {{"verb", "show"}, {"what", "flows"}, {"began_before", before}, {"after", after}}, kAnswerSeconds);
+    if (!asked) return void(out.not_asked = asked.error());
+    const auto result = object_at(asked->answer, "result");
+    if (!result.contains("flows") || !result["flows"].is_array())
+      return void(out.not_asked =
+                      "the gateway told no flows: " + text_at(object_at(asked->answer, "error"), "message"));
+    const auto told = result["flows"].size(), open = number_at(result, "open");
+    out.open_left_out = result.contains("left_out") ? number_at(result, "left_out") : open - std::min(open, told);
+    const auto last = add_open(result["flows"], replay, out);
+    if (!result.contains("left_out") || last <= after) break;
+    after = last;
+  } while (out.open_left_out > 0);
+  out.not_asked.clear();
 }
 
 void read_all(os::RecordLines& lines, audit::Replay& replay) {
@@ -70,6 +92,12 @@ void read_all(os::RecordLines& lines, audit::Replay& replay) {
     const auto record = audit::read_record_line(line->text);
     record ? replay.add(*record) : replay.add_unreadable(place(), record.error());
   }
+}
+
+// No local date lies more than a day behind the one of UTC: files of days before hold nothing of the span, whatever the
+// gateway's time zone is or was.
+std::string first_day(config::WallTime from) {
+  return audit::to_date(from - std::chrono::hours(24), 0);
 }
 
 // FILE, when it is named, in the place of --config.
@@ -111,7 +139,7 @@ Result<std::unique_ptr<Replayed>, int> read_replay(const CommandLine& typed) {
   out->span = {now.wall - *span, now.wall, line.has("--at") ? asked.at : now.wall};
   out->candidate = policy::compile(asked.config, std::min(now.wall, out->span.at)).plan;
   out->asked = std::move(asked);
-  auto lines = os::RecordLines::open(line.state_directory(), audit::to_date(out->span.from, now.offset_minutes));
+  auto lines = os::RecordLines::open(line.state_directory(), first_day(out->span.from));
   if (!lines && lines.error().number == ENOENT)
     return std::unexpected(failed("there are no records in " + line.state_directory() +
                                   "/records; name the state folder of the gateway with --state"));
@@ -147,13 +175,20 @@ std::optional<int> replay_before(const CommandLine& line) {
   const auto replayed = read_replay(line);
   if (!replayed) return replayed.error();
   print_replay(line, **replayed, line.json() ? stderr : stdout);
-  const auto& result = (*replayed)->result;
-  const auto stopped = result.stops + result.ends;
-  if (stopped == 0 || line.has("--stop-flows")) return std::nullopt;
-  fmt::print(stderr,
-             "sekisho apply: not applied, because {} that passed would stop; --stop-flows applies it all the same\n",
-             counted(stopped, "recorded flow", "recorded flows"));
-  return kFindings;
+  if (line.has("--stop-flows")) return std::nullopt;
+  const auto& found = **replayed;
+  const auto held = [](const std::string& because, int status) {
+    fmt::print(stderr, "sekisho apply: not applied, because {}; --stop-flows applies it all the same\n",
+               printable_lines(because));
+    return status;
+  };
+  if (const auto stopped = found.result.stops + found.result.ends; stopped > 0)
+    return held(counted(stopped, "recorded flow", "recorded flows") + " that passed would stop", kFindings);
+  if (!found.not_asked.empty())
+    return held("which flows are open longer is not known: " + found.not_asked, kCouldNotRun);
+  if (found.open_left_out > 0)
+    return held(counted(found.open_left_out, "open flow was", "open flows were") + " not asked", kFindings);
+  return std::nullopt;
 }
 
 }  // namespace gateway::daemon::cli

@@ -126,7 +126,11 @@ std::vector<std::string> limits_of(const Replayed& replayed) {
     out.push_back(counted(result.says_too_little, "refused packet's record says", "refused packets' records say") +
                   " too little to ask again (fragments, damaged packets)");
   if (!replayed.running_unknown.empty()) out.push_back(replayed.running_unknown);
-  if (!replayed.gateway_asked) out.push_back("no gateway answers: flows that began before and go on are not in it");
+  if (!replayed.not_asked.empty())
+    out.push_back("flows that began before and go on are not in it: " + replayed.not_asked);
+  if (replayed.open_left_out > 0)
+    out.push_back(counted(replayed.open_left_out, "open flow", "open flows") +
+                  " could not be asked: the gateway has more than it tells; a longer time span leaves fewer");
   return out;
 }
 
@@ -209,7 +213,8 @@ Json replay_json(const Replayed& replayed) {
                      {"no_question", result.no_question},
                      {"says_too_little", result.says_too_little}};
   json["running_known"] = replayed.running.has_value();
-  json["gateway_asked"] = replayed.gateway_asked;
+  json["gateway_asked"] = replayed.not_asked.empty();
+  json["open_left_out"] = replayed.open_left_out;
   json["limits"] = limits_of(replayed);
   json["isolated"] = replayed.asked.isolated;
   json["notes"] = replayed.asked.notes;

@@ -51,6 +51,24 @@ TEST_CASE("free prefix: IPv6 likewise, over 64-bit borders") {
   CHECK(free_in("::/0", 1, {"::/1"}) == "8000::/1");
 }
 
+TEST_CASE("free prefix: this machine's networks are taken, around its inside addresses at least a /24 or a /64") {
+  const std::vector<HostNetwork> networks{{"dc0", address("100.64.0.1"), 30},
+                                          {"dc0", address("fd12:3456::1"), 127},
+                                          {"mgmt0", address("100.70.1.1"), 15},
+                                          {"wan0", address("100.80.0.5"), 0}};
+  const auto all = taken_by_host(networks, "dc0");
+  const auto free = [&](const std::string& pool, int length) {
+    const auto found = next_free(prefix(pool), static_cast<std::uint8_t>(length), all);
+    return found ? found->to_string() : "none";
+  };
+  CHECK(free("100.64.0.0/16", 26) == "100.64.1.0/26");
+  CHECK(free("fd12:3456::/48", 120) == "fd12:3456:0:1::/120");
+  CHECK(free("100.70.0.0/15", 24) == "none");
+  // A network of everything would leave nothing: of that one the address alone is taken.
+  CHECK(free("100.80.0.0/16", 30) == "100.80.0.0/30");
+  CHECK(free("100.80.0.4/30", 31) == "100.80.0.6/31");
+}
+
 TEST_CASE("free prefix: against trying each, on random pools") {
   std::mt19937 random(7);
   for (int round = 0; round < 2000; ++round) {

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/daemon/cli.h"
+#include "tests/gateway/network_namespace.h"
 
 using namespace gateway::daemon;
 namespace fs = std::filesystem;
@@ -113,6 +114,19 @@ TEST_CASE("cli: suggest-prefix stays clear of services, their neighbours, the re
   CHECK(one.suggest({"--size", "25", "--from", "10.80.0.0/23"}).out == "\"seen_as\": \"10.80.1.0/25\"\n");
   CHECK(has(one.suggest({"--real", "100.64.1.0/24"}).out, "\"seen_as\": \"100.64.2.0/24\""));
   CHECK(one.suggest({"--size", "25", "--from", "203.0.113.0/24"}).status == cli::kFindings);
+}
+
+TEST_CASE("cli: suggest-prefix proposes nothing of the networks this machine stands in") {
+  const gateway::tests::NetworkNamespace own;
+  REQUIRE(gateway::tests::stranger("ip address add 100.64.0.1/30 dev dc0") == 0);
+  REQUIRE(gateway::tests::stranger("ip address add 100.65.3.1/16 dev wan0") == 0);
+  const Site one(site("", facility("hakodate", "\"192.168.1.0/24\"")));
+  // dc0's other hosts are beside it, whatever the length of its own network is.
+  CHECK(one.suggest({"--size", "26"}).out == "\"seen_as\": \"100.64.1.0/26\"\n");
+  const auto full = one.suggest({"--size", "24", "--from", "100.65.0.0/16"});
+  CHECK(full.status == cli::kFindings);
+  CHECK(has(full.err, "100.65.0.0/16  the network of wan0 of this machine"));
+  CHECK(has(one.suggest({"--size", "24", "--from", "100.64.0.0/24"}).err, "the network around dc0 of this machine"));
 }
 
 TEST_CASE("cli: suggest-prefix says what is taken when a pool is full") {

@@ -5,20 +5,26 @@
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "config/moment.h"
+#include "gateway/audit/flow_table.h"
 #include "gateway/audit/record.h"
+#include "gateway/daemon/accessd_views.h"
 #include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_replay.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/daemon/uses_file.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/config_files.h"
+#include "gateway/os/control_socket.h"
+#include "gateway/os/record_files.h"
 #include "policy/compile.h"
 
 using namespace gateway::daemon;
@@ -52,6 +58,7 @@ struct Told {
 struct World {
   std::string folder;
   std::uint64_t sequence = 0;
+  int zone = 540;
   World() {
     char name[] = "/tmp/acd-replay-XXXXXX";
     folder = mkdtemp(name);
@@ -61,7 +68,7 @@ struct World {
     const auto now = gateway::os::wall_now();
     const auto loaded = gateway::os::load_configuration(folder + "/sekisho.json", now, gateway::os::KeyFiles::kLeave);
     REQUIRE_FALSE(config::has_errors(loaded.diagnostics));
-    REQUIRE(keep_last_good(folder + "/state", {{1}, policy::compile(loaded.config, now).plan, {}}));
+    REQUIRE(keep_last_good(folder + "/state", {{1}, policy::compile(loaded.config, now).plan, {}, {}}));
   }
   ~World() { fs::remove_all(folder); }
   void write(const std::string& name, const std::string& text) const {
@@ -72,11 +79,11 @@ struct World {
     out << std::ifstream(folder + "/" + name).rdbuf();
     return out.str();
   }
-  // Of `ago` before now.
+  // Of `ago` before now, by a gateway `zone` minutes before UTC.
   void record(std::chrono::seconds ago, const std::string& kind, nlohmann::ordered_json fields) {
     const auto time = gateway::os::wall_now() - ago;
-    write("state/records/" + gateway::audit::to_date(time, 540) + ".jsonl",
-          gateway::audit::render({kind, std::move(fields)}, ++sequence, {time, {}, 540}));
+    write("state/records/" + gateway::audit::to_date(time, zone) + ".jsonl",
+          gateway::audit::render({kind, std::move(fields)}, ++sequence, {time, {}, zone}));
   }
   void flow(std::chrono::seconds ago, const std::string& host = "9") {
     record(ago, "flow.begin",
@@ -108,6 +115,84 @@ struct World {
     for (const int each : {out, err, kept_out, kept_err}) close(each);
     return {status, read("out"), read("err")};
   }
+};
+
+// Of this process; by its POSIX form, as no machine needs tzdata for it.
+struct TimeZone {
+  explicit TimeZone(const char* name) {
+    if (const char* was = std::getenv("TZ")) before = was;
+    setenv("TZ", name, 1);
+    tzset();
+  }
+  ~TimeZone() {
+    before ? setenv("TZ", before->c_str(), 1) : unsetenv("TZ");
+    tzset();
+  }
+  std::optional<std::string> before;
+};
+
+// The control socket of a gateway, which tells its open flows as accessd does, `most` at a time.
+class Gateway {
+ public:
+  enum class Kind { kOurs, kBeforePages, kRefusing };
+  Gateway(const World& world, std::size_t most, Kind kind = Kind::kOurs)
+      : most_(most),
+        kind_(kind),
+        socket_(std::move(*gateway::os::ControlSocket::create(world.folder + "/control.sock", kToken, loop_))) {
+    const auto loaded = gateway::os::load_configuration(world.folder + "/sekisho.json", gateway::os::wall_now(),
+                                                        gateway::os::KeyFiles::kLeave);
+    plan_ = policy::compile(loaded.config, gateway::os::wall_now()).plan;
+    flows_.set_plan(plan_, records_);
+  }
+  void open_flow(std::chrono::seconds ago) {
+    const auto now = gateway::os::record_time();
+    const auto& row = plan_.permissions.at(0);
+    gateway::audit::ConntrackEvent event;
+    event.mark = row.rule.number;
+    event.original = {*config::IpAddress::parse("100.64.1.9"), row.destination.address(), 6, ++port_, 443};
+    event.started = now.wall - ago;
+    flows_.on_event(event, now, records_);
+  }
+  void start() {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) turn();
+    });
+  }
+  // How often it was asked for `verb`; to be called when nobody asks.
+  [[nodiscard]] std::size_t asked(const std::string& verb) {
+    if (thread_.joinable()) thread_.request_stop(), thread_.join();
+    return static_cast<std::size_t>(std::ranges::count(verbs_, verb));
+  }
+
+ private:
+  static constexpr std::uint32_t kToken = 18;
+  void turn() {
+    std::vector<gateway::os::ControlSocket::Request> requests;
+    std::vector<std::uint64_t> lost;
+    const auto now = gateway::os::boot_now();
+    for (const auto& ready : loop_.wait(now + std::chrono::milliseconds(20)))
+      socket_.on_ready(ready, now, loop_, requests, lost);
+    for (const auto& request : requests) socket_.send(request.client, answer(Json::parse(request.line)), loop_);
+  }
+  std::string answer(Json request) {
+    verbs_.push_back(request["verb"]);
+    if (request["verb"] != "show" || kind_ == Kind::kRefusing) return error_line("refused", "not now");
+    if (kind_ == Kind::kBeforePages) request.erase("began_before");
+    auto told = Json::parse(flows_answer(flows_, gateway::os::record_time(), request, most_));
+    if (kind_ == Kind::kBeforePages) told["result"].erase("left_out");
+    return one_line(told);
+  }
+
+  std::size_t most_;
+  Kind kind_;
+  gateway::os::EventLoop loop_ = *gateway::os::EventLoop::create();
+  gateway::os::ControlSocket socket_;
+  policy::Plan plan_;
+  gateway::audit::FlowTable flows_;
+  std::vector<gateway::audit::Record> records_;
+  std::vector<std::string> verbs_;
+  std::uint16_t port_ = 40'000;
+  std::jthread thread_;
 };
 
 bool has(const std::string& text, std::string_view words) {
@@ -186,6 +271,30 @@ TEST_CASE("cli: diff --replay --json is whole and versioned") {
   CHECK(opens["reason"] == "not_permitted");
   CHECK(has(opens["origin"], "facilities.hakodate.may_use[0] ("));
   CHECK(opens["until"].is_null());
+}
+
+TEST_CASE("cli: diff --replay reads all records of the span, whatever time zone named their files") {
+  for (const auto& [ours, theirs] : {std::pair("<+14>-14", -12 * 60), std::pair("<-12>12", 14 * 60)}) {
+    const TimeZone zone(ours);
+    World world;
+    world.zone = theirs;
+    world.flow(hours(23)), world.flow(hours(1));
+    const auto found = world.told({"diff", "--replay", "1d", "--json", world.folder + "/without.json"});
+    INFO(ours << ": " << found.out << found.err);
+    CHECK(found.json()["flows"] == 2);
+    CHECK(found.json()["stops"] == 2);
+    // What lies in a file of an earlier day by its name alone is no earlier record.
+    CHECK(found.json()["records"]["reaches_back"] == false);
+  }
+}
+
+TEST_CASE("cli: diff --replay reaches back when there is a record, or a file, of before the span") {
+  World record, file;
+  record.flow(hours(25)), record.flow(hours(23));
+  CHECK(record.told({"diff", "--replay", "1d", "--json"}).json()["records"]["reaches_back"] == true);
+  file.flow(hours(24 * 9)), file.flow(hours(23));
+  CHECK(file.told({"diff", "--replay", "1d", "--json"}).json()["records"]["reaches_back"] == true);
+  CHECK(file.told({"diff", "--replay", "1d", "--json"}).json()["records"]["read"] == 1);
 }
 
 TEST_CASE("cli: a record that cannot be read is counted and said, and is no quiet answer") {
@@ -271,6 +380,58 @@ TEST_CASE("cli: apply --replay does not apply what would stop recorded flows, un
   const auto json = world.told({"apply", "--replay", "1d", "--json"});
   CHECK(json.out.empty());
   CHECK(has(json.err, "would stop: "));
+}
+
+TEST_CASE("cli: --replay asks the gateway for each flow that began before the span, however many are newer") {
+  World world;
+  world.flow(hours(5));
+  Gateway gateway(world, 2);
+  for (const int ago : {40, 1, 30, 2, 50, 60, 70, 3, 4, 2, 1}) gateway.open_flow(hours(ago));
+  gateway.start();
+  const auto found = world.told({"diff", "--replay", "1d", "--json", world.folder + "/without.json"});
+  INFO(found.out << found.err);
+  CHECK(found.json()["gateway_asked"] == true);
+  CHECK(found.json()["open_left_out"] == 0);
+  CHECK(found.json()["flows"] == 6);  // five that began before, and the one on record
+  CHECK(found.json()["stops"] == 6);
+  CHECK(gateway.asked("show") == 3);
+}
+
+TEST_CASE("cli: open flows that the gateway does not tell are said, are no quiet answer, and hold an apply back") {
+  World world;
+  world.flow(hours(5));
+  const auto [kind, most] = GENERATE(std::pair(Gateway::Kind::kBeforePages, 3), std::pair(Gateway::Kind::kOurs, 0));
+  Gateway gateway(world, static_cast<std::size_t>(most), kind);
+  for (const int ago : {40, 50, 60, 1, 2}) gateway.open_flow(hours(ago));
+  gateway.start();
+  const auto found = world.told({"diff", "--replay", "1d"});
+  INFO(found.out << found.err);
+  const std::string left_out = kind == Gateway::Kind::kOurs ? "3" : "2";
+  CHECK(found.status == cli::kFindings);
+  CHECK(has(found.out, "of which 0 would stop"));
+  CHECK(has(found.out, "note: " + left_out + " open flows could not be asked"));
+  const auto json = world.told({"diff", "--replay", "1d", "--json"}).json();
+  CHECK(json["quiet"] == false);
+  CHECK(std::to_string(json["open_left_out"].get<int>()) == left_out);
+  const auto held = world.told({"apply", "--replay", "1d"});
+  CHECK(held.status == cli::kFindings);
+  CHECK(has(held.err, "not applied, because " + left_out + " open flows were not asked; --stop-flows"));
+  CHECK(has(world.told({"apply", "--replay", "1d", "--stop-flows"}).err, "not now"));
+  CHECK(gateway.asked("apply") == 1);
+}
+
+TEST_CASE("cli: a gateway that does not tell its open flows is none without any, and holds an apply back") {
+  World world;
+  world.flow(hours(5));
+  Gateway gateway(world, 10, Gateway::Kind::kRefusing);
+  gateway.start();
+  const auto found = world.told({"diff", "--replay", "1d"});
+  INFO(found.out << found.err);
+  CHECK(has(found.out, "flows that began before and go on are not in it: the gateway told no flows: not now"));
+  const auto held = world.told({"apply", "--replay", "1d"});
+  CHECK(held.status == cli::kCouldNotRun);
+  CHECK(has(held.err, "not applied, because which flows are open longer is not known: "));
+  CHECK(gateway.asked("apply") == 0);
 }
 
 TEST_CASE(

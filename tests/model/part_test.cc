@@ -88,6 +88,15 @@ TEST_CASE("part: layers of the part say of its pair what those of the whole plan
   }
 }
 
+TEST_CASE("part: all but rows, facilities and routes is as in the plan", "[part]") {
+  Plan plan = policy::compile(sample_config(), at_second(kExchangeEnds - 1)).plan;
+  plan.live = {77, false}, plan.tunnel_mtu = 1333, plan.ikev2 = !plan.ikev2, plan.inside_interface = "dc9";
+  Plan part = policy::part_about(plan, {address("10.2.0.7"), address("100.64.1.5")});
+  part.permissions = plan.permissions, part.facilities = plan.facilities, part.routes = plan.routes;
+  CHECK(part.live == plan.live);
+  CHECK(part == plan);
+}
+
 TEST_CASE("part: it is a part, and nothing that has a say is missing", "[part]") {
   const Plan plan = policy::compile(sample_config(), at_second(kExchangeEnds - 1)).plan;
   const Plan part = policy::part_about(plan, {address("10.2.0.7"), address("100.64.1.5")});
@@ -96,4 +105,7 @@ TEST_CASE("part: it is a part, and nothing that has a say is missing", "[part]")
   CHECK(policy::decide(part, {address("10.2.0.7"), address("100.64.1.5"), IpProtocol::kTcp, 49152, 104},
                        at_second(kExchangeEnds - 1))
             .allowed());
+  const Packet of_others{address("10.3.0.7"), address("10.80.0.10"), IpProtocol::kTcp, 49152, 443};
+  CHECK(policy::decide(plan, of_others, at_second(kExchangeEnds - 1)).allowed());
+  CHECK_FALSE(policy::decide(part, of_others, at_second(kExchangeEnds - 1)).allowed());
 }
