@@ -55,6 +55,15 @@ void put_in_order(const Words& words, std::size_t& at, Words& out) {
   out.emplace_back("}");
 }
 
+// "meta nfproto ipv6" before a word that only IPv6 has: nft does not list it.
+bool names_family_again(const Words& words, std::size_t at) {
+  if (at + 2 >= words.size() || words[at + 1] != "nfproto") return false;
+  const bool v6 = words[at + 2] == "ipv6";
+  return std::any_of(words.begin() + static_cast<std::ptrdiff_t>(at) + 3, words.end(), [v6](const std::string& word) {
+    return v6 ? word == "ip6" || word == "icmpv6" || word == "exthdr" : word == "ip" || word == "icmp";
+  });
+}
+
 constexpr std::array<std::string_view, 12> kRewriting{"dnat",  "snat", "masquerade", "tproxy",   "dup",     "fwd",
                                                       "queue", "flow", "vmap",       "synproxy", "notrack", "helper"};
 constexpr std::array<std::string_view, 14> kBeyond{"limit",    "zone",    "count",   "exthdr",      "hdrlength",
@@ -67,7 +76,9 @@ std::string one_form(std::string_view rule) {
   const Words words = words_of(rule);
   Words out;
   for (std::size_t at = 0; at < words.size(); ++at) {
-    if (words[at] == "comment") {
+    if (words[at] == "meta" && names_family_again(words, at)) {
+      at += 2;
+    } else if (words[at] == "comment") {
       ++at;
     } else if (words[at] == "counter" && at + 1 < words.size() && words[at + 1] == "packets") {
       out.emplace_back("counter");

@@ -272,9 +272,10 @@ class Judge {
       return "it is about what packet sets do not say: " + subject(edit.text);
     if (edit.kind == Kind::kRuleAdded && !is_understood(edit.text, interfaces_))
       return "it may refuse more: not understood";
+    const bool refused = edit.kind == Kind::kRuleAdded && refuses(edit.text);
     const auto [first, last] = range_passed(edit, *chain);
     for (std::size_t i = first; i < last; ++i)
-      if (beyond_sets(chain->rules[i]) && !(edit.kind == Kind::kRuleAdded && refuses(edit.text)))
+      if (refused ? about_records(chain->rules[i]) : beyond_sets(chain->rules[i]))
         return "packets may come past \"" + chain->rules[i] + "\"";
     return "";
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -140,6 +141,17 @@ class Judge {
       if (each.interface != policy::kHere) fate[from + ", by " + each.interface] = each.packets;
   }
 
+  // Where our tables alone send the gateway's own packets; what they leave over is the host's.
+  static void put_own_tables(Fate& fate, const KernelRoutes& all) {
+    KernelRoutes ours;
+    std::ranges::copy_if(all.routes, std::back_inserter(ours.routes), [](const auto& each) { return is_ours(each); });
+    std::ranges::copy_if(all.rules, std::back_inserter(ours.rules), [](const KernelRule& each) {
+      return each.action == KernelRule::Action::kLookUp && policy::is_route_table(each.table);
+    });
+    put(fate, "of the gateway by our tables",
+        policy::Routing(std::move(ours)).of("lo", 0, PacketSet::everything(), false));
+  }
+
   [[nodiscard]] std::vector<std::pair<std::string, std::uint32_t>> entries() const {
     return {{policy::kTunnelInterface, 0},
             {policy::kTunnelInterface, policy::kExchangeMark},
@@ -159,6 +171,7 @@ class Judge {
     const auto own = [&](const char* what, const std::vector<AddressRange>& to, const std::string& interface) {
       if (const PacketSet set = PacketSet::to(to); !set.empty()) fate[what + (", by " + interface)] = set;
     };
+    put_own_tables(fate, wanted_);
     own(kToFacilities, networks_, policy::kTunnelInterface);
     own(kToServices, services_, plan_.inside_interface);
     own(kOuter, outer_, plan_.outside_interface);
@@ -170,6 +183,7 @@ class Judge {
     policy::Routing routing(routes);
     for (const auto& entry : entries())
       put(fate, words(entry), routing.of(entry.first, entry.second, PacketSet::everything(), false));
+    put_own_tables(fate, routes);
     put(fate, kToFacilities, routing.of("lo", 0, PacketSet::to(networks_), false));
     put(fate, kToServices, routing.of("lo", 0, PacketSet::to(services_), false));
     put(fate, kOuter, routing.of("lo", 0, PacketSet::to(outer_), false));

@@ -19,6 +19,14 @@ constexpr auto kAgain = std::chrono::seconds(2);          // after a repair, or 
 constexpr auto kLeastBetween = std::chrono::seconds(10);  // two checks that the kernel's events ask for
 constexpr int kShareOfTime = 10;                          // a check that takes long is made less often
 
+// The same rule has another one when the table was replaced.
+std::string without_handles(std::string sentence) {
+  constexpr std::string_view kMark = " (handle ";
+  for (auto at = sentence.find(kMark); at != std::string::npos; at = sentence.find(kMark, at))
+    sentence.erase(at, std::min(sentence.find(')', at), sentence.size() - 1) - at + 1);
+  return sentence;
+}
+
 }  // namespace
 
 void Accessd::answer_live(std::uint64_t client) {
@@ -143,11 +151,11 @@ void Accessd::take_live_verdict() {
 void Accessd::tell_differences(const LiveCheck::Done& done) {
   std::set<std::string> before, after;
   if (live_.report.done)
-    for (const auto& each : live_findings(live_.report.done->verdict)) before.insert(each);
-  for (const auto& each : live_findings(done.verdict)) after.insert(each);
+    for (const auto& each : live_findings(live_.report.done->verdict)) before.insert(without_handles(each));
+  for (const auto& each : live_findings(done.verdict)) after.insert(without_handles(each));
   std::set<std::string> told;
   for (const auto& difference : done.verdict.differences) {
-    const auto sentence = core::to_sentence(difference);
+    const auto sentence = without_handles(core::to_sentence(difference));
     told.insert(sentence);
     if (before.contains(sentence)) continue;
     record({"live.difference", to_json(difference, done.writers)}, Weight::kDurable);

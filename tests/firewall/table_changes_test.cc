@@ -114,6 +114,7 @@ const std::vector<Case> kNamed{
     {"drop before the count",
      [](RuleSet& t) { std::ranges::rotate(chain(t, "drop_detour").rules, chain(t, "drop_detour").rules.end() - 1); },
      false, false},
+    {"refused without a count", [](RuleSet& t) { insert(t, "drop_detour", 0, "drop"); }, false, false},
     {"no drop at the end", [](RuleSet& t) { erase(t, "drop_detour", "drop"); }, true, false},
     {"chain of a stranger that accepts, and a way to it",
      [](RuleSet& t) {

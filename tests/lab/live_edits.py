@@ -20,6 +20,19 @@ class Edits:
     def __init__(self, lab):
         self.lab, self.gw = lab, lab.gw
         self.good_table = self.table()
+        self.good_routes = self.own_routes()
+
+    def own_routes(self):
+        """{(family, table): lines}"""
+        return {(family, table): self.gw.ip(family, "route", "show", "table", table, check=False).stdout.splitlines()
+                for family in ("-4", "-6") for table in ("7101", "7102", "7103", "7104")}
+
+    def put_routes_back(self):
+        """With an interface's last address the kernel takes its routes away, of every table."""
+        for (family, table), lines in self.own_routes().items():
+            for line in self.good_routes[family, table]:
+                if line not in lines:
+                    self.gw.ip(family, "route", "add", *[word for word in line.split() if word not in ("linkdown", "dead")], "table", table)
 
     def table(self):
         return self.gw.run("nft", "list", "table", "inet", "sekisho").stdout
@@ -129,7 +142,10 @@ class Edits:
         return Edit(f"sysctl {path} = {value}", lambda: self.gw.sysctl(path, value), lambda: self.gw.sysctl(path, before))
 
     def address_added(self, address, interface):
-        return self.ip(f"address + {address} {interface}", ["addr", "add", address, "dev", interface], ["addr", "del", address, "dev", interface])
+        def undo():
+            self.gw.ip("addr", "del", address, "dev", interface)
+            self.put_routes_back()
+        return Edit(f"address + {address} {interface}", lambda: self.gw.ip("addr", "add", address, "dev", interface), undo)
 
     def outside_address_deleted(self):
         words = [f"{GATEWAY4}/24", "dev", "wan0"]
@@ -172,7 +188,7 @@ NAMED = [
     ("the party of a rule", lambda e: e.element_deleted("ends_service"), "@ends_service"),
     ("NAT in a table of others", nat, "table ip theirs, chain post: \"oifname \"wan0\" masquerade\""),
     ("marks in a table of others", lambda e: e.foreign("marks", 'table inet theirs { chain pre { type filter hook prerouting priority -200; iifname "sekisho0" meta mark set 0x80000000; }; }'), "meta mark set"),
-    ("a drop in a table of others", lambda e: e.foreign("drop", f"table inet theirs {{ chain fwd {{ type filter hook forward priority 5; ip daddr {SERVICE4} drop; }}; }}"), "table inet theirs, hook forward"),
+    ("a drop in a table of others", lambda e: e.foreign("drop", f"table inet theirs {{ chain theirs {{ type filter hook forward priority 5; ip daddr {SERVICE4} drop; }}; }}"), "table inet theirs, hook forward"),
     ("a service's route gone", lambda e: e.route_deleted("7101", SERVICE4), f"route missing: {SERVICE4} dev dc0 table 7101"),
     ("the same, IPv6", lambda e: e.route_deleted("7101", SERVICE6, "-6"), f"route missing: {SERVICE6} dev dc0 table 7101"),
     ("a facility's route gone", lambda e: e.route_deleted("7102", e.lab.a.lan4), "table 7102"),
@@ -207,8 +223,8 @@ SILENT = [
     ("an element for nobody's mark", lambda e: e.element_added("service4", f"0x0a636300 . {OTHER4} . tcp . 22 : 0x00000009")),
     ("a chain that nobody goes to", lambda e: e.nft("chain", "add chain inet sekisho extra", "add rule inet sekisho extra accept")),
     ("a set that nobody asks", lambda e: e.nft("set", "add set inet sekisho mine { type ipv4_addr; elements = { 10.0.0.1 }; }")),
-    ("a table of others that only drops strangers", lambda e: e.foreign("filter", "table inet theirs { chain fwd { type filter hook forward priority 5; ip saddr 172.17.0.0/16 drop; }; }")),
-    ("a table of others that accepts", lambda e: e.foreign("accept", "table inet theirs { chain fwd { type filter hook forward priority -5; accept; }; }")),
+    ("a table of others that only drops strangers", lambda e: e.foreign("filter", "table inet theirs { chain theirs { type filter hook forward priority 5; ip saddr 172.17.0.0/16 drop; }; }")),
+    ("a table of others that accepts", lambda e: e.foreign("accept", "table inet theirs { chain theirs { type filter hook forward priority -5; accept; }; }")),
     ("NAT of an interface that is not ours", lambda e: e.foreign("docker", 'table ip theirs { chain post { type nat hook postrouting priority srcnat; iifname "docker0" oifname "wan0" masquerade; }; }')),
     ("a route of the host", lambda e: e.route_added("172.16.0.0/12", "dev", "wan0")),
     ("a worse route beside ours", lambda e: e.route_added(SERVICE4, "dev", "dc0", "table", "7101", "metric", "5000")),

@@ -154,6 +154,8 @@ class World:
             return None
         edit = self.edits.nft(f"{chain}: + {rule} before {text}", f"insert rule inet sekisho {chain} handle {handle} {rule}")
         silent = "silent" if verdict in ("counter", "drop", "goto drop_detour") and not UNSEEN.match(chain) else "either"
+        if chain.startswith("drop_"):  # what counts refusals
+            silent = "either"
         return self.judged("rule added", edit, [f"chain {chain}"], "silent" if verdict == "counter" else silent)
 
     def rule_moved(self):
@@ -228,7 +230,7 @@ class World:
     def route(self):
         table = self.random.choice(["7101", "7102", "7103", "7104"])
         family = self.random.choice(["-4", "-4", "-6"])
-        lines = [line.split() for line in self.gw.ip(family, "route", "show", "table", table).stdout.splitlines()]
+        lines = [line.split() for line in self.gw.ip(family, "route", "show", "table", table, check=False).stdout.splitlines()]
         if lines and self.random.random() < 0.5:
             words = self.random.choice(lines)
             prefix = words[1] if words[0] == "unreachable" else words[0]
@@ -280,9 +282,9 @@ class World:
             (f"table ip theirs {{ chain pre {{ type nat hook prerouting priority dstnat; ip daddr {SERVICE4} dnat to {OTHER4}; }}; }}", "named"),
             ('table inet theirs { chain pre { type filter hook prerouting priority -200; iifname "sekisho0" meta mark set 0x80000000; }; }', "named"),
             ('table inet theirs { chain pre { type filter hook prerouting priority -350; iifname "sekisho0" notrack; }; }', "named"),
-            (f"table inet theirs {{ chain fwd {{ type filter hook forward priority 5; ip saddr {self.lab.b.lan4} drop; }}; }}", "named"),
-            ("table inet theirs { chain fwd { type filter hook forward priority 5; ip saddr 172.17.0.0/16 drop; }; }", "silent"),
-            ("table inet theirs { chain fwd { type filter hook forward priority -5; accept; }; }", "silent"),
+            (f"table inet theirs {{ chain theirs {{ type filter hook forward priority 5; ip saddr {self.lab.b.lan4} drop; }}; }}", "named"),
+            ("table inet theirs { chain theirs { type filter hook forward priority 5; ip saddr 172.17.0.0/16 drop; }; }", "silent"),
+            ("table inet theirs { chain theirs { type filter hook forward priority -5; accept; }; }", "silent"),
             ("table inet theirs { chain inp { type filter hook input priority 5; tcp dport 22 accept; counter; }; }", "silent")])
         edit = self.edits.foreign(text, text)
         edit.do()

