@@ -61,6 +61,7 @@ class NetdKernel {
       : rules_(std::move(rules)), routing_(std::move(routing)), watch_(std::move(watch)) {}
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
+  [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
   void stay_isolated_as(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);

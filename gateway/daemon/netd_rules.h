@@ -32,7 +32,7 @@ class NetdRules {
   // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
   // Somebody changed the table, and it was left so: the next install() replaces everything.
-  void distrust() { installed_.reset(); }
+  void distrust() { installed_.reset(), uncertain_ = true; }
   // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
   struct Listed {
     std::string rules, elements;

@@ -1,10 +1,12 @@
 // What netd tells of a real kernel, and that it leaves alone what the plan says is to be left.
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 
 #include "firewall/compile.h"
+#include "firewall/diff.h"
 #include "firewall/kernel_listing.h"
 #include "firewall/table_edits.h"
 #include "gateway/core/live_routes.h"
@@ -155,6 +157,57 @@ TEST_CASE("netd: what differs is left and told once where the plan says so, and 
   REQUIRE(kernel.apply(plan).has_value());
   CHECK(route_to(state_of(kernel), 7101, "10.80.0.10/32") != nullptr);
   CHECK(os::read_sysctl("net/ipv4/conf/dc0/send_redirects") == "0");
+}
+
+TEST_CASE("netd: a cut of a table that was left changed cuts one facility, and not what a stranger changed", "[osn]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // nobody's own: a stranger may change it
+  const auto plan = sample_plan(false);
+  auto kernel = opened(plan);
+  const auto elements = [&] { return state_of(kernel).elements; };
+  const auto isolate = [&](const std::string& name) {
+    return kernel.cut({{}, false, {{name}}});
+  };
+  REQUIRE(plan.facilities.size() > 1);
+  SECTION("what is to be taken away is gone already") {
+    REQUIRE(stranger("nft flush set inet sekisho facility4") == 0);
+    REQUIRE(stranger("nft flush set inet sekisho facility6") == 0);
+  }
+  SECTION("a row of a stranger's") {
+    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.77 }") == 0);
+    REQUIRE(isolate(plan.facilities[0].name.text).has_value());  // before the event is read
+    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.78 }") == 0);
+  }
+  (void)repaired(kernel);
+  REQUIRE(isolate(plan.facilities[0].name.text).has_value());
+  CHECK_FALSE(state_of(kernel).closed);
+  CHECK(kernel.plan()->facilities[0].isolated);
+  CHECK(elements().find("10.80.0.77") == std::string::npos);
+  CHECK(elements().find("10.80.0.78") == std::string::npos);
+  const auto listing = firewall::read_listing(elements());
+  REQUIRE(listing.has_value());
+  CHECK(firewall::differences(firewall::compile(*kernel.plan()), *listing).empty());
+}
+
+TEST_CASE("netd state: events that were lost may have been of others, too", "[osn]") {
+  const NetworkNamespace space;
+  auto watch = os::KernelWatch::open();
+  REQUIRE(watch.has_value());
+  const int least = 1;
+  for (const int socket : {watch->nftables_descriptor(), watch->routing_descriptor()})
+    REQUIRE(setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &least, sizeof least) == 0);
+  SECTION("of nftables") {
+    REQUIRE(stranger("nft add table ip theirs") == 0);
+    for (int i = 0; i < 20; ++i) REQUIRE(stranger("nft add chain ip theirs c" + std::to_string(i)) == 0);
+  }
+  SECTION("of routes") {
+    for (int i = 0; i < 20; ++i)
+      REQUIRE(stranger("ip route add blackhole 198.51.100." + std::to_string(i) + "/32") == 0);
+  }
+  const auto changes = watch->drain();  // the loss is told before what is left
+  CHECK((changes.rules || changes.routing));
+  CHECK(changes.writers.empty());
+  CHECK(changes.elsewhere);
 }
 
 TEST_CASE("netd: everything of ours is put back when asked for, whatever the watch has seen", "[osn]") {
