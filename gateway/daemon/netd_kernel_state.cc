@@ -15,17 +15,21 @@ constexpr std::size_t kMostWriters = 32;  // tables of others may come and go
 
 }  // namespace
 
-core::KernelState NetdKernel::state() {
-  core::KernelState state;
-  state.closed = closed_ || !plan_;
-  auto listed = rules_.listed();
-  if (!listed) return state.error = listed.error().to_string(), state;
-  state.ruleset = std::move(listed->rules), state.elements = std::move(listed->elements);
-  if (auto read = os::read_kernel_facts(state); !read) return state.error = read.error().to_string(), state;
-  if (plan_) state.parameters = parameters(*plan_, forwards());
-  if (descriptors_.tun() >= 0) state.tun_index = os::tun_index(descriptors_.tun());
-  for (const auto& [table, writer] : writers_) state.writers.push_back(writer);
-  return state;
+// Only what the child cannot ask itself is asked here: its descriptors are closed.
+std::function<core::KernelState()> NetdKernel::state_reader() const {
+  core::KernelState known;
+  known.closed = closed_ || !plan_;
+  if (descriptors_.tun() >= 0) known.tun_index = os::tun_index(descriptors_.tun());
+  for (const auto& [table, writer] : writers_) known.writers.push_back(writer);
+  return [this, known] {
+    auto state = known;
+    auto listed = NetdRules::listed();
+    if (!listed) return state.error = listed.error().to_string(), state;
+    state.ruleset = std::move(listed->rules), state.elements = std::move(listed->elements);
+    if (auto read = os::read_kernel_facts(state); !read) return state.error = read.error().to_string(), state;
+    if (plan_) state.parameters = parameters(*plan_, forwards());
+    return state;
+  };
 }
 
 void NetdKernel::note_writers(const os::KernelChanges& changes) {

@@ -71,8 +71,9 @@ OsResult<std::vector<firewall::ListedCounter>> NetdRules::refusals() {
 }
 
 OsResult<NetdRules::Listed> NetdRules::listed() {
-  Listed out{TRY(table_.list_rules()), ""};
-  auto elements = table_.list_json();
+  auto table = TRY(os::NftablesTable::open());
+  Listed out{TRY(table.list_rules()), ""};
+  auto elements = table.list_json();
   if (!elements && elements.error().number != ENOENT) return std::unexpected(elements.error());
   if (elements) out.elements = *std::move(elements);
   return out;

@@ -34,10 +34,11 @@ class NetdRules {
   // Somebody changed the table, and it was left so: the next install() replaces everything.
   void distrust() { installed_.reset(), uncertain_ = true; }
   // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
+  // By a socket of its own.
   struct Listed {
     std::string rules, elements;
   };
-  [[nodiscard]] os::OsResult<Listed> listed();
+  [[nodiscard]] static os::OsResult<Listed> listed();
   // What differs from what was last installed, as far as a listing tells; nothing is changed.
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.

@@ -1,6 +1,7 @@
 // What netd tells of a real kernel, and that it leaves alone what the plan says is to be left.
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +11,9 @@
 #include "firewall/kernel_listing.h"
 #include "firewall/table_edits.h"
 #include "gateway/core/live_routes.h"
+#include "gateway/core/codec.h"
 #include "gateway/daemon/netd_kernel.h"
+#include "gateway/daemon/netd_state_reader.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
@@ -20,6 +23,7 @@ namespace gateway::tests {
 namespace {
 
 using daemon::NetdKernel;
+using daemon::NetdStateReader;
 
 policy::Plan sample_plan(bool repair = true) {
   auto plan = policy::compile(::tests::sample_config(), ::tests::at_second(1)).plan;
@@ -38,7 +42,7 @@ NetdKernel opened(const policy::Plan& plan) {
 }
 
 core::KernelState state_of(NetdKernel& kernel) {
-  auto state = kernel.state();
+  auto state = kernel.state_reader()();
   INFO(state.error);
   REQUIRE(state.error.empty());
   return state;
@@ -119,6 +123,71 @@ TEST_CASE("netd state: routes, rules, addresses, links and parameters of others 
   CHECK(std::ranges::find(state.links, "dc0p", &core::KernelLink::name)->master == "br0");
   CHECK(std::ranges::find(state.links, "wan0", &core::KernelLink::name)->disciplines ==
         std::vector<std::string>{"qdisc clsact"});
+}
+
+NetdStateReader::Octets answer_of(NetdStateReader& reader) {
+  for (int i = 0; i < 100; ++i) {
+    pollfd waiting{reader.descriptor(), POLLIN, 0};
+    (void)poll(&waiting, 1, 200);
+    if (auto octets = reader.answer()) return *std::move(octets);
+  }
+  FAIL("no answer");
+  return {};
+}
+
+TEST_CASE("netd state: it is read in a child, while netd goes on, and is the same", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  NetdStateReader reader;
+  CHECK_FALSE(reader.end("nothing is under way"));
+  REQUIRE(reader.start(7, kernel.state_reader()).has_value());
+  const auto told = core::decode<core::KernelState>(answer_of(reader));
+  REQUIRE(told.has_value());
+  CHECK_FALSE(reader.running());
+  CHECK(told->id == 7);
+  CHECK(told->error == "");
+  CHECK(told->tun_index != 0);
+  auto here = state_of(kernel);
+  here.id = 7;
+  CHECK(core::encode(here) == core::encode(*told));
+}
+
+TEST_CASE("netd state: a change ends the reading at once, and who asked is told why", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  NetdStateReader reader;
+  const auto for_ever = []() -> core::KernelState {
+    for (;;) pause();
+  };
+  REQUIRE(reader.start(8, for_ever).has_value());
+  CHECK_FALSE(reader.answer());
+  const auto ended = reader.end("a change came first");
+  REQUIRE(ended.has_value());
+  CHECK_FALSE(reader.running());
+  const auto told = core::decode<core::KernelState>(*ended);
+  REQUIRE(told.has_value());
+  CHECK((told->id == 8 && told->error == "a change came first"));
+  REQUIRE(reader.start(9, [] { return core::KernelState(); }).has_value());  // and another question is answered
+  CHECK(core::decode<core::KernelState>(answer_of(reader))->id == 9);
+}
+
+TEST_CASE("netd state: what is longer than a message, or whose reader dies, is told as an error") {
+  NetdStateReader small(200'000);
+  REQUIRE(small
+              .start(3,
+                     [] {
+                       core::KernelState state;
+                       state.ruleset.assign(300'000, 'x');
+                       return state;
+                     })
+              .has_value());
+  const auto long_one = core::decode<core::KernelState>(answer_of(small));
+  REQUIRE(long_one.has_value());
+  CHECK((long_one->id == 3 && long_one->ruleset.empty()));
+  CHECK(long_one->error.find("no more than 200000 can be told") != std::string::npos);
+  NetdStateReader dies;
+  REQUIRE(dies.start(4, []() -> core::KernelState { _exit(9); }).has_value());
+  CHECK(core::decode<core::KernelState>(answer_of(dies))->error.find("status 9") != std::string::npos);
 }
 
 TEST_CASE("netd state: who changed nftables is told, of each table", "[osn]") {
