@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <span>
@@ -33,6 +34,7 @@ constexpr int kAnswerMilliseconds = 5000;
 constexpr int kMostTries = 5;                 // of a dump that something changed meanwhile
 constexpr std::uint16_t kLinkXdp = 43;        // IFLA_XDP
 constexpr std::uint16_t kXdpAttached = 2;     // IFLA_XDP_ATTACHED
+constexpr std::uint16_t kNextHopObject = 30;  // RTA_NH_ID
 constexpr std::uint16_t kLastKnownRule = 24;  // FRA_DPORT_RANGE
 
 using Octets = std::span<const std::uint8_t>;
@@ -268,12 +270,19 @@ void take_route(const nlmsghdr& message, core::KernelState& state, const Names& 
     take_hops(attributes.octets(RTA_MULTIPATH), names, route);
   else if (const auto interface = attributes.number(RTA_OIF); interface && !is_dead(header.rtm_flags))
     route.hops.push_back({names.of(*interface), via_of(attributes)});
-  if (route.type == KernelRoute::Type::kNowhere) route.hops.clear();            // IPv6 names lo
+  if (route.type == KernelRoute::Type::kNowhere) route.hops.clear();  // IPv6 names lo
+  // By a next-hop object, which is not read (net.ipv4.nexthop_compat_mode 0): it may lead anywhere.
+  const bool by_object = route.hops.empty() && attributes.has(kNextHopObject) && !is_dead(header.rtm_flags);
+  if (route.type == KernelRoute::Type::kUnicast && by_object) route.type = KernelRoute::Type::kOther;
   if (route.type == KernelRoute::Type::kUnicast && route.hops.empty()) return;  // its line is down
   // Without the lock an error of somebody's may change it (gateway/os/routing.cc).
   if (route.mtu != 0 && (metrics.number(RTAX_LOCK).value_or(0) & (1u << RTAX_MTU)) == 0)
     route.mtu += policy::kNotLocked;
-  if (!route.plain) route.text = policy::to_text(route) + " (by its source, its type of service, or in a tunnel)";
+  if (route.type == KernelRoute::Type::kOther && by_object) {
+    route.plain = false;
+    route.text = policy::to_text(route) + " nhid " + std::to_string(attributes.number(kNextHopObject).value_or(0));
+  } else if (!route.plain)
+    route.text = policy::to_text(route) + " (by its source, its type of service, or in a tunnel)";
   state.routes.routes.push_back(std::move(route));
 }
 
@@ -340,6 +349,20 @@ void take_rule(const nlmsghdr& message, core::KernelState& state) {
 }
 
 }  // namespace
+
+OsResult<std::vector<std::pair<std::string, std::string>>> legacy_tables(const std::string& directory) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string family : {"ip", "ip6"}) {
+    const std::string path = directory + "/" + family + "_tables_names";
+    errno = 0;
+    std::ifstream names(path);
+    if (!names && errno == ENOENT) continue;
+    if (!names) return std::unexpected(OsError{errno, path});
+    for (std::string name; std::getline(names, name);)
+      if (!name.empty()) out.emplace_back(family, name);
+  }
+  return out;
+}
 
 OsResult<void> read_kernel_facts(core::KernelState& state) {
   auto dump = TRY(Dump::open());

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "firewall/compile.h"
+#include "firewall/kernel_listing.h"
 #include "gateway/core/ike_peers.h"
 #include "policy/compile.h"
 #include "policy/isolation.h"
@@ -25,8 +26,9 @@ namespace {
 const config::WallTime kNow = at_second(kExchangeEnds - 1);
 
 // As nft lists it: names of priorities apart, which tests/firewall/kernel_listing_test.cc reads.
-std::string listing_of(const firewall::RuleSet& table) {
+std::string listing_of(const firewall::RuleSet& table, bool asleep) {
   std::string out = "table inet sekisho { # handle 1\n";
+  if (asleep) out += "\tflags dormant\n";
   for (const auto& counter : table.counters)
     out += "\tcounter " + counter + " { # handle 2\n\t\tpackets 0 bytes 0\n\t}\n";
   for (const auto& set : table.sets) {
@@ -106,6 +108,7 @@ struct World {
   policy::Plan plan = policy::compile(sample_config(), kNow).plan;
   firewall::RuleSet table;
   std::string more_tables;
+  bool asleep = false;
   LiveState state;
 
   World() {
@@ -126,7 +129,7 @@ struct World {
 
   LiveVerdict prove() {
     state.plan = plan;
-    state.kernel.ruleset = listing_of(table) + more_tables;
+    state.kernel.ruleset = listing_of(table, asleep) + more_tables;
     state.kernel.elements = elements_of(table);
     return gateway::core::prove_live(state);
   }
@@ -212,6 +215,53 @@ const std::vector<Case> kNamed{
            "filter; policy drop;\n\t\ttcp dport 22 accept # handle 2\n\t}\n}\n";
      },
      "nftables", "table ip filter, hook input: chain INPUT"},
+    {"NAT of a facility's own addresses",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority "
+           "srcnat; policy accept;\n\t\tip saddr 10.0.0.0/8 oifname != \"docker0\" masquerade # handle 2\n\t}\n}\n";
+     },
+     "nftables", "ip saddr 10.0.0.0/8 oifname != \"docker0\" masquerade"},
+    {"a tunnel's port taken for a container",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain DOCKER { # handle 1\n\t\tudp dport " +
+           std::to_string(w.plan.wireguard_port) +
+           " counter dnat to 172.17.0.2 # handle 6\n\t}\n\tchain pre { # handle 2\n\t\ttype nat hook prerouting "
+           "priority dstnat; policy accept;\n\t\tfib daddr type local counter jump DOCKER # handle 7\n\t}\n}\n";
+     },
+     "nftables", "counter dnat to 172.17.0.2"},
+    {"a target of iptables' that nft cannot translate",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority "
+           "srcnat; policy accept;\n\t\tcounter xt target \"NETMAP\" # handle 2\n\t}\n}\n";
+     },
+     "nftables", "xt target"},
+    {"iptables-legacy", [](World& w) { w.more_tables = firewall::legacy_table("ip", "nat"); }, "nftables",
+     "table ip nat of iptables-legacy"},
+    {"our table asleep", [](World& w) { w.asleep = true; }, "nftables", "table inet sekisho is dormant"},
+    {"a route by a next-hop object",
+     [](World& w) {
+       auto by_object = route(policy::kMainTable, "10.2.0.0/16", "wan0");
+       by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
+       w.state.kernel.routes.routes.push_back(by_object);
+     },
+     "routes", "route of others: "},
+    {"a rule for another interface into the tunnels",
+     [](World& w) {
+       KernelRule rule;
+       rule.priority = 20000, rule.incoming = "docker0", rule.table = 7102;
+       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
+                                          rule);
+     },
+     "routes", "iif docker0 lookup 7102"},
+    {"a route of the host into the tunnels",
+     [](World& w) { w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "10.2.0.0/24", "sekisho0")); },
+     "routes", "10.2.0.0/24 dev sekisho0"},
+    {"a parameter of the host's",
+     [](World& w) { w.state.kernel.parameters.push_back({"net/ipv4/conf/all/route_localnet", "1", "0"}); },
+     "parameters", "sysctl net/ipv4/conf/all/route_localnet is 1, not 0"},
     {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
      "route missing: 10.80.0.10 "},
     {"a facility's route gone", [](World& w) { erase_route(w, 7102, "10.2.0.0/24"); }, "routes",
@@ -300,6 +350,43 @@ const std::vector<Case> kNothing{
            "hook "
            "forward "
            "priority filter; policy accept;\n\t\tip saddr 172.17.0.0/16 drop # handle 4\n\t}\n}\n";
+     },
+     "", ""},
+    {"a host with docker and a published port",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain DOCKER { # handle 1\n\t\tiifname \"docker0\" counter return # handle 5\n"
+           "\t\tiifname != \"docker0\" tcp dport 8080 counter dnat to 172.17.0.2:80 # handle 6\n\t}\n"
+           "\tchain PREROUTING { # handle 2\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n"
+           "\t\tfib daddr type local counter jump DOCKER # handle 7\n\t}\n"
+           "\tchain OUTPUT { # handle 3\n\t\ttype nat hook output priority -100; policy accept;\n"
+           "\t\tip daddr != 127.0.0.0/8 fib daddr type local counter jump DOCKER # handle 8\n\t}\n"
+           "\tchain POSTROUTING { # handle 4\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
+           "\t\tip saddr 172.17.0.0/16 oifname != \"docker0\" counter masquerade # handle 9\n"
+           "\t\tip saddr 172.17.0.2 ip daddr 172.17.0.2 tcp dport 80 counter masquerade # handle 10\n\t}\n}\n";
+     },
+     "", ""},
+    {"a table of others that is asleep",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tflags dormant\n\tchain post { # handle 1\n\t\ttype nat hook postrouting "
+           "priority srcnat; policy accept;\n\t\tmasquerade # handle 2\n\t}\n}\n";
+     },
+     "", ""},
+    {"filter of iptables-legacy", [](World& w) { w.more_tables = firewall::legacy_table("ip6", "filter"); }, "", ""},
+    {"a route by a next-hop object elsewhere",
+     [](World& w) {
+       auto by_object = route(policy::kMainTable, "172.16.0.0/12", "wan0");
+       by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
+       w.state.kernel.routes.routes.push_back(by_object);
+     },
+     "", ""},
+    {"a rule of the host for another interface",
+     [](World& w) {
+       KernelRule rule;
+       rule.priority = 20000, rule.incoming = "docker0", rule.table = 99;
+       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
+                                          rule);
      },
      "", ""},
     {"NAT of another interface",
