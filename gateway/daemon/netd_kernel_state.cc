@@ -22,7 +22,9 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
   known.closed = closed_ || !plan_;
   if (descriptors_.tun() >= 0) known.tun_index = os::tun_index(descriptors_.tun());
   for (const auto& [table, writer] : writers_) known.writers.push_back(writer);
-  return [this, known] {
+  std::vector<std::string> interfaces{policy::kTunnelInterface};
+  if (plan_) interfaces.insert(interfaces.end(), {plan_->inside_interface, plan_->outside_interface});
+  return [this, known, interfaces] {
     auto state = known;
     auto listed = NetdRules::listed();
     if (!listed) return state.error = listed.error().to_string(), state;
@@ -30,7 +32,8 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
     auto legacy = os::legacy_tables();
     if (!legacy) return state.error = legacy.error().to_string(), state;
     for (const auto& [family, name] : *legacy) state.ruleset += firewall::legacy_table(family, name);
-    if (auto read = os::read_kernel_facts(state); !read) return state.error = read.error().to_string(), state;
+    if (auto read = os::read_kernel_facts(state, interfaces); !read)
+      return state.error = read.error().to_string(), state;
     if (plan_) state.parameters = parameters(*plan_, forwards());
     return state;
   };

@@ -16,6 +16,7 @@ namespace gateway::os {
     const std::string& directory = "/proc/net");
 
 // Fills links, addresses and routes. A kernel that does not answer within seconds is an error.
-[[nodiscard]] OsResult<void> read_kernel_facts(core::KernelState& state);
+// `interfaces`: those whose filters of traffic control are asked for.
+[[nodiscard]] OsResult<void> read_kernel_facts(core::KernelState& state, const std::vector<std::string>& interfaces);
 
 }  // namespace gateway::os
