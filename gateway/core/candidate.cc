@@ -250,15 +250,16 @@ Unproved judge(const config::Loaded& loaded, const std::string& directory, WallT
   return {std::move(candidate), now};
 }
 
-Unproved judge_again(const config::GatewayConfig& config, const policy::Plan& running, const std::string& directory,
-                     WallTime now) {
+Unproved judge_again(const config::GatewayConfig& config, std::shared_ptr<const policy::Plan> running,
+                     const std::string& directory, WallTime now) {
   const auto test = [&](Candidate& candidate) {
     for (const auto& failed : policy::run_tests(config, candidate.plan, now))
       candidate.warnings.push_back(config::to_text(failed, config.files));
   };
   Unproved judged(compiled(config, directory, now), now);
-  judged.otherwise_ = without_ended(running, key_sources(running, directory), now);
+  judged.otherwise_ = without_ended(*running, key_sources(*running, directory), now);
   judged.otherwise_->config = judged.candidate_.config;
+  judged.candidate_.made_of = judged.otherwise_->made_of = std::move(running);
   test(judged.candidate_);
   test(*judged.otherwise_);
   return judged;

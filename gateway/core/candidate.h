@@ -23,7 +23,9 @@ struct Candidate {
   std::optional<config::value::WallTime> next_change;  // earliest end date in the plan
   Credentials credentials;
   std::shared_ptr<const std::vector<config::SourceFile>> sources;  // null: no files were read
-  std::vector<std::string> errors;                                 // not empty: must not run
+  // Of an end date: the running plan, before isolation, that it takes ended rows from. It is good for that one alone.
+  std::shared_ptr<const policy::Plan> made_of;
+  std::vector<std::string> errors;  // not empty: must not run
   std::vector<std::string> warnings;
 };
 
@@ -52,7 +54,7 @@ class Unproved {
 
  private:
   friend Unproved judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
-  friend Unproved judge_again(const config::GatewayConfig& config, const policy::Plan& running,
+  friend Unproved judge_again(const config::GatewayConfig& config, std::shared_ptr<const policy::Plan> running,
                               const std::string& directory, config::value::WallTime now);
   Unproved(Candidate candidate, config::value::WallTime now) : candidate_(std::move(candidate)), now_(now) {}
 
@@ -68,7 +70,7 @@ class Unproved {
 // The same configuration at a later time, because an end date has come. Nothing that fails here may keep an ended
 // permission alive: the configuration's own tests are warnings, and of one that does not compile or is not proved comes
 // `running` without the ended ones.
-[[nodiscard]] Unproved judge_again(const config::GatewayConfig& config, const policy::Plan& running,
+[[nodiscard]] Unproved judge_again(const config::GatewayConfig& config, std::shared_ptr<const policy::Plan> running,
                                    const std::string& directory, config::value::WallTime now);
 
 // Proves it here and now.

@@ -62,6 +62,8 @@ void Controller::on_nothing_to_run(Actions& out) {
 void Controller::on_candidate(Candidate candidate, ChangeRequest request, Instant now, Actions& out) {
   if (request.reason == ChangeReason::kExpiry) recompiling_ = false;
   if (!candidate.errors.empty()) return refuse(candidate, request, out);
+  // What is taken back while an end date is being proved must not come again with it: it is asked for anew.
+  if (request.reason == ChangeReason::kExpiry && (rolling_back() || !is_of_running(candidate))) return;
   if (pending_ && retry_at_) give_up("replaced by a newer change: " + last_error_, out);
   // One after the other, also behind a cut and what it overtook; but a cut that fails must not keep a mended
   // configuration out.
@@ -93,6 +95,7 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
     return next_waiting(now, out);
   }
   Candidate candidate = rejoins && running_ ? candidate_of(*running_) : std::move(waiting.candidate);
+  if (waiting.request.reason == ChangeReason::kExpiry && !is_of_running(candidate)) return next_waiting(now, out);
   Target next;
   next.generation = last_generation_ = Generation{last_generation_.number + 1};
   next.lifts = std::move(waiting.lifts);
@@ -108,6 +111,7 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
   next.config = std::move(candidate.config);
   next.keys = std::move(candidate.keys);
   next.sources = std::move(candidate.sources);
+  next.made_of = std::move(candidate.made_of);
   next.next_change = candidate.next_change;
   if (!rejoins) next.warnings = std::move(candidate.warnings);
   for (auto& each : policy::isolation_notes(isolation_without(next.lifts), *next.whole))
@@ -121,6 +125,10 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
   reply_by_.reset(), retry_at_.reset();
   for (auto& each : processes_) each.asked = false;
   advance(now, out);
+}
+
+bool Controller::is_of_running(const Candidate& candidate) const {
+  return running_ && candidate.made_of == running_->whole;
 }
 
 void Controller::record(Target& wanted, Actions& out) {

@@ -219,6 +219,7 @@ class Controller {
     std::vector<KeySource> keys;
     Credentials credentials;
     std::shared_ptr<const std::vector<config::SourceFile>> sources;
+    std::shared_ptr<const policy::Plan> made_of;  // as of the candidate
     std::optional<WallTime> next_change;
     std::vector<std::string> warnings, difference;
     std::string digest;
@@ -267,6 +268,7 @@ class Controller {
   void tell_late_cut(Actions& out);
   [[nodiscard]] bool may_recompile() const;
   [[nodiscard]] Candidate candidate_of(const Target& target) const;
+  [[nodiscard]] bool is_of_running(const Candidate& candidate) const;
   void refuse(const Candidate& candidate, const ChangeRequest& request, Actions& out);
   void advance(Instant now, Actions& out);
   [[nodiscard]] bool keys_there(const Target& wanted, Instant now, Actions& out);

@@ -109,6 +109,7 @@ Candidate Controller::candidate_of(const Target& target) const {
   candidate.plan = *target.whole;
   candidate.keys = target.keys;
   candidate.sources = target.sources;
+  candidate.made_of = target.made_of;
   candidate.next_change = target.next_change;
   candidate.credentials = target.credentials;
   candidate.warnings = target.warnings;

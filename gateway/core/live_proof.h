@@ -28,6 +28,8 @@ struct LiveVerdict {
   std::size_t left_out = 0;        // differences that are not in the list
   std::vector<std::string> notes;  // what could not be judged, and is no finding
   [[nodiscard]] bool good() const { return proof && proof->holds() && differences.empty(); }
+  // It says nothing of what is installed: the state, or a listing in it, could not be read.
+  [[nodiscard]] bool nothing_read() const { return !proof && differences.empty(); }
 };
 
 // A state that could not be read is not good.

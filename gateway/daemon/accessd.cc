@@ -57,8 +57,6 @@ void Accessd::start() {
   if (!isolation_unreadable_.empty())
     act(core::action::RaiseAlarm{"the isolation that was kept cannot be read, so everything is isolated: " +
                                  isolation_unreadable_});
-  if (const auto event = live_check_.descriptor(); !event || !child_.loop().watch(*event, kLiveToken))
-    act(core::action::RaiseAlarm{"what is installed cannot be checked: no event descriptor"});
   start_running();
 }
 
@@ -105,9 +103,9 @@ void Accessd::on_turn(os::SupervisedChild::Turn& turn) {
     if (ready.token == kConntrackToken) read_kernel_events(conntrack_, true);
     if (ready.token == kNflogToken) read_kernel_events(nflog_, false);
     if (ready.token == kReaderToken) look_at_reading();
-    if (ready.token == kLiveToken) take_live_verdict();
   }
   look_at_proof();
+  take_live_verdict();
   for (const auto& request : requests) on_request(request);
   forget_clients(lost);
 }

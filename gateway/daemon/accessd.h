@@ -187,7 +187,10 @@ class Accessd {
   void on_installed();
   void hand_over(const core::LiveState& state);
   void refuse_live(const std::string& why);
+  void check_live(const core::LiveState& state);
   void take_live_verdict();
+  void note_not_checked(const std::string& why);
+  void repair_once();
   void tell_differences(const LiveCheck::Done& done);
   [[nodiscard]] std::optional<Instant> next_live_deadline() const;
 

@@ -29,7 +29,7 @@ Accessd::Reading Accessd::reading(Judging::Purpose purpose) const {
   const auto directory = config_directory();
   if (purpose == Judging::Purpose::kExpiry)  // the running configuration at this later time
     return [config = controller_.running_config(), plan = controller_.running_shared(), directory, wall] {
-      return core::judge_again(*config, *plan, directory, wall);
+      return core::judge_again(*config, plan, directory, wall);
     };
   config::RunningOn running;
   if (const auto* plan = controller_.running_plan()) running = {plan->outside_interface, plan->inside_interface};
@@ -187,6 +187,7 @@ void Accessd::act(const core::action::RecompileRunning&) {
   if (controller_.running_config() && to_judge_.empty()) return judge({Judging::Purpose::kExpiry, request});
   auto candidate = core::without_ended(*plan, controller_.running_keys(), os::wall_now());
   candidate.config = controller_.running_config();
+  candidate.made_of = controller_.running_shared();
   give(std::move(candidate), request);
 }
 

@@ -1,7 +1,6 @@
 // What is really installed (docs/decisions/0014): asked of netd and tunneld, handed to whoever asks on the control
 // socket, and proved beside the loop after each apply, after each change that netd sees, and on a timer.
 #include <algorithm>
-#include <set>
 
 #include "gateway/daemon/accessd.h"
 #include "gateway/os/clock.h"
@@ -18,14 +17,6 @@ constexpr auto kAnswerTime = std::chrono::seconds(30);
 constexpr auto kAgain = std::chrono::seconds(2);          // after a repair, or a change that came in between
 constexpr auto kLeastBetween = std::chrono::seconds(10);  // two checks that the kernel's events ask for
 constexpr int kShareOfTime = 10;                          // a check that takes long is made less often
-
-// The same rule has another one when the table was replaced.
-std::string without_handles(std::string sentence) {
-  constexpr std::string_view kMark = " (handle ";
-  for (auto at = sentence.find(kMark); at != std::string::npos; at = sentence.find(kMark, at))
-    sentence.erase(at, std::min(sentence.find(')', at), sentence.size() - 1) - at + 1);
-  return sentence;
-}
 
 }  // namespace
 
@@ -47,10 +38,8 @@ void Accessd::want_live_check(config::value::Duration within) {
 }
 
 std::optional<Instant> Accessd::next_live_deadline() const {
-  std::optional<Instant> first = live_.asked_by;
-  const bool waits = live_check_.under_way() || live_.asked_by;
-  if (!waits && live_.check_at && (!first || *live_.check_at < *first)) first = live_.check_at;
-  return first;
+  if (live_.asked_by) return live_.asked_by;
+  return live_check_.under_way() ? live_check_.deadline() : live_.check_at;
 }
 
 void Accessd::look_at_live() {
@@ -93,11 +82,24 @@ void Accessd::on_installed() {
   const auto* plan = controller_.running_plan();
   if (plan == nullptr || !controller_.settled() || controller_.running_generation().number != live_.generation)
     return refuse_live("a change came in between; ask again");
+  for (const std::string& error : {live_.kernel->error, live_.tunnels->error})
+    if (!error.empty()) return refuse_live("it could not be read: " + error);
   if (live_.kernel->closed) return refuse_live("netd has closed the kernel: nothing is forwarded");
   core::LiveState state{live_.generation, os::wall_now(), *plan, *std::move(live_.kernel), *std::move(live_.tunnels)};
   live_.kernel.reset(), live_.tunnels.reset();
   hand_over(state);
-  if (std::exchange(live_.check, false)) live_check_.begin(std::move(state));
+  if (std::exchange(live_.check, false)) check_live(state);
+}
+
+// Not while a thread reads files: the child would have the locks that it holds (forked_worker.h).
+void Accessd::check_live(const core::LiveState& state) {
+  if (live_check_.under_way()) return;
+  if (reader_.running()) return want_live_check(kAgain);
+  auto started = live_check_.start(state, now_);
+  if (started) started = child_.loop().watch(live_check_.descriptor(), kLiveToken);
+  if (started) return;
+  live_check_ = {};
+  note_not_checked(started.error().to_string());
 }
 
 void Accessd::hand_over(const core::LiveState& state) {
@@ -122,52 +124,63 @@ void Accessd::refuse_live(const std::string& why) {
     control_.keep(client, false);
     control_.send(client, error_line("failed", why), child_.loop());
   }
-  if (!std::exchange(live_.check, false)) return;
+  if (std::exchange(live_.check, false)) note_not_checked(why);
+}
+
+// What was found before stays: nothing says that it is gone.
+void Accessd::note_not_checked(const std::string& why) {
   want_live_check(kAgain);
   if (!controller_.settled()) return;  // a change is no reason for alarm
-  if (live_.report.not_read.empty()) act(core::action::RaiseAlarm{"what is installed could not be checked: " + why});
+  if (live_.report.not_read.empty()) {
+    const std::string what = "what is installed could not be checked: " + why;
+    record({"live.unchecked", {{"why", why}}}, Weight::kDurable);
+    act(core::action::RaiseAlarm{what});
+  }
   live_.report.not_read = why;
 }
 
 void Accessd::take_live_verdict() {
-  auto done = live_check_.take();
+  if (!live_check_.under_way()) return;
+  const int descriptor = live_check_.descriptor();
+  auto done = live_check_.take(now_);
   if (!done) return;
-  live_.earliest = now_ + std::max<config::value::Duration>(kLeastBetween, kShareOfTime * done->took);
-  tell_differences(*done);
-  live_.report = {now_, std::move(done), ""};
-  const auto& verdict = live_.report.done->verdict;
-  const auto* plan = controller_.running_plan();
-  if (verdict.good() || plan == nullptr) {
-    live_.repaired = false;
-    return;
+  child_.loop().forget(descriptor);
+  const auto took = *done ? (*done)->took : LiveCheck::kMostTime;
+  live_.earliest = now_ + std::max<config::value::Duration>(kLeastBetween, kShareOfTime * took);
+  if (!*done) return note_not_checked(done->error());
+  // Of what ran when it began: another plan runs now, and this says nothing of that.
+  if ((*done)->generation != controller_.running_generation().number) return want_live_check(kAgain);
+  if ((*done)->verdict.nothing_read()) {
+    note_not_checked((*done)->verdict.not_proved);
+    return repair_once();
   }
-  const bool ours = !verdict.proof || std::ranges::any_of(verdict.differences, &core::LiveDifference::ours);
-  if (!ours || !plan->live.repair || std::exchange(live_.repaired, true)) return;
+  tell_differences(**done);
+  live_.report = {now_, **std::move(done), ""};
+  const auto& verdict = live_.report.done->verdict;
+  if (verdict.good()) live_.repaired = false;
+  if (!verdict.proof || std::ranges::any_of(verdict.differences, &core::LiveDifference::ours)) repair_once();
+}
+
+// What of ours differs, or cannot even be read; then a second look.
+void Accessd::repair_once() {
+  const auto* plan = controller_.running_plan();
+  if (plan == nullptr || !plan->live.repair || std::exchange(live_.repaired, true)) return;
   send(ProcessRole::kNetd, MessageType::kRepairKernel, core::RepairKernel{});
   live_.check_at = now_ + kAgain;
 }
 
 // Once when it comes, once when it is gone.
 void Accessd::tell_differences(const LiveCheck::Done& done) {
-  std::set<std::string> before, after;
-  if (live_.report.done)
-    for (const auto& each : live_findings(live_.report.done->verdict)) before.insert(without_handles(each));
-  for (const auto& each : live_findings(done.verdict)) after.insert(without_handles(each));
-  std::set<std::string> told;
-  for (const auto& difference : done.verdict.differences) {
-    const auto sentence = without_handles(core::to_sentence(difference));
-    told.insert(sentence);
-    if (before.contains(sentence)) continue;
-    record({"live.difference", to_json(difference, done.writers)}, Weight::kDurable);
-    recorder_.tell(telemetry::Alarm{"installed differs: " + sentence});
+  const auto news = news_of(live_.report.done ? &live_.report.done->verdict : nullptr, done.verdict);
+  for (const auto* difference : news.differences) {
+    record({"live.difference", to_json(*difference, done.writers)}, Weight::kDurable);
+    recorder_.tell(telemetry::Alarm{"installed differs: " + without_handles(core::to_sentence(*difference))});
   }
-  for (const auto& each : after) {
-    if (told.contains(each) || before.contains(each)) continue;
+  for (const auto& each : news.breaches) {
     record({"live.breach", {{"what", each}}}, Weight::kDurable);
     recorder_.tell(telemetry::Alarm{"installed differs: " + each});
   }
-  for (const auto& each : before)
-    if (!after.contains(each)) record({"live.restored", {{"what", each}}}, Weight::kDurable);
+  for (const auto& each : news.restored) record({"live.restored", {{"what", each}}}, Weight::kDurable);
 }
 
 }  // namespace gateway::daemon

@@ -2,36 +2,42 @@
 
 #include <utility>
 
-#include "gateway/os/clock.h"
+#include "gateway/core/codec.h"
+#include "gateway/core/live_verdict.h"
 
 namespace gateway::daemon {
 
-LiveCheck::~LiveCheck() {
-  if (thread_.joinable()) thread_.join();
+os::OsResult<void> LiveCheck::start(const core::LiveState& state, Instant now) {
+  return start(state, [&state] { return core::encode(core::prove_live(state)); }, now);
 }
 
-os::OsResult<int> LiveCheck::descriptor() {
-  if (!event_) event_ = TRY(os::WakeUp::create());
-  return event_->descriptor();
+os::OsResult<void> LiveCheck::start(const core::LiveState& state, const std::function<Octets()>& work, Instant now) {
+  worker_ = TRY(os::ForkedWorker::start(work, os::ForkedWorker::May::kCompute, kMostAnswer));
+  about_ = {{}, state.kernel.writers, state.generation, {}};
+  began_ = now;
+  return {};
 }
 
-void LiveCheck::begin(core::LiveState state) {
-  if (!event_ || thread_.joinable()) return;
-  place_->ready = false;
-  thread_ = std::thread([place = place_.get(), event = &*event_, state = std::move(state)] {
-    const auto began = os::boot_now();
-    place->done = Done{core::prove_live(state), state.kernel.writers, state.generation, {}};
-    place->done->took = os::boot_now() - began;
-    place->ready = true;
-    event->wake();
-  });
+std::optional<config::value::Instant> LiveCheck::deadline() const {
+  return under_way() ? std::optional(began_ + kMostTime) : std::nullopt;
 }
 
-std::optional<LiveCheck::Done> LiveCheck::take() {
-  if (!thread_.joinable() || !place_->ready) return std::nullopt;
-  thread_.join();
-  event_->clear();
-  return std::exchange(place_->done, std::nullopt);
+std::optional<config::value::Result<LiveCheck::Done, std::string>> LiveCheck::take(Instant now) {
+  if (!under_way()) return std::nullopt;
+  const auto received = worker_.receive();
+  if (!received && now < began_ + kMostTime) return std::nullopt;
+  if (!received) {
+    worker_.end();
+    return std::unexpected("the check took longer than " +
+                           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kMostTime).count()) + " s");
+  }
+  if (!*received) return std::unexpected("the process that checks it did not finish: " + received->error());
+  auto verdict = core::decode<core::LiveVerdict>(**received);
+  if (!verdict) return std::unexpected(std::string("the answer of the process that checks it has no known form"));
+  Done done = std::exchange(about_, {});
+  done.verdict = *std::move(verdict);
+  done.took = now - began_;
+  return done;
 }
 
 }  // namespace gateway::daemon

@@ -1,46 +1,50 @@
-// The live proof beside accessd's loop: one value is given to a thread of its own, and a verdict comes back. Nothing is
-// shared meanwhile (docs/decisions/0014).
+// The live proof beside accessd's loop, in a child that has a copy of the state (docs/decisions/0014), as a candidate
+// is proved (prover.h). Whatever becomes of the child, something was checked only when it says so in full and in time.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <memory>
+#include <functional>
 #include <optional>
-#include <thread>
+#include <string>
+#include <vector>
 
+#include "config/value/instant.h"
+#include "config/value/result.h"
 #include "gateway/core/live_proof.h"
 #include "gateway/os/error.h"
-#include "gateway/os/wake_up.h"
+#include "gateway/os/forked_worker.h"
 
 namespace gateway::daemon {
 
 class LiveCheck {
  public:
-  LiveCheck() = default;
-  LiveCheck(LiveCheck&&) = default;  // not while one is under way
-  LiveCheck& operator=(LiveCheck&&) = default;
-  ~LiveCheck();  // waits for one that is under way
+  using Instant = config::value::Instant;
+  using Octets = os::ForkedWorker::Octets;
+  static constexpr config::value::Duration kMostTime = std::chrono::seconds(60);
+  static constexpr std::size_t kMostAnswer = 32 << 20;
 
-  // Readable once a verdict is there.
-  [[nodiscard]] os::OsResult<int> descriptor();
-  [[nodiscard]] bool under_way() const { return thread_.joinable(); }
-  void begin(core::LiveState state);  // after descriptor(); nothing while one is under way
   struct Done {
     core::LiveVerdict verdict;
     std::vector<core::KernelWriter> writers;
     std::uint64_t generation = 0;
     std::chrono::nanoseconds took{};
   };
-  [[nodiscard]] std::optional<Done> take();
+
+  // Only while this process has one thread (forked_worker.h). One that is under way is ended.
+  [[nodiscard]] os::OsResult<void> start(const core::LiveState& state, Instant now);
+  // The same with another way to the octets of the verdict.
+  [[nodiscard]] os::OsResult<void> start(const core::LiveState& state, const std::function<Octets()>& work,
+                                         Instant now);
+  [[nodiscard]] bool under_way() const { return worker_.running(); }
+  [[nodiscard]] int descriptor() const { return worker_.descriptor(); }  // readable: take() has something to do
+  [[nodiscard]] std::optional<Instant> deadline() const;
+  // Empty: it is still at work, in its time. Then once: the verdict, or why there is none.
+  [[nodiscard]] std::optional<config::value::Result<Done, std::string>> take(Instant now);
 
  private:
-  struct Place {  // at one address, also when its owner is moved
-    std::atomic<bool> ready = false;
-    std::optional<Done> done;
-  };
-  std::unique_ptr<Place> place_ = std::make_unique<Place>();
-  std::optional<os::WakeUp> event_;
-  std::thread thread_;
+  os::ForkedWorker worker_;
+  Done about_;  // all but the verdict
+  Instant began_{};
 };
 
 }  // namespace gateway::daemon

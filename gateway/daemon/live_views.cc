@@ -1,6 +1,7 @@
 #include "gateway/daemon/live_views.h"
 
 #include <algorithm>
+#include <set>
 
 namespace gateway::daemon {
 namespace {
@@ -72,6 +73,35 @@ std::vector<std::string> live_findings(const core::LiveVerdict& verdict) {
   return out;
 }
 
+std::string without_handles(std::string sentence) {
+  constexpr std::string_view kMark = " (handle ";
+  for (auto at = sentence.find(kMark); at != std::string::npos; at = sentence.find(kMark, at))
+    sentence.erase(at, std::min(sentence.find(')', at), sentence.size() - 1) - at + 1);
+  return sentence;
+}
+
+LiveNews news_of(const core::LiveVerdict* before, const core::LiveVerdict& after) {
+  LiveNews news;
+  std::set<std::string> known, now, told;
+  if (before != nullptr)
+    for (const auto& each : live_findings(*before)) known.insert(without_handles(each));
+  for (const auto& each : live_findings(after)) now.insert(without_handles(each));
+  for (const auto& difference : after.differences) {
+    const auto sentence = without_handles(core::to_sentence(difference));
+    told.insert(sentence);
+    if (!known.contains(sentence)) news.differences.push_back(&difference);
+  }
+  for (const auto& each : now)
+    if (!told.contains(each) && !known.contains(each)) news.breaches.push_back(each);
+  if (before == nullptr || after.nothing_read()) return news;
+  std::set<std::string> of_the_proof;  // and without one these are still open
+  if (!after.proof && before->proof)
+    for (const auto& each : core::breaches_of(*before->proof)) of_the_proof.insert(without_handles(each));
+  for (const auto& each : known)
+    if (!now.contains(each) && !of_the_proof.contains(each)) news.restored.push_back(each);
+  return news;
+}
+
 Json live_view(const LiveReport& report, const audit::RecordTime& now) {
   Json json{{"checked", nullptr}, {"ok", nullptr}, {"differences", Json::array()}};
   if (!report.not_read.empty()) json["error"] = report.not_read;
@@ -81,7 +111,7 @@ Json live_view(const LiveReport& report, const audit::RecordTime& now) {
   json["seconds_ago"] = std::chrono::duration_cast<std::chrono::seconds>(ago).count();
   json["took_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(report.done->took).count();
   json["generation"] = report.done->generation;
-  json["ok"] = report.done->verdict.good();
+  json["ok"] = report.done->verdict.good() && report.not_read.empty();
   if (!report.done->verdict.proof) json["not_proved"] = report.done->verdict.not_proved;
   for (const auto& each : report.done->verdict.differences)
     json["differences"].push_back(to_json(each, report.done->writers));

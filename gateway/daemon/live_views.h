@@ -27,6 +27,15 @@ struct LiveReport {
 [[nodiscard]] Json live_view(const LiveReport& report, const audit::RecordTime& now);
 [[nodiscard]] std::vector<std::string> live_warnings(const LiveReport& report);
 
+// What is new, and what is gone, since the check `before` (null: the first one), as without handles: the same rule has
+// another one when the table was replaced. Of what was not looked at this time nothing is gone.
+struct LiveNews {
+  std::vector<const core::LiveDifference*> differences;  // of `after`
+  std::vector<std::string> breaches, restored;
+};
+[[nodiscard]] LiveNews news_of(const core::LiveVerdict* before, const core::LiveVerdict& after);
+[[nodiscard]] std::string without_handles(std::string sentence);
+
 // The process that last changed the table that the difference is about, where the kernel named it.
 [[nodiscard]] const core::KernelWriter* writer_of(const core::LiveDifference& difference,
                                                   const std::vector<core::KernelWriter>& writers);

@@ -82,8 +82,7 @@ OsResult<void> unbroken(const policy::Plan& plan) {
 
 OsResult<void> NetdKernel::apply(policy::Plan plan) {
   auto done = prepare(plan);
-  if (done && std::exchange(rules_left_, false)) rules_.distrust();
-  if (done) done = rules_.install(firewall::compile(plan));
+  if (done) done = install(firewall::compile(plan));
   if (!done) {
     if (plan_ && !closed_) stay_isolated_as(plan);
     return done;
@@ -94,6 +93,12 @@ OsResult<void> NetdKernel::apply(policy::Plan plan) {
   left_.clear();
   if (auto accounted = os::enable_conntrack_accounting(); !accounted) return accounted;
   return switch_forwarding(forwards());
+}
+
+// A difference to what was installed would leave what a stranger changed meanwhile, or fail on it.
+OsResult<void> NetdKernel::install(firewall::RuleSet wanted) {
+  if (std::exchange(rules_left_, false)) rules_.distrust();
+  return rules_.install(std::move(wanted));
 }
 
 // The new plan cannot be had, so the old one goes on; but what the new one isolates is cut in the old one too.
@@ -108,8 +113,9 @@ OsResult<void> NetdKernel::isolate_in_force(const policy::Plan& as) {
   const auto note = [&first](const auto& done) {
     if (!done && first) first = std::unexpected(done.error());
   };
-  if (auto cut = policy::isolate_as(*plan_, as); cut != *plan_) {
-    note(rules_.install(firewall::compile(cut)));
+  // Also of who is isolated already, where a stranger's row may let it through.
+  if (auto cut = policy::isolate_as(*plan_, as); rules_left_ || cut != *plan_) {
+    note(install(firewall::compile(cut)));
     forget_cut_flows(cut);
     plan_ = std::move(cut);
     note(switch_forwarding(forwards()));
@@ -153,7 +159,7 @@ OsResult<void> NetdKernel::switch_forwarding(bool on) {
 OsResult<void> NetdKernel::close_all() {
   closed_ = true;
   auto first = switch_forwarding(false);
-  if (auto closed = rules_.install(rules_wanted_now()); !closed && first) first = closed;
+  if (auto closed = install(rules_wanted_now()); !closed && first) first = closed;
   closed_ = true;
   if (!plan_) return first;
   if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first)
@@ -219,7 +225,7 @@ core::KernelRefusals NetdKernel::refusals() {
 void NetdKernel::retry_rules(Repairs& repairs) {
   rules_.confirm();
   if (!rules_.uncertain()) return;
-  const auto done = rules_.install(rules_wanted_now());
+  const auto done = install(rules_wanted_now());
   const std::string error = done ? "" : done.error().to_string();
   if (done) repairs.drifts.push_back({"table inet sekisho was not as installed, and is again", true, 0, {}});
   if (!done && error != retry_error_) repairs.drifts.push_back(failed_repair(done.error()));

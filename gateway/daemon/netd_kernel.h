@@ -2,6 +2,7 @@
 // what is not fully in place is not forwarded, and what a stranger takes away is put back.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -50,8 +51,10 @@ class NetdKernel {
   [[nodiscard]] Repairs repair();
   // Everything of ours as it must be, whatever the watch has seen.
   [[nodiscard]] Repairs repair_all();
-  // What is there, unjudged (live_state.h); what cannot be read is named in it.
-  [[nodiscard]] core::KernelState state();
+  // Reads what is there, unjudged (live_state.h); what cannot be read is named in it. Takes seconds where there are
+  // thousands of facilities: to be called in a copy of this process, which needs none of its descriptors for it
+  // (netd_state_reader.h), or here while nothing changes.
+  [[nodiscard]] std::function<core::KernelState()> state_reader() const;
   // What has no event: parameters; rules that could not be read back when they were installed, which are tried again as
   // they must be now; and what the last apply() found. To be called once a second.
   [[nodiscard]] Repairs check_parameters();
@@ -61,6 +64,7 @@ class NetdKernel {
       : rules_(std::move(rules)), routing_(std::move(routing)), watch_(std::move(watch)) {}
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
+  [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
   void stay_isolated_as(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);

@@ -1,7 +1,9 @@
 // sekisho-netd: the only process that changes the kernel. Typed requests in, no packet and no text of rules.
+#include <algorithm>
 #include <cstdio>
 
 #include "gateway/daemon/netd_kernel.h"
+#include "gateway/daemon/netd_state_reader.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/supervised_child.h"
 
@@ -18,6 +20,7 @@ namespace core = gateway::core;
 constexpr auto kParameterCheck = std::chrono::seconds(1);
 constexpr std::uint32_t kNftablesToken = SupervisedChild::kFirstFreeToken;
 constexpr std::uint32_t kRoutingToken = kNftablesToken + 1;
+constexpr std::uint32_t kStateToken = kNftablesToken + 2;
 
 class Netd {
  public:
@@ -36,11 +39,13 @@ class Netd {
     auto next_check = gateway::os::boot_now() + kParameterCheck;
     for (;;) {
       auto turn = child_.turn(next_check);
-      if (!turn.fresh_channels.empty()) told_.clear();
+      if (!turn.fresh_channels.empty()) told_.clear(), (void)reader_.end("");  // who asked is gone
       if (turn.kept) kernel_.descriptors().adopt(*std::move(turn.kept));
       for (const auto& [peer, message] : turn.messages) serve(peer, message);
       if (turn.stop) return kernel_.close_all();
-      if (!turn.other.empty()) tell(kernel_.repair());
+      const auto of_state = [](const auto& ready) { return ready.token == kStateToken; };
+      if (std::ranges::any_of(turn.other, of_state)) tell_state();
+      if (!std::ranges::all_of(turn.other, of_state)) tell(kernel_.repair());
       if (const auto now = gateway::os::boot_now(); now >= next_check) {
         next_check = now + kParameterCheck;
         tell(kernel_.check_parameters());
@@ -55,6 +60,9 @@ class Netd {
 
   void serve(ProcessRole peer, const Message& message) {
     bool good = false;
+    if (message.type == MessageType::kApplyPlan || message.type == MessageType::kCutFacilities ||
+        message.type == MessageType::kCloseAll)
+      stop_reading();
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kApplyPlan) good = apply(message);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kOpenDescriptors)
       good = open_descriptors(message);
@@ -102,9 +110,31 @@ class Netd {
   bool read_kernel(const Message& message) {
     const auto request = core::decode<core::ReadKernel>(message.payload);
     if (!request) return false;
-    auto state = kernel_.state();
-    state.id = request->id;
-    return accessd().send(MessageType::kKernelState, state).has_value();
+    if (reader_.running()) child_.loop().forget(reader_.descriptor());
+    auto started = reader_.start(request->id, kernel_.state_reader());
+    if (started) started = child_.loop().watch(reader_.descriptor(), kStateToken);
+    if (started) return true;
+    (void)reader_.end("");
+    core::KernelState none;
+    none.id = request->id, none.error = started.error().to_string();
+    return accessd().send(MessageType::kKernelState, none).has_value();
+  }
+
+  // What it would tell is of before.
+  void stop_reading() {
+    if (!reader_.running()) return;
+    child_.loop().forget(reader_.descriptor());
+    if (const auto told = reader_.end("a change came first"); told && accessd().open())
+      (void)accessd().send_octets(MessageType::kKernelState, *told);
+  }
+
+  void tell_state() {
+    if (!reader_.running()) return;
+    const int descriptor = reader_.descriptor();
+    const auto told = reader_.answer();
+    if (!told) return;
+    child_.loop().forget(descriptor);
+    if (accessd().open()) (void)accessd().send_octets(MessageType::kKernelState, *told);
   }
 
   bool repair_kernel(const Message& message) {
@@ -139,6 +169,7 @@ class Netd {
 
   SupervisedChild child_;
   NetdKernel kernel_;
+  gateway::daemon::NetdStateReader reader_;
   std::optional<core::KernelTouched> touched_;  // not told yet
   std::vector<std::uint64_t> told_;             // the totals accessd has, in their order; empty for a fresh accessd
 };

@@ -46,7 +46,11 @@ OsResult<NetdRules> NetdRules::open() {
   auto table = TRY(os::NftablesTable::open());
   for (int i = 1;; ++i) {
     auto claimed = table.claim();
-    if (claimed) return NetdRules(std::move(table));
+    if (claimed) {
+      NetdRules rules(std::move(table));
+      if (auto awake = rules.wake(); !awake) return std::unexpected(awake.error());
+      return rules;
+    }
     if (i == kClaims) return std::unexpected(claimed.error());
     std::this_thread::sleep_for(kBetweenClaims);
   }
@@ -71,8 +75,9 @@ OsResult<std::vector<firewall::ListedCounter>> NetdRules::refusals() {
 }
 
 OsResult<NetdRules::Listed> NetdRules::listed() {
-  Listed out{TRY(table_.list_rules()), ""};
-  auto elements = table_.list_json();
+  auto table = TRY(os::NftablesTable::open());
+  Listed out{TRY(table.list_rules()), ""};
+  auto elements = table.list_json();
   if (!elements && elements.error().number != ENOENT) return std::unexpected(elements.error());
   if (elements) out.elements = *std::move(elements);
   return out;
@@ -92,7 +97,15 @@ OsResult<bool> NetdRules::empty() {
   return TRY(listing()).chains.empty();
 }
 
+// A table that is nobody's own may have been put to sleep, and no listing of elements shows that: adding it without
+// flags wakes it. By itself, as the kernel takes no new base chain in the transaction that does so.
+OsResult<void> NetdRules::wake() {
+  if (table_.protection() != os::NftablesTable::Protection::kWatched) return {};
+  return table_.run(firewall::render_create_table());
+}
+
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
+  if (auto awake = wake(); !awake) return awake;
   const auto present = TRY(listing());
   return table_.run(firewall::render(firewall::replace(present, wanted)));
 }

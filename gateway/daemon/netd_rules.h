@@ -32,12 +32,13 @@ class NetdRules {
   // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
   // Somebody changed the table, and it was left so: the next install() replaces everything.
-  void distrust() { installed_.reset(); }
+  void distrust() { installed_.reset(), uncertain_ = true; }
   // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
+  // By a socket of its own.
   struct Listed {
     std::string rules, elements;
   };
-  [[nodiscard]] os::OsResult<Listed> listed();
+  [[nodiscard]] static os::OsResult<Listed> listed();
   // What differs from what was last installed, as far as a listing tells; nothing is changed.
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.
@@ -47,6 +48,7 @@ class NetdRules {
  private:
   explicit NetdRules(os::NftablesTable table) : table_(std::move(table)) {}
   [[nodiscard]] os::OsResult<firewall::Listing> listing();
+  [[nodiscard]] os::OsResult<void> wake();
   [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
 
   [[nodiscard]] os::OsResult<void> read_back(const firewall::RuleSet& wanted);

@@ -17,6 +17,7 @@
 namespace gateway::os {
 namespace {
 
+constexpr int kChunksAtOnce = 64;                    // 4 MiB
 constexpr int kNotRestricted = 3, kNotAnswered = 4;  // exit statuses
 
 bool write_whole(int to, std::span<const std::uint8_t> octets) {
@@ -63,14 +64,16 @@ ForkedWorker& ForkedWorker::operator=(ForkedWorker&& other) noexcept {
   process_ = std::move(other.process_);
   answer_ = std::move(other.answer_);
   got_ = std::move(other.got_);
+  most_ = other.most_;
   return *this;
 }
 
-OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, May may) {
+OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, May may, std::size_t most) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return std::unexpected(OsError{errno, "pipe"});
   ForkedWorker worker;
   worker.answer_ = FileDescriptor(ends[0]);
+  worker.most_ = most;
   FileDescriptor tell(ends[1]);
   if (fcntl(worker.answer_.number(), F_SETFL, O_NONBLOCK) != 0) return std::unexpected(OsError{errno, "O_NONBLOCK"});
   const pid_t parent = getpid(), pid = fork();
@@ -86,13 +89,14 @@ OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, 
 
 std::optional<config::value::Result<ForkedWorker::Octets, std::string>> ForkedWorker::receive() {
   std::array<std::uint8_t, 65536> chunk;
-  for (;;) {
+  for (int chunks = 0;; ++chunks) {
+    if (chunks == kChunksAtOnce) return std::nullopt;  // who asks has others to serve, and is woken again
     const ssize_t size = read(answer_.number(), chunk.data(), chunk.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return std::nullopt;
     if (size == 0) break;
     if (size > 0) got_.insert(got_.end(), chunk.begin(), chunk.begin() + size);
-    if (size > 0 && got_.size() <= kMostAnswer) continue;
+    if (size > 0 && got_.size() <= most_) continue;
     end();
     return std::unexpected(std::string(size < 0 ? "its answer cannot be read" : "its answer is too long"));
   }

@@ -19,7 +19,7 @@ namespace gateway::os {
 class ForkedWorker {
  public:
   using Octets = std::vector<std::uint8_t>;
-  static constexpr std::size_t kMostAnswer = 4 << 20;  // octets; more is an error
+  static constexpr std::size_t kMostAnswer = 4 << 20;  // octets, unless said otherwise; more is an error
 
   ForkedWorker() = default;  // not running
   ForkedWorker(ForkedWorker&& other) noexcept { *this = std::move(other); }
@@ -27,20 +27,22 @@ class ForkedWorker {
   ~ForkedWorker() { end(); }  // killed when it is still at work
 
   enum class May : std::uint8_t { kCompute, kAskTheKernel };  // the second: what its parent may
-  // `work` runs in the child alone and gives the answer. Only while this process has one thread: another's locks would
-  // be held for ever in the child. The child is killed when we die.
-  [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, May may = May::kCompute);
+  // `work` runs in the child alone and gives the answer, of at most `most` octets. Only while this process has one
+  // thread: another's locks would be held for ever in the child. The child is killed when we die.
+  [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, May may = May::kCompute,
+                                                    std::size_t most = kMostAnswer);
 
   [[nodiscard]] bool running() const { return answer_.valid(); }
   [[nodiscard]] int descriptor() const { return answer_.number(); }  // readable: receive() has something to do
-  // Empty: it is still at work. Then the answer of a child that has ended well, once; or a sentence that says how it
-  // ended otherwise. After either it runs no longer.
+  // Empty: it is still at work, or has more to tell than is read at once. Then the answer of a child that has ended
+  // well, once; or a sentence that says how it ended otherwise. After either it runs no longer.
   [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> receive();
   void end();  // SIGKILL; waits for it
 
  private:
   FileDescriptor process_, answer_;
   Octets got_;
+  std::size_t most_ = kMostAnswer;
 };
 
 }  // namespace gateway::os

@@ -113,7 +113,7 @@ void KernelWatch::drain_nftables(KernelChanges& changes) {
     if (!touched) changes.elsewhere = true;
     changes.writers.emplace_back(touched ? std::string(kTable) : last_touched_, writer);
   });
-  changes.rules |= !whole;
+  changes.rules |= !whole, changes.elsewhere |= !whole;
 }
 
 void KernelWatch::drain_routing(KernelChanges& changes) {
@@ -126,7 +126,7 @@ void KernelWatch::drain_routing(KernelChanges& changes) {
     changes.elsewhere |= !touches && !by_us;
     if (!by_us && pid != 0) changes.routing_by = {pid, name_of_process(pid)};
   });
-  changes.routing |= !whole;
+  changes.routing |= !whole, changes.elsewhere |= !whole;
 }
 
 }  // namespace gateway::os

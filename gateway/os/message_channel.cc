@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x316b6573;  // "sek1", little-endian
 constexpr std::size_t kFramePayload = 32 * 1024 - 16;
-constexpr std::size_t kMaxPayload = 64u << 20;
 constexpr std::size_t kMaxQueuedFrames = 8192;  // 256 MiB: a peer that reads nothing for so long is dead
 constexpr std::size_t kMaxDescriptors = 64;
 constexpr std::uint32_t kLastFrame = 1;
@@ -97,7 +96,7 @@ void MessageChannel::close() {
 OsResult<void> MessageChannel::send_octets(core::MessageType type, std::span<const std::uint8_t> payload,
                                            std::span<const int> descriptors) {
   if (!open()) return broken("channel is closed");
-  if (payload.size() > kMaxPayload || descriptors.size() > kMaxDescriptors) return broken("message is too large");
+  if (payload.size() > kMostPayload || descriptors.size() > kMaxDescriptors) return broken("message is too large");
   if (queue_.size() > kMaxQueuedFrames) {
     close();
     return broken("peer does not read");
@@ -198,7 +197,7 @@ OsResult<bool> MessageChannel::join(std::span<const std::uint8_t> frame, std::ve
   } else if (partial_->type != type || !descriptors.empty() || frame.empty()) {
     return broken("wrong continuation");
   }
-  if (partial_->payload.size() + frame.size() > kMaxPayload) return broken("message is too long");
+  if (partial_->payload.size() + frame.size() > kMostPayload) return broken("message is too long");
   partial_->payload.insert(partial_->payload.end(), frame.begin(), frame.end());
   if ((header.flags & kLastFrame) == 0) return frame.empty() ? OsResult<bool>(broken("empty frame")) : false;
   ++expected_number_;

@@ -121,6 +121,7 @@ struct World {
 
   void give(Candidate wanted, ChangeReason reason = ChangeReason::kRequest, std::uint64_t id = 1) {
     Actions actions;
+    if (reason == ChangeReason::kExpiry && !wanted.made_of) wanted.made_of = controller.running_shared();
     controller.on_candidate(std::move(wanted), {id, reason, "uid 0", "why", once}, now, actions);
     carry_out(std::move(actions));
   }

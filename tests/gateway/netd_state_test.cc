@@ -1,14 +1,23 @@
 // What netd tells of a real kernel, and that it leaves alone what the plan says is to be left.
 #include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "firewall/compile.h"
+#include "firewall/diff.h"
 #include "firewall/kernel_listing.h"
 #include "firewall/table_edits.h"
+#include "gateway/core/codec.h"
 #include "gateway/core/live_routes.h"
 #include "gateway/daemon/netd_kernel.h"
+#include "gateway/daemon/netd_state_reader.h"
+#include "gateway/os/kernel_facts.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
@@ -18,6 +27,7 @@ namespace gateway::tests {
 namespace {
 
 using daemon::NetdKernel;
+using daemon::NetdStateReader;
 
 policy::Plan sample_plan(bool repair = true) {
   auto plan = policy::compile(::tests::sample_config(), ::tests::at_second(1)).plan;
@@ -36,7 +46,7 @@ NetdKernel opened(const policy::Plan& plan) {
 }
 
 core::KernelState state_of(NetdKernel& kernel) {
-  auto state = kernel.state();
+  auto state = kernel.state_reader()();
   INFO(state.error);
   REQUIRE(state.error.empty());
   return state;
@@ -119,6 +129,125 @@ TEST_CASE("netd state: routes, rules, addresses, links and parameters of others 
         std::vector<std::string>{"qdisc clsact"});
 }
 
+NetdStateReader::Octets answer_of(NetdStateReader& reader) {
+  for (int i = 0; i < 100; ++i) {
+    pollfd waiting{reader.descriptor(), POLLIN, 0};
+    (void)poll(&waiting, 1, 200);
+    if (auto octets = reader.answer()) return *std::move(octets);
+  }
+  FAIL("no answer");
+  return {};
+}
+
+TEST_CASE("netd state: it is read in a child, while netd goes on, and is the same", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  NetdStateReader reader;
+  CHECK_FALSE(reader.end("nothing is under way"));
+  REQUIRE(reader.start(7, kernel.state_reader()).has_value());
+  const auto told = core::decode<core::KernelState>(answer_of(reader));
+  REQUIRE(told.has_value());
+  CHECK_FALSE(reader.running());
+  CHECK(told->id == 7);
+  CHECK(told->error == "");
+  CHECK(told->tun_index != 0);
+  auto here = state_of(kernel);
+  here.id = 7;
+  CHECK(core::encode(here) == core::encode(*told));
+}
+
+TEST_CASE("netd state: a change ends the reading at once, and who asked is told why", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  NetdStateReader reader;
+  const auto for_ever = []() -> core::KernelState {
+    for (;;) pause();
+  };
+  REQUIRE(reader.start(8, for_ever).has_value());
+  CHECK_FALSE(reader.answer());
+  const auto ended = reader.end("a change came first");
+  REQUIRE(ended.has_value());
+  CHECK_FALSE(reader.running());
+  const auto told = core::decode<core::KernelState>(*ended);
+  REQUIRE(told.has_value());
+  CHECK((told->id == 8 && told->error == "a change came first"));
+  REQUIRE(reader.start(9, [] { return core::KernelState(); }).has_value());  // and another question is answered
+  CHECK(core::decode<core::KernelState>(answer_of(reader))->id == 9);
+}
+
+TEST_CASE("netd state: what is longer than a message, or whose reader dies, is told as an error") {
+  NetdStateReader small(200'000);
+  REQUIRE(small
+              .start(3,
+                     [] {
+                       core::KernelState state;
+                       state.ruleset.assign(300'000, 'x');
+                       return state;
+                     })
+              .has_value());
+  const auto long_one = core::decode<core::KernelState>(answer_of(small));
+  REQUIRE(long_one.has_value());
+  CHECK((long_one->id == 3 && long_one->ruleset.empty()));
+  CHECK(long_one->error.find("no more than 200000 can be told") != std::string::npos);
+  NetdStateReader dies;
+  REQUIRE(dies.start(4, []() -> core::KernelState { _exit(9); }).has_value());
+  CHECK(core::decode<core::KernelState>(answer_of(dies))->error.find("status 9") != std::string::npos);
+}
+
+TEST_CASE("netd state: tables of iptables-legacy are named, where the kernel has any") {
+  char folder[] = "/tmp/sekisho-legacy-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::string directory = folder;
+  CHECK(os::legacy_tables(directory)->empty());
+  std::ofstream(directory + "/ip_tables_names") << "nat\nfilter\n";
+  std::ofstream(directory + "/ip6_tables_names") << "";
+  using Tables = std::vector<std::pair<std::string, std::string>>;
+  CHECK(*os::legacy_tables(directory) == Tables{{"ip", "nat"}, {"ip", "filter"}});
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("netd state: what holds for every interface of the host is told, and not set", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  const std::string path = GENERATE("net/ipv4/conf/all/proxy_arp", "net/ipv4/conf/all/route_localnet",
+                                    "net/ipv4/conf/all/accept_local", "net/ipv6/conf/all/proxy_ndp");
+  REQUIRE(os::write_sysctl(path, "1").has_value());
+  CHECK(kernel.check_parameters().drifts.empty());
+  const auto state = state_of(kernel);
+  const auto told = std::ranges::find(state.parameters, path, &core::KernelParameter::path);
+  REQUIRE(told != state.parameters.end());
+  CHECK((told->value == "1" && told->wanted == "0"));
+  CHECK(os::read_sysctl(path) == "1");
+}
+
+TEST_CASE("netd state: a route by a next-hop object that the kernel does not resolve leads nobody knows where",
+          "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  REQUIRE(os::write_sysctl("net/ipv4/nexthop_compat_mode", "0").has_value());
+  REQUIRE(stranger("ip nexthop add id 7 dev dc0") == 0);
+  REQUIRE(stranger("ip route add 10.2.0.0/24 nhid 7") == 0);
+  const auto state = state_of(kernel);
+  const auto* route = route_to(state, policy::kMainTable, "10.2.0.0/24");
+  REQUIRE(route != nullptr);
+  CHECK((route->type == policy::KernelRoute::Type::kOther || !route->hops.empty()));
+  CHECK(route->type == policy::KernelRoute::Type::kOther);
+  CHECK(policy::to_text(*route).find("nhid 7") != std::string::npos);
+}
+
+TEST_CASE("netd state: filters of the queues of our interfaces are told", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  REQUIRE(stranger("tc qdisc add dev dc0 root handle 1: prio") == 0);
+  const auto disciplines = [&] {
+    const auto state = state_of(kernel);
+    return std::ranges::find(state.links, "dc0", &core::KernelLink::name)->disciplines;
+  };
+  CHECK(disciplines().empty());
+  REQUIRE(stranger("tc filter add dev dc0 parent 1: protocol ip matchall action drop") == 0);
+  CHECK(disciplines() == std::vector<std::string>{"filter matchall"});
+}
+
 TEST_CASE("netd state: who changed nftables is told, of each table", "[osn]") {
   const NetworkNamespace space;
   auto kernel = opened(sample_plan());
@@ -155,6 +284,55 @@ TEST_CASE("netd: what differs is left and told once where the plan says so, and 
   REQUIRE(kernel.apply(plan).has_value());
   CHECK(route_to(state_of(kernel), 7101, "10.80.0.10/32") != nullptr);
   CHECK(os::read_sysctl("net/ipv4/conf/dc0/send_redirects") == "0");
+}
+
+TEST_CASE("netd: a cut of a table that was left changed cuts one facility, and not what a stranger changed", "[osn]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // nobody's own: a stranger may change it
+  const auto plan = sample_plan(false);
+  auto kernel = opened(plan);
+  const auto elements = [&] { return state_of(kernel).elements; };
+  const auto isolate = [&](const std::string& name) { return kernel.cut({{}, false, {{name}}}); };
+  REQUIRE(plan.facilities.size() > 1);
+  SECTION("what is to be taken away is gone already") {
+    REQUIRE(stranger("nft flush set inet sekisho facility4") == 0);
+    REQUIRE(stranger("nft flush set inet sekisho facility6") == 0);
+  }
+  SECTION("a row of a stranger's") {
+    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.77 }") == 0);
+    REQUIRE(isolate(plan.facilities[0].name.text).has_value());  // before the event is read
+    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.78 }") == 0);
+  }
+  (void)repaired(kernel);
+  REQUIRE(isolate(plan.facilities[0].name.text).has_value());
+  CHECK_FALSE(state_of(kernel).closed);
+  CHECK(kernel.plan()->facilities[0].isolated);
+  CHECK(elements().find("10.80.0.77") == std::string::npos);
+  CHECK(elements().find("10.80.0.78") == std::string::npos);
+  const auto listing = firewall::read_listing(elements());
+  REQUIRE(listing.has_value());
+  CHECK(firewall::differences(firewall::compile(*kernel.plan()), *listing).empty());
+}
+
+TEST_CASE("netd state: events that were lost may have been of others, too", "[osn]") {
+  const NetworkNamespace space;
+  auto watch = os::KernelWatch::open();
+  REQUIRE(watch.has_value());
+  const int least = 1;
+  for (const int socket : {watch->nftables_descriptor(), watch->routing_descriptor()})
+    REQUIRE(setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &least, sizeof least) == 0);
+  SECTION("of nftables") {
+    REQUIRE(stranger("nft add table ip theirs") == 0);
+    for (int i = 0; i < 20; ++i) REQUIRE(stranger("nft add chain ip theirs c" + std::to_string(i)) == 0);
+  }
+  SECTION("of routes") {
+    for (int i = 0; i < 20; ++i)
+      REQUIRE(stranger("ip route add blackhole 198.51.100." + std::to_string(i) + "/32") == 0);
+  }
+  const auto changes = watch->drain();  // the loss is told before what is left
+  CHECK((changes.rules || changes.routing));
+  CHECK(changes.writers.empty());
+  CHECK(changes.elsewhere);
 }
 
 TEST_CASE("netd: everything of ours is put back when asked for, whatever the watch has seen", "[osn]") {
