@@ -61,7 +61,7 @@ struct World {
     const auto now = gateway::os::wall_now();
     const auto loaded = gateway::os::load_configuration(folder + "/sekisho.json", now, gateway::os::KeyFiles::kLeave);
     REQUIRE_FALSE(config::has_errors(loaded.diagnostics));
-    REQUIRE(keep_last_good(folder + "/state", {{1}, policy::compile(loaded.config, now).plan, {}}));
+    REQUIRE(keep_last_good(folder + "/state", {{1}, policy::compile(loaded.config, now).plan, {}, {}}));
   }
   ~World() { fs::remove_all(folder); }
   void write(const std::string& name, const std::string& text) const {
