@@ -40,7 +40,7 @@ def sentences(found):
     lines = [f"{each['layer']}: {each['what']}: {each['says']}" for each in found["differences"]]
     for theorem in found["proof"].get("theorems", []):
         lines += [f"{theorem['promise']}: {breach['what']}" for breach in theorem["breaches"]]
-    return lines + [found["proof"]["error"]] * ("error" in found["proof"])
+    return lines + ([found["proof"]["error"]] if "error" in found["proof"] else [])
 
 
 class LiveClean(unittest.TestCase):
