@@ -13,7 +13,7 @@ from live_edits import Edits, NAMED, SILENT
 from netns import wait_for
 from topology import GATEWAY4, Lab, SERVICE4, reaches
 
-MUTATIONS = int(os.environ.get("SEKISHO_MUTATIONS", "40"))
+MUTATIONS = int(os.environ.get("SEKISHO_MUTATIONS", "25"))
 SEED = int(os.environ.get("SEKISHO_SEED", "1"))
 
 
