@@ -1,9 +1,11 @@
 // One table of wanted values serves the setting and the check.
 #include "gateway/daemon/netd_sysctls.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 #include "gateway/core/messages.h"
@@ -82,7 +84,33 @@ std::vector<Wanted> interface_forwarding(bool on, const policy::Plan& plan) {
   return out;
 }
 
+// What counts beside an interface's own and is the host's: told where it is set, and not set by us.
+std::vector<core::KernelParameter> of_the_host(const policy::Plan& plan) {
+  std::vector<core::KernelParameter> out;
+  const auto tell = [&out](const std::string& path, const char* bad, const char* wanted) {
+    if (auto now = os::read_sysctl(path); now && (bad == nullptr ? *now != wanted : *now == bad))
+      out.push_back({path, *std::move(now), wanted});
+  };
+  tell("net/ipv4/conf/all/rp_filter", "2", "0 or 1");  // the larger of "all" and the interface's own
+  for (const char* name : {"proxy_arp", "route_localnet", "accept_local"})  // "all OR own"
+    tell(std::string("net/ipv4/conf/all/") + name, nullptr, "0");
+  tell("net/ipv6/conf/all/proxy_ndp", nullptr, "0");
+  for (const auto& interface : {std::string(policy::kTunnelInterface), plan.inside_interface, plan.outside_interface})
+    tell("net/ipv6/conf/" + interface + "/force_forwarding", nullptr, "0");  // Linux 6.17
+  return out;
+}
+
 constexpr std::array kForwarding{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"};
+
+std::vector<core::KernelParameter> set_by_us(const policy::Plan& plan, bool forwarding) {
+  std::vector<core::KernelParameter> out;
+  auto wanted = wanted_settings(plan);
+  for (const char* path : kForwarding) wanted.push_back({path, forwarding ? "1" : "0"});
+  for (auto& each : interface_forwarding(forwarding, plan)) wanted.push_back(std::move(each));
+  for (const auto& one : wanted)
+    if (auto now = os::read_sysctl(one.path)) out.push_back({one.path, *std::move(now), one.value});
+  return out;
+}
 
 }  // namespace
 
@@ -128,23 +156,15 @@ OsResult<void> set_interface_forwarding(bool on, const policy::Plan& plan) {
 }
 
 std::vector<core::KernelParameter> parameters(const policy::Plan& plan, bool forwarding) {
-  std::vector<core::KernelParameter> out;
-  auto wanted = wanted_settings(plan);
-  for (const char* path : kForwarding) wanted.push_back({path, forwarding ? "1" : "0"});
-  for (auto& each : interface_forwarding(forwarding, plan)) wanted.push_back(std::move(each));
-  for (const auto& one : wanted)
-    if (auto now = os::read_sysctl(one.path)) out.push_back({one.path, *std::move(now), one.value});
-  // The larger of "all" and the interface's own counts. It is the host's: told, and not set.
-  if (auto all = os::read_sysctl("net/ipv4/conf/all/rp_filter"); all && *all == "2")
-    out.push_back({"net/ipv4/conf/all/rp_filter", "2", "0 or 1"});
+  auto out = set_by_us(plan, forwarding);
+  std::ranges::move(of_the_host(plan), std::back_inserter(out));
   return out;
 }
 
 std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding) {
   std::vector<std::string> wrong;
-  for (const auto& one : parameters(plan, forwarding))
-    if (one.value != one.wanted && one.wanted != "0 or 1")
-      wrong.push_back("sysctl " + one.path + " is " + one.value + ", not " + one.wanted);
+  for (const auto& one : set_by_us(plan, forwarding))
+    if (one.value != one.wanted) wrong.push_back("sysctl " + one.path + " is " + one.value + ", not " + one.wanted);
   return wrong;
 }
 
