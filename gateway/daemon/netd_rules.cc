@@ -46,7 +46,11 @@ OsResult<NetdRules> NetdRules::open() {
   auto table = TRY(os::NftablesTable::open());
   for (int i = 1;; ++i) {
     auto claimed = table.claim();
-    if (claimed) return NetdRules(std::move(table));
+    if (claimed) {
+      NetdRules rules(std::move(table));
+      if (auto awake = rules.wake(); !awake) return std::unexpected(awake.error());
+      return rules;
+    }
     if (i == kClaims) return std::unexpected(claimed.error());
     std::this_thread::sleep_for(kBetweenClaims);
   }
@@ -93,18 +97,33 @@ OsResult<bool> NetdRules::empty() {
   return TRY(listing()).chains.empty();
 }
 
+// A table that is nobody's own may have been put to sleep, and no listing of elements shows that: adding it without
+// flags wakes it. By itself, as the kernel takes no new base chain in the transaction that does so.
+OsResult<void> NetdRules::wake() {
+  if (table_.protection() != os::NftablesTable::Protection::kWatched) return {};
+  return table_.run(firewall::render_create_table());
+}
+
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
+  if (auto awake = wake(); !awake) return awake;
   const auto present = TRY(listing());
   return table_.run(firewall::render(firewall::replace(present, wanted)));
 }
 
 OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
+  const bool by_difference = installed_.has_value();
   auto done = installed_ ? table_.run(firewall::render(firewall::diff(*installed_, wanted))) : replace_with(wanted);
   // A difference to something that is no longer there: start from what is.
   if (!done && installed_) done = replace_with(wanted);
   if (!done) return done;
   reader_.end();  // of what was there before
-  if (elements_of(wanted) <= kReadBackAtOnce) return read_back(wanted);
+  if (elements_of(wanted) <= kReadBackAtOnce) {
+    auto held = read_back(wanted);
+    if (held || !by_difference) return held;
+    // A stranger's change whose event is not read yet: it must not make a cut fail, and with it close everybody.
+    if (auto replaced = replace_with(wanted); !replaced) return replaced;
+    return read_back(wanted);
+  }
   installed_ = std::move(wanted);
   uncertain_ = false, unconfirmed_ = true;
   return {};

@@ -48,6 +48,7 @@ class NetdRules {
  private:
   explicit NetdRules(os::NftablesTable table) : table_(std::move(table)) {}
   [[nodiscard]] os::OsResult<firewall::Listing> listing();
+  [[nodiscard]] os::OsResult<void> wake();
   [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
 
   [[nodiscard]] os::OsResult<void> read_back(const firewall::RuleSet& wanted);

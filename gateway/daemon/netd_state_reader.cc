@@ -19,8 +19,8 @@ os::OsResult<void> NetdStateReader::start(std::uint64_t id, const std::function<
     state.id = id;
     auto octets = core::encode(state);
     if (octets.size() <= most_) return octets;
-    return not_read(id, "what the kernel lists is " + std::to_string(octets.size()) + " octets long, and no more than " +
-                            std::to_string(most_) + " can be told");
+    return not_read(id, "what the kernel lists is " + std::to_string(octets.size()) +
+                            " octets long, and no more than " + std::to_string(most_) + " can be told");
   };
   id_ = id;
   worker_ = TRY(os::ForkedWorker::start(work, os::ForkedWorker::May::kAskTheKernel, most_));

@@ -17,7 +17,7 @@
 namespace gateway::os {
 namespace {
 
-constexpr int kChunksAtOnce = 64;                     // 4 MiB
+constexpr int kChunksAtOnce = 64;                    // 4 MiB
 constexpr int kNotRestricted = 3, kNotAnswered = 4;  // exit statuses
 
 bool write_whole(int to, std::span<const std::uint8_t> octets) {

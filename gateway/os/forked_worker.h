@@ -34,8 +34,8 @@ class ForkedWorker {
 
   [[nodiscard]] bool running() const { return answer_.valid(); }
   [[nodiscard]] int descriptor() const { return answer_.number(); }  // readable: receive() has something to do
-  // Empty: it is still at work, or has more to tell than is read at once. Then the answer of a child that has ended well, once; or a sentence that says how it
-  // ended otherwise. After either it runs no longer.
+  // Empty: it is still at work, or has more to tell than is read at once. Then the answer of a child that has ended
+  // well, once; or a sentence that says how it ended otherwise. After either it runs no longer.
   [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> receive();
   void end();  // SIGKILL; waits for it
 

@@ -20,8 +20,8 @@ struct KernelWriter {
 };
 
 struct KernelChanges {
-  bool rules = false;      // a transaction of another process touched table inet sekisho, or events were lost
-  bool routing = false;    // a route of our tables, a rule, a link or an address changed, or events were lost
+  bool rules = false;    // a transaction of another process touched table inet sekisho, or events were lost
+  bool routing = false;  // a route of our tables, a rule, a link or an address changed, or events were lost
   // Another table of nftables, or another table of routes, was changed by another process; or events were lost.
   bool elsewhere = false;
   KernelWriter rules_by, routing_by;                          // the last one each

@@ -23,7 +23,7 @@ struct Message {
 
 class MessageChannel {
  public:
-  static constexpr int kMostFramesAtOnce = 64;           // 2 MiB
+  static constexpr int kMostFramesAtOnce = 64;            // 2 MiB
   static constexpr std::size_t kMostPayload = 64u << 20;  // octets of a message
 
   MessageChannel() = default;                      // closed

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "firewall/compile.h"
+#include "firewall/kernel_listing.h"
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
@@ -162,6 +163,40 @@ TEST_CASE("netd: the queues of fragments are widened and their time cut; wider o
   CHECK(*os::read_sysctl("net/netfilter/nf_conntrack_frag6_timeout") == "10");
   CHECK(*os::read_sysctl("net/ipv4/ipfrag_time") == "5");
   CHECK(*os::read_sysctl("net/ipv6/ip6frag_high_thresh") == "67108864");
+}
+
+namespace {
+
+bool is_asleep() {
+  auto table = os::NftablesTable::open();
+  const auto text = table->list_rules();
+  const auto all = text ? firewall::read_ruleset(*text) : std::unexpected(std::string());
+  return !all || std::ranges::any_of(*all, firewall::is_dormant);
+}
+
+}  // namespace
+
+TEST_CASE("netd: a table of nobody's own that was put to sleep is awake again", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  const auto plan = sample_plan();
+  auto kernel = opened(plan);
+  REQUIRE(stranger("nft add table inet sekisho { flags dormant; }") == 0);
+  REQUIRE(is_asleep());
+  const auto repairs = repaired(kernel);
+  REQUIRE_FALSE(repairs.drifts.empty());
+  CHECK(repairs.drifts[0].repaired);
+  CHECK_FALSE(is_asleep());
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: a table that sleeps already at the start is awake before anything else", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho { flags dormant; }") == 0);
+  REQUIRE(is_asleep());
+  auto kernel = NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  CHECK_FALSE(is_asleep());
 }
 
 }  // namespace gateway::tests

@@ -332,7 +332,8 @@ TEST_CASE("proof: a candidate of any size is proved; nobody comes to it without 
         std::vector<std::string>{"the proof was not made"});
   CHECK(std::move(judged).decided({}).errors.empty());
   auto again = gateway::core::judge_again(
-      sample_config(), std::make_shared<const policy::Plan>(policy::compile(sample_config(), kBefore).plan), "", kBefore);
+      sample_config(), std::make_shared<const policy::Plan>(policy::compile(sample_config(), kBefore).plan), "",
+      kBefore);
   const auto otherwise = std::move(again).decided({"the proof was not made"});
   CHECK((otherwise.errors.empty() && otherwise.config));  // what runs, and it says why
   CHECK(otherwise.warnings == std::vector<std::string>{"the proof was not made"});
@@ -345,7 +346,8 @@ TEST_CASE("proof: when an end date comes and the configuration fails, what runs 
   const auto running = policy::compile(config, kBefore).plan;
   const auto after = tests::at_second(tests::kExchangeEnds + 1);
   config.gateway.ikev2.local_id = "no:such";
-  const auto candidate = gateway::core::proved_here(gateway::core::judge_again(config, std::make_shared<const policy::Plan>(running), "", after));
+  const auto candidate = gateway::core::proved_here(
+      gateway::core::judge_again(config, std::make_shared<const policy::Plan>(running), "", after));
   CHECK(candidate.errors.empty());
   CHECK_FALSE(candidate.warnings.empty());
   auto wanted = running;
