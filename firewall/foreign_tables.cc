@@ -39,10 +39,13 @@ class Judge {
     if (!chain.hook.empty()) return true;
     return std::ranges::any_of(table_.chains, [&](const KernelChain& other) {
       return std::ranges::any_of(other.rules, [&](const KernelRuleText& rule) {
-        return target_of(rule.text) == chain.name || rule.text.find(" vmap ") != std::string::npos;
+        return target_of(rule.text) == chain.name || is_by_map(rule.text);
       });
     });
   }
+
+  // Which chain it jumps to stands in a map, whose elements are not read.
+  static bool is_by_map(const std::string& rule) { return rule.find(" vmap ") != std::string::npos; }
 
   static bool refuses_some(const KernelChain& chain) {
     return std::ranges::any_of(chain.rules, [](const KernelRuleText& rule) { return !only_counts(rule.text); });
@@ -66,7 +69,9 @@ class Judge {
   void look_at(const KernelChain& chain, const KernelRuleText& rule) {
     const std::string word = rewriting_word(rule.text);
     if (word.empty() || !concerns_device(chain)) return;
-    if (may_be_ours(before_word(rule.text, word)))
+    const std::string matches = before_word(rule.text, word);
+    const auto may_be_about = [&](const Path& path) { return may_be_ours(*path.base, path.matches + matches); };
+    if (std::ranges::any_of(paths_to(chain, 0), may_be_about))
       add(place_of(table_, chain, rule), true,
           "\"" + word + "\" changes packets that the other rules then judge as something else");
   }
@@ -77,18 +82,69 @@ class Judge {
     return at == std::string::npos ? "" : form.substr(0, at);
   }
 
+  // How packets come to a chain: the base chain where they begin, and what the jumps on the way ask for.
+  struct Path {
+    const KernelChain* base = nullptr;
+    std::string matches;  // empty, or with a space at its end
+  };
+  static constexpr std::size_t kMostPaths = 64;
+  static constexpr unsigned kMostJumps = 16;  // as the kernel has it
+  static constexpr std::size_t kMostAsked = 10'000;
+
+  [[nodiscard]] std::vector<Path> paths_to(const KernelChain& chain, unsigned depth) const {
+    if (!chain.hook.empty()) return {{&chain, ""}};
+    std::vector<Path> out;
+    if (depth == kMostJumps) return out;
+    if (asked_ == kMostAsked) return from_everywhere();
+    ++asked_;
+    for (const KernelChain& from : table_.chains)
+      for (const KernelRuleText& rule : from.rules) {
+        const bool by_map = is_by_map(rule.text);
+        if (!by_map && target_of(rule.text) != chain.name) continue;
+        const std::string jump = rule.text.find("goto " + chain.name) == std::string::npos ? "jump " : "goto ";
+        const std::string asked = by_map ? "" : before_word(rule.text, jump);
+        for (const Path& path : paths_to(from, depth + 1)) {
+          out.push_back({path.base, path.matches + asked});
+          // Too many to tell apart: from every base chain, whatever was asked.
+          if (out.size() > kMostPaths) return from_everywhere();
+        }
+      }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<Path> from_everywhere() const {
+    std::vector<Path> out;
+    for (const KernelChain& chain : table_.chains)
+      if (!chain.hook.empty()) out.push_back({&chain, ""});
+    return out;
+  }
+
+  // Behind the forward hook nothing passes but what is declared, and a chain of type nat sees first packets alone.
+  [[nodiscard]] PacketSet asked_about(const KernelChain& base, const Road& road) const {
+    const auto& [tunnel, inside, outside] = question_.interfaces;
+    const bool nat = base.type == "nat";
+    const auto at = [&](auto... hooks) { return ((base.hook == hooks) || ...); };
+    if (road.in == "lo") return at("prerouting", "input", "forward", "ingress") ? PacketSet() : question_.from_gateway;
+    if (road.in == outside && at("forward", "output", "postrouting", "egress")) return {};
+    if (road.in == outside) return nat ? question_.to_tunnels : question_.to_gateway;
+    if (!nat || base.hook != "postrouting") return question_.of_facilities;
+    if (road.in == tunnel && road.out == inside) return question_.to_inside;
+    if (road.in == inside && road.out == tunnel) return question_.from_inside;
+    return road.in == tunnel && road.out == tunnel ? question_.between : PacketSet();
+  }
+
   // What stands before the word, on every road that packets of ours take; what is not understood may be.
-  [[nodiscard]] bool may_be_ours(std::string matches) const {
+  [[nodiscard]] bool may_be_ours(const KernelChain& base, std::string matches) const {
     while (matches.ends_with(' ')) matches.pop_back();
     const auto& [tunnel, inside, outside] = question_.interfaces;
     // Behind routing, of forwarded packets; before it; and the tunnels' own, of the gateway.
-    const std::array roads{Road{tunnel, inside},  Road{inside, tunnel}, Road{tunnel, tunnel}, Road{tunnel, outside},
-                           Road{inside, outside}, Road{"lo", outside},  Road{outside, "lo"}};
+    const std::array roads{Road{tunnel, inside},  Road{inside, tunnel}, Road{tunnel, tunnel},     Road{tunnel, outside},
+                           Road{inside, outside}, Road{"lo", outside},  Road{outside, "lo", true}};
     for (const Road& road : roads) {
-      const bool outer = road.in == "lo" || road.in == outside;
+      PacketSet left = asked_about(base, road);
+      if (left.empty()) continue;
       const auto steps = read_rule(matches, road);
       if (!steps) return true;
-      PacketSet left = outer ? question_.outer : question_.of_facilities;
       for (const Step& step : *steps) {
         if (step.kind == Step::Kind::kNever) left = PacketSet();
         if (step.kind == Step::Kind::kPackets) left = step.inverted ? left - step.packets : left & step.packets;
@@ -163,6 +219,7 @@ class Judge {
   const KernelTable& table_;
   const ForeignQuestion& question_;
   ForeignAnswer answer_;
+  mutable std::size_t asked_ = 0;  // for paths
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace firewall {
 struct ForeignQuestion {
   Interfaces interfaces;
   policy::PacketSet of_facilities;                    // with a facility's address at either end
-  policy::PacketSet outer;                            // with an address of the gateway outside at either end
+  policy::PacketSet from_gateway, to_gateway;         // from or to an address of the gateway outside
   policy::PacketSet to_tunnels;                       // from outside to the tunnels' own ports
   policy::PacketSet to_inside, from_inside, between;  // declared
 };

@@ -99,6 +99,9 @@ class Reader {
   enum class Where : std::uint8_t { kOutside, kTable, kChain, kSet, kOther };
 
   Result<void, std::string> take(std::string_view line) {
+    // What stands in quotation marks may have line ends in it, and would then be read as rules and brackets.
+    if (std::ranges::count(line, '"') % 2 != 0)
+      return std::unexpected("\"" + std::string(line) + "\" cannot be understood: a quotation mark without its other");
     if (line.empty() || line.front() == '#') return {};
     if (line == "}") return close();
     switch (where_) {
@@ -136,7 +139,11 @@ class Reader {
   }
 
   Result<void, std::string> open_object(std::string_view line) {
-    if (line.starts_with("flags ") || line.starts_with("comment ")) return {};
+    if (line.starts_with("flags ")) {
+      tables_.back().flags = trimmed(line.substr(6));
+      return {};
+    }
+    if (line.starts_with("comment ")) return {};
     const std::string whole(line);
     (void)take_handle(line);
     if (!line.ends_with(" {")) return std::unexpected("\"" + whole + "\" opens nothing");
@@ -198,6 +205,8 @@ class Reader {
   std::vector<KernelTable> tables_;
 };
 
+constexpr const char* kLegacy = "iptables-legacy";
+
 // rule_text.h knows no comments and no spaces in quotation marks.
 std::string readable(const std::string& rule) {
   const bool quoted = rule.find(" comment \"") != std::string::npos || rule.find("prefix \"") != std::string::npos;
@@ -208,6 +217,24 @@ std::string readable(const std::string& rule) {
 
 Result<std::vector<KernelTable>, std::string> read_ruleset(std::string_view text) {
   return Reader().read(text);
+}
+
+bool is_dormant(const KernelTable& table) {
+  std::string_view rest = table.flags;
+  while (!rest.empty()) {
+    const auto end = rest.find_first_of(",;");
+    if (trimmed(rest.substr(0, end)) == "dormant") return true;
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return false;
+}
+
+std::string legacy_table(const std::string& family, const std::string& name) {
+  return "table " + family + " " + name + " {\n\tflags " + kLegacy + "\n}\n";
+}
+
+bool is_legacy(const KernelTable& table) {
+  return table.flags == kLegacy;
 }
 
 std::string hook_text(const KernelChain& chain) {

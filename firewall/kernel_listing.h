@@ -28,10 +28,18 @@ struct KernelChain {
 
 struct KernelTable {
   std::string family, name;
+  std::string flags;  // "dormant", "owner,persist"; "iptables-legacy"
   std::vector<KernelChain> chains;
   std::vector<Set> sets;            // without elements
   std::vector<std::string> others;  // "counter detour", "flowtable f"
 };
+
+// Its chains are there, and the kernel asks none of them.
+[[nodiscard]] bool is_dormant(const KernelTable& table);
+
+// Of iptables before nftables: the kernel lists none of its rules, so whoever found one writes it behind the listing.
+[[nodiscard]] std::string legacy_table(const std::string& family, const std::string& name);
+[[nodiscard]] bool is_legacy(const KernelTable& table);
 
 [[nodiscard]] config::value::Result<std::vector<KernelTable>, std::string> read_ruleset(std::string_view text);
 

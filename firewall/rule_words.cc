@@ -64,11 +64,33 @@ bool names_family_again(const Words& words, std::size_t at) {
   });
 }
 
-constexpr std::array<std::string_view, 12> kRewriting{"dnat",  "snat", "masquerade", "tproxy",   "dup",     "fwd",
-                                                      "queue", "flow", "vmap",       "synproxy", "notrack", "helper"};
+constexpr std::array<std::string_view, 10> kRewriting{"dnat", "snat",  "masquerade", "tproxy",   "dup",
+                                                      "fwd",  "queue", "flow",       "synproxy", "notrack"};
+// Of what nft cannot translate of iptables' these change nothing that a rule asks for.
+constexpr std::array<std::string_view, 5> kHarmlessTargets{"\"LOG\"", "\"NFLOG\"", "\"REJECT\"", "\"TCPMSS\"",
+                                                           "\"CHECKSUM\""};
+// What is set there no rule and no route asks for.
+constexpr std::array<std::string_view, 3> kHarmlessSets{"meta nftrace", "meta priority", "maxseg size"};
 constexpr std::array<std::string_view, 14> kBeyond{"limit",    "zone",    "count",   "exthdr",      "hdrlength",
                                                    "frag-off", "related", "invalid", "established", "missing",
                                                    "skuid",    "update",  "add",     "hoplimit"};
+
+// "ct status dnat", "ct status { snat, dnat }": it is asked what was done to the flow.
+bool is_behind_status(const Words& words, std::size_t at) {
+  static constexpr std::array<std::string_view, 6> kBetween{"{", "!=", "==", "!", "&", "|"};
+  while (at > 0 && (words[at - 1].ends_with(',') || is_one_of(words[at - 1], kBetween))) --at;
+  return at > 0 && words[at - 1] == "status";
+}
+
+// "xt target "NETMAP"", as nft lists what it cannot translate.
+bool is_rewriting_target(const Words& words, std::size_t at) {
+  if (words[at] != "xt" || (at + 1 < words.size() && words[at + 1] == "match")) return false;
+  return at + 2 >= words.size() || !is_one_of(words[at + 2], kHarmlessTargets);
+}
+
+bool refuses_by_target(const Words& words, std::size_t at) {
+  return words[at] == "xt" && at + 2 < words.size() && words[at + 2] == "\"REJECT\"";
+}
 
 }  // namespace
 
@@ -98,10 +120,12 @@ std::string rewriting_word(std::string_view rule) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view before = i == 0 ? std::string_view() : std::string_view(words[i - 1]);
     if (words[i] == "set" && i > 0) {
-      const std::string whose = i > 1 ? words[i - 2] + " " : "";
-      return whose + words[i - 1] + " set";
+      const std::string what = (i > 1 ? words[i - 2] + " " : "") + words[i - 1];
+      if (is_one_of(what, kHarmlessSets)) continue;
+      return what + " set";
     }
-    if (is_one_of(words[i], kRewriting)) return words[i];
+    if (is_rewriting_target(words, i)) return i + 1 < words.size() ? "xt " + words[i + 1] : words[i];
+    if (is_one_of(words[i], kRewriting) && !is_behind_status(words, i)) return words[i];
     if (words[i] == "redirect" && before != "type" && before != "," && before != "{" && !before.ends_with(','))
       return words[i];
   }
@@ -122,16 +146,20 @@ bool about_records(std::string_view rule) {
 
 bool only_counts(std::string_view rule) {
   if (!rewriting_word(rule).empty()) return false;
-  static constexpr std::array<std::string_view, 7> kActs{"accept", "drop", "reject", "return", "goto", "jump", "add"};
-  for (const std::string& word : words_of(rule))
-    if (is_one_of(word, kActs) || word == "update" || word == "delete") return false;
+  static constexpr std::array<std::string_view, 8> kActs{"accept", "drop", "reject", "return",
+                                                         "goto",   "jump", "vmap",   "add"};
+  const Words words = words_of(rule);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (is_one_of(words[i], kActs) || words[i] == "update" || words[i] == "delete" || refuses_by_target(words, i))
+      return false;
   return true;
 }
 
 std::optional<Verdict> verdict_of_unknown(std::string_view rule) {
   if (const std::string word = rewriting_word(rule); !word.empty() && word != "notrack") return std::nullopt;
   for (const std::string& word : words_of(rule)) {
-    if (word == "goto" || word == "jump" || word == "update" || word == "delete" || word == "map") return std::nullopt;
+    if (word == "goto" || word == "jump" || word == "update" || word == "delete" || word == "map" || word == "vmap")
+      return std::nullopt;
     if (word == "accept") return Verdict::kAccept;
     if (word == "return") return Verdict::kReturn;
   }

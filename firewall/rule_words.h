@@ -16,7 +16,8 @@ namespace firewall {
 [[nodiscard]] std::string one_form(std::string_view rule);
 
 // The word by which a rule may let more pass than it would without: it changes addresses, ports or marks, or takes the
-// packet away from the rules behind it (NAT, flow tables, queues, notrack). Empty: it only accepts or refuses.
+// packet away from the rules behind it (NAT, flow tables, queues, notrack, a target of iptables' that is not known).
+// Empty: it only accepts or refuses, or sets what no rule asks for.
 [[nodiscard]] std::string rewriting_word(std::string_view rule);
 
 // It asks, or does, what packet sets do not say: rates, fragments, options, ICMP errors, zones, the gateway's own

@@ -72,6 +72,7 @@ class LiveProver {
     declared_ = policy::declared_by(plan_, state_.now);
     compare_table(*tables, *table);
     compare_foreign(*tables);
+    compare_legacy(*tables);
     take(route_differences(plan_, state_.kernel.routes));
     compare_links();
     compare_addresses();
@@ -99,16 +100,17 @@ class LiveProver {
   // Without one everything passes that the other layers let pass: an empty table says so.
   Result<firewall::RuleSet, std::string> own_table(const std::vector<KernelTable>& tables) const {
     const auto own = std::ranges::find_if(tables, is_own);
-    if (own == tables.end()) return firewall::RuleSet();
+    if (own == tables.end() || firewall::is_dormant(*own)) return firewall::RuleSet();
     const auto listing = TRY(firewall::read_listing(state_.kernel.elements));
     return firewall::installed(*own, listing);
   }
 
   void compare_table(const std::vector<KernelTable>& tables, const firewall::RuleSet& found) {
     const auto own = std::ranges::find_if(tables, is_own);
-    if (own == tables.end()) {
+    if (own == tables.end() || firewall::is_dormant(*own)) {
       verdict_.differences.push_back({"nftables",
-                                      "table missing: inet sekisho",
+                                      own == tables.end() ? "table missing: inet sekisho"
+                                                          : "table inet sekisho is dormant: no chain of it is asked",
                                       true,
                                       false,
                                       "nftables refuses nothing: routes and guard alone hold",
@@ -159,7 +161,7 @@ class LiveProver {
 
   void compare_foreign(const std::vector<KernelTable>& tables) {
     if (std::ranges::all_of(tables, is_own)) return;
-    firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}, {}, {}};
+    firewall::ForeignQuestion question{interfaces_, {}, {}, {}, {}, {}, {}, {}};
     std::vector<policy::AddressRange> networks;
     for (const auto& facility : plan_.facilities)
       for (const auto& network : facility.networks) networks.push_back(policy::range_of(network.seen));
@@ -167,16 +169,28 @@ class LiveProver {
     std::vector<policy::AddressRange> own;
     for (const auto& address : plan_.outside_addresses) own.push_back({address, address});
     question.to_tunnels = to_tunnels();
-    question.outer = PacketSet::from(own) | PacketSet::to(own);
+    question.from_gateway = PacketSet::from(own), question.to_gateway = PacketSet::to(own);
     question.to_inside = declared_.packets.to_inside;
     question.from_inside = declared_.packets.from_inside;
     question.between = declared_.packets.between;
     for (const KernelTable& table : tables) {
-      if (is_own(table)) continue;
+      if (is_own(table) || firewall::is_dormant(table) || firewall::is_legacy(table)) continue;
       const auto answer = firewall::judge_foreign(table, question);
       for (const firewall::ForeignFinding& each : answer.findings)
         verdict_.differences.push_back({"nftables", each.what, each.opens, each.closes, each.says, each.packet, false});
       verdict_.notes.insert(verdict_.notes.end(), answer.notes.begin(), answer.notes.end());
+    }
+  }
+
+  // Those of nat, mangle and raw rewrite; those of filter and security can only drop more.
+  void compare_legacy(const std::vector<KernelTable>& tables) {
+    for (const KernelTable& each : tables) {
+      if (!firewall::is_legacy(each)) continue;
+      const std::string what = "table " + each.family + " " + each.name + " of iptables-legacy";
+      if (each.name == "filter" || each.name == "security")
+        verdict_.notes.push_back(what + " is not read, and may drop more");
+      else
+        add("nftables", what, "of others, not read: its rules may change packets before ours judge them", false, false);
     }
   }
 
@@ -256,7 +270,15 @@ class LiveProver {
     for (const KernelParameter& each : state_.kernel.parameters)
       if (each.value != each.wanted)
         add("parameters", "sysctl " + each.path + " is " + each.value + ", not " + each.wanted,
-            parameter_says(each.path), false, true);
+            parameter_says(each.path), false, !is_of_the_host(each.path));
+  }
+
+  // What netd tells and does not set.
+  static bool is_of_the_host(const std::string& path) {
+    const bool all = path.find("/conf/all/") != std::string::npos;
+    return path.ends_with("/force_forwarding") ||
+           (all && (path.ends_with("/rp_filter") || path.ends_with("/proxy_arp") || path.ends_with("/route_localnet") ||
+                    path.ends_with("/accept_local") || path.ends_with("/proxy_ndp")));
   }
 
   static std::string parameter_says(const std::string& path) {
@@ -267,6 +289,8 @@ class LiveProver {
     if (ends("rp_filter") || ends("src_valid_mark"))
       return "a source that is not behind its interface is to be refused";
     if (ends("proxy_arp") || ends("proxy_ndp")) return "the gateway would answer for the addresses of others";
+    if (ends("force_forwarding")) return "it forwards also while forwarding is off";
+    if (ends("accept_local")) return "packets with an address of the gateway as their source would be taken";
     if (ends("route_localnet")) return "packets for 127.0.0.0/8 would be taken";
     return "the gateway relies on it";
   }

@@ -83,6 +83,19 @@ TEST_CASE("kernel listing: words that rewrite, and words that only count") {
                            "ip saddr 10.0.0.1 notrack", "flow add @ft", "ip daddr set 10.0.0.1", "queue num 3",
                            "tcp dport 80 redirect to :8080", "ct mark set 7", "dup to 10.0.0.1", "redirect"})
     CHECK_FALSE(rewriting_word(rule).empty());
+  for (const char* rule :
+       {"xt target \"NETMAP\"", "tcp dport 80 counter xt target \"NFQUEUE\"", "xt", "xt watcher \"X\"",
+        "ct helper set \"ftp\"", "meta nftrace set 1 meta mark set 7", "ct status dnat snat to 10.0.0.1"})
+    CHECK_FALSE(rewriting_word(rule).empty());
+  for (const char* rule :
+       {"xt target \"LOG\"", "tcp flags syn counter xt target \"TCPMSS\"", "xt match \"comment\" accept",
+        "ct status dnat accept", "ct status { snat, dnat } accept", "ct status != dnat drop",
+        "ct helper \"ftp\" accept", "ct state vmap { established : accept, related : accept }", "meta nftrace set 1",
+        "meta priority set 1:1", "tcp flags syn tcp option maxseg size set rt mtu"})
+    CHECK(rewriting_word(rule).empty());
+  CHECK_FALSE(firewall::only_counts("xt target \"REJECT\""));
+  CHECK_FALSE(firewall::only_counts("iifname vmap @chains"));
+  CHECK_FALSE(firewall::verdict_of_unknown("ct state vmap { new : jump other }").has_value());
   for (const char* rule : {"icmp type redirect drop", "icmp type { redirect, echo-request } drop",
                            "ip saddr @masquerades accept", "counter", "tcp flags syn accept"})
     CHECK(rewriting_word(rule).empty());
@@ -102,4 +115,25 @@ TEST_CASE("kernel listing: what is cut or odd is an error, never half a table") 
       "accept;\n\t}\n}\n");
   REQUIRE(early.has_value());
   CHECK(firewall::hook_text(early->at(0).chains.at(0)) == "type filter hook prerouting priority -310; policy accept;");
+}
+
+TEST_CASE("kernel listing: a line end inside quotation marks is an error, and hides no rule") {
+  const auto table = [](const std::string& rule) {
+    return "table inet x {\n\tchain c {\n\t\ttype filter hook forward priority 0; policy accept;\n\t\t" + rule +
+           "\n\t\taccept\n\t}\n}\n";
+  };
+  CHECK(firewall::read_ruleset(table("drop comment \"all of it\"")).has_value());
+  const auto read = firewall::read_ruleset(table("drop comment \"x\n\t}\n\tset s {\n\""));
+  REQUIRE_FALSE(read.has_value());
+  CHECK(read.error().find("cannot be understood") != std::string::npos);
+}
+
+TEST_CASE("kernel listing: a table that is asleep, and one of iptables-legacy") {
+  const auto all =
+      firewall::read_ruleset("table inet a {\n\tflags dormant\n}\ntable inet b {\n\tflags owner,persist\n}\n" +
+                             firewall::legacy_table("ip", "nat"));
+  REQUIRE(all.has_value());
+  REQUIRE(all->size() == 3);
+  CHECK((firewall::is_dormant(all->at(0)) && !firewall::is_dormant(all->at(1)) && !firewall::is_dormant(all->at(2))));
+  CHECK((!firewall::is_legacy(all->at(0)) && firewall::is_legacy(all->at(2)) && all->at(2).name == "nat"));
 }

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto all = policy::PacketSet::everything();
   for (const firewall::KernelTable& table : *tables) {
     (void)firewall::table_changes(kClosed, firewall::installed(table, {}), kInterfaces);
-    (void)firewall::judge_foreign(table, {kInterfaces, all, all, all, all, all, all});
+    (void)firewall::judge_foreign(table, {kInterfaces, all, all, all, all, all, all, all});
     for (const auto& chain : table.chains)
       for (const auto& rule : chain.rules) (void)firewall::one_form(firewall::one_form(rule.text));
   }

@@ -1,161 +1,14 @@
 // The live proof over a state that is made of a plan as netd and tunneld would tell it: clean it says nothing, and each
 // edit is named with its layer. Against a real kernel: tests/lab/test_live.py.
-#include "gateway/core/live_proof.h"
-
-#include <algorithm>
-#include <catch2/catch.hpp>
 #include <functional>
-#include <nlohmann/json.hpp>
 
-#include "firewall/compile.h"
-#include "gateway/core/ike_peers.h"
-#include "policy/compile.h"
+#include "firewall/kernel_listing.h"
 #include "policy/isolation.h"
-#include "tests/policy/sample_config.h"
+#include "tests/model/live_world.h"
 
-using namespace tests;
-using gateway::core::LiveState;
-using gateway::core::LiveVerdict;
-using policy::KernelRoute;
-using policy::KernelRule;
-using Json = nlohmann::json;
+using namespace live_world;
 
 namespace {
-
-const config::WallTime kNow = at_second(kExchangeEnds - 1);
-
-// As nft lists it: names of priorities apart, which tests/firewall/kernel_listing_test.cc reads.
-std::string listing_of(const firewall::RuleSet& table) {
-  std::string out = "table inet sekisho { # handle 1\n";
-  for (const auto& counter : table.counters)
-    out += "\tcounter " + counter + " { # handle 2\n\t\tpackets 0 bytes 0\n\t}\n";
-  for (const auto& set : table.sets) {
-    out += "\t" + set.kind + " " + set.name + " { # handle 3\n\t\ttype " + set.type + "\n";
-    if (const auto size = set.limits.find("size "); size != std::string::npos) out += "\t\tsize 65535\n";
-    if (!set.flags.empty()) out += "\t\tflags " + set.flags + "\n";
-    if (set.limits.find("timeout") != std::string::npos) out += "\t\ttimeout 10s\n";
-    out += "\t}\n";
-  }
-  std::size_t handle = 10;
-  for (const auto& chain : table.chains) {
-    out += "\tchain " + chain.name + " { # handle 4\n";
-    if (!chain.hook.empty()) out += "\t\t" + chain.hook + "\n";
-    for (const auto& rule : chain.rules) out += "\t\t" + rule + " # handle " + std::to_string(++handle) + "\n";
-    out += "\t}\n";
-  }
-  return out + "}\n";
-}
-
-std::string elements_of(const firewall::RuleSet& table) {
-  Json all = Json::array({{{"table", {{"family", "inet"}, {"name", "sekisho"}}}}});
-  for (const auto& set : table.sets) {
-    Json one{{"family", "inet"}, {"table", "sekisho"}, {"name", set.name}, {"type", "mark"}, {"elem", Json::array()}};
-    for (const auto& element : set.elements) {
-      const auto colon = element.rfind(" : ");
-      if (set.kind == "map")
-        one["elem"].push_back({element.substr(0, colon), element.substr(colon + 3)});
-      else
-        one["elem"].push_back(element);
-    }
-    all.push_back({{set.kind, one}});
-  }
-  return Json{{"nftables", all}}.dump();
-}
-
-gateway::core::TunnelState tunnels_of(const policy::Plan& whole) {
-  const auto plan = policy::without_isolated(whole);
-  gateway::core::TunnelState out;
-  const auto guard = gateway::core::Guard::compile(plan);
-  REQUIRE(guard);
-  out.rows = guard->permission_rows();
-  const auto others = gateway::core::destinations_of(plan);
-  for (const auto& facility : plan.facilities) {
-    gateway::core::TunnelFact fact;
-    fact.facility = facility.name.text, fact.both_ends = facility.ike.has_value(), fact.networks = facility.networks;
-    for (const auto& network : facility.networks)
-      fact.near.push_back(network.real), fact.guarded.push_back(network.seen);
-    if (const auto reached = others.find(facility.name.text); fact.both_ends && reached != others.end())
-      fact.far = {reached->second.begin(), reached->second.end()};
-    out.tunnels.push_back(std::move(fact));
-  }
-  return out;
-}
-
-void add_host(gateway::core::KernelState& kernel) {
-  for (const auto family : {policy::Family::kV4, policy::Family::kV6}) {
-    const bool v4 = family == policy::Family::kV4;
-    for (const auto& [priority, table] : {std::pair{0u, policy::kLocalTable}, std::pair{32766u, policy::kMainTable}}) {
-      KernelRule rule;
-      rule.family = family, rule.priority = priority, rule.table = table;
-      const auto at = std::ranges::find_if(
-          kernel.routes.rules, [&](const auto& each) { return each.family == family && each.priority > priority; });
-      kernel.routes.rules.insert(at, rule);
-    }
-    KernelRoute way;
-    way.destination = prefix(v4 ? "0.0.0.0/0" : "::/0"),
-    way.hops = {{"wan0", address(v4 ? "203.0.113.1" : "2001:db8::1")}};
-    kernel.routes.routes.push_back(way);
-    KernelRoute here;
-    here.table = policy::kLocalTable, here.type = KernelRoute::Type::kLocal;
-    here.destination = prefix(v4 ? "203.0.113.10/32" : "2001:db8::10/128"), here.hops = {{"wan0", std::nullopt}};
-    kernel.routes.routes.push_back(here);
-  }
-}
-
-struct World {
-  policy::Plan plan = policy::compile(sample_config(), kNow).plan;
-  firewall::RuleSet table;
-  std::string more_tables;
-  LiveState state;
-
-  World() {
-    for (auto& facility : plan.facilities) facility.sources = {prefix("198.51.100.0/24")};
-    table = firewall::compile(plan);
-    state.generation = 5, state.now = kNow;
-    auto& kernel = state.kernel;
-    kernel.routes = policy::kernel_routes(plan);
-    add_host(kernel);
-    for (const char* name : {"wan0", "dc0", "sekisho0"})
-      kernel.links.push_back(
-          {name, static_cast<std::uint32_t>(kernel.links.size() + 1), true, std::uint32_t{plan.tunnel_mtu}, "", {}});
-    kernel.tun_index = 3;
-    for (const auto& own : plan.outside_addresses) kernel.addresses.push_back({"wan0", own, 24});
-    kernel.parameters = {{"net/ipv4/ip_forward", "1", "1"}};
-    state.tunnels = tunnels_of(plan);
-  }
-
-  LiveVerdict prove() {
-    state.plan = plan;
-    state.kernel.ruleset = listing_of(table) + more_tables;
-    state.kernel.elements = elements_of(table);
-    return gateway::core::prove_live(state);
-  }
-
-  firewall::Chain& chain(const std::string& name) {
-    return *std::ranges::find(table.chains, name, &firewall::Chain::name);
-  }
-  std::vector<std::string>& elements(const std::string& name) {
-    return std::ranges::find(table.sets, name, &firewall::Set::name)->elements;
-  }
-  void add(const std::string& set, const std::string& element) {
-    elements(set).push_back(element);
-    std::ranges::sort(elements(set));
-  }
-};
-
-void told(const LiveVerdict& verdict) {
-  for (const auto& each : verdict.differences) UNSCOPED_INFO(gateway::core::to_sentence(each));
-  for (const auto& each : verdict.notes) UNSCOPED_INFO("note: " << each);
-  if (!verdict.proof) UNSCOPED_INFO("not proved: " << verdict.not_proved);
-  if (verdict.proof)
-    for (const auto& each : gateway::core::breaches_of(*verdict.proof)) UNSCOPED_INFO(each);
-}
-
-bool fails(const LiveVerdict& verdict, const std::string& promise) {
-  return verdict.proof && std::ranges::any_of(verdict.proof->theorems, [&](const auto& theorem) {
-           return theorem.promise == promise && !theorem.holds();
-         });
-}
 
 struct Case {
   const char* name;
@@ -212,6 +65,53 @@ const std::vector<Case> kNamed{
            "filter; policy drop;\n\t\ttcp dport 22 accept # handle 2\n\t}\n}\n";
      },
      "nftables", "table ip filter, hook input: chain INPUT"},
+    {"NAT of a facility's own addresses",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority "
+           "srcnat; policy accept;\n\t\tip saddr 10.0.0.0/8 oifname != \"docker0\" masquerade # handle 2\n\t}\n}\n";
+     },
+     "nftables", "ip saddr 10.0.0.0/8 oifname != \"docker0\" masquerade"},
+    {"a tunnel's port taken for a container",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain DOCKER { # handle 1\n\t\tudp dport " +
+           std::to_string(w.plan.wireguard_port) +
+           " counter dnat to 172.17.0.2 # handle 6\n\t}\n\tchain pre { # handle 2\n\t\ttype nat hook prerouting "
+           "priority dstnat; policy accept;\n\t\tfib daddr type local counter jump DOCKER # handle 7\n\t}\n}\n";
+     },
+     "nftables", "counter dnat to 172.17.0.2"},
+    {"a target of iptables' that nft cannot translate",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority "
+           "srcnat; policy accept;\n\t\tcounter xt target \"NETMAP\" # handle 2\n\t}\n}\n";
+     },
+     "nftables", "xt target"},
+    {"iptables-legacy", [](World& w) { w.more_tables = firewall::legacy_table("ip", "nat"); }, "nftables",
+     "table ip nat of iptables-legacy"},
+    {"our table asleep", [](World& w) { w.asleep = true; }, "nftables", "table inet sekisho is dormant"},
+    {"a route by a next-hop object",
+     [](World& w) {
+       auto by_object = route(policy::kMainTable, "10.2.0.0/16", "wan0");
+       by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
+       w.state.kernel.routes.routes.push_back(by_object);
+     },
+     "routes", "route of others: "},
+    {"a rule for another interface into the tunnels",
+     [](World& w) {
+       KernelRule rule;
+       rule.priority = 20000, rule.incoming = "docker0", rule.table = 7102;
+       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
+                                          rule);
+     },
+     "routes", "iif docker0 lookup 7102"},
+    {"a route of the host into the tunnels",
+     [](World& w) { w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "10.2.0.0/24", "sekisho0")); },
+     "routes", "10.2.0.0/24 dev sekisho0"},
+    {"a parameter of the host's",
+     [](World& w) { w.state.kernel.parameters.push_back({"net/ipv4/conf/all/route_localnet", "1", "0"}); },
+     "parameters", "sysctl net/ipv4/conf/all/route_localnet is 1, not 0"},
     {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
      "route missing: 10.80.0.10 "},
     {"a facility's route gone", [](World& w) { erase_route(w, 7102, "10.2.0.0/24"); }, "routes",
@@ -300,6 +200,43 @@ const std::vector<Case> kNothing{
            "hook "
            "forward "
            "priority filter; policy accept;\n\t\tip saddr 172.17.0.0/16 drop # handle 4\n\t}\n}\n";
+     },
+     "", ""},
+    {"a host with docker and a published port",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tchain DOCKER { # handle 1\n\t\tiifname \"docker0\" counter return # handle 5\n"
+           "\t\tiifname != \"docker0\" tcp dport 8080 counter dnat to 172.17.0.2:80 # handle 6\n\t}\n"
+           "\tchain PREROUTING { # handle 2\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n"
+           "\t\tfib daddr type local counter jump DOCKER # handle 7\n\t}\n"
+           "\tchain OUTPUT { # handle 3\n\t\ttype nat hook output priority -100; policy accept;\n"
+           "\t\tip daddr != 127.0.0.0/8 fib daddr type local counter jump DOCKER # handle 8\n\t}\n"
+           "\tchain POSTROUTING { # handle 4\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
+           "\t\tip saddr 172.17.0.0/16 oifname != \"docker0\" counter masquerade # handle 9\n"
+           "\t\tip saddr 172.17.0.2 ip daddr 172.17.0.2 tcp dport 80 counter masquerade # handle 10\n\t}\n}\n";
+     },
+     "", ""},
+    {"a table of others that is asleep",
+     [](World& w) {
+       w.more_tables =
+           "table ip nat { # handle 9\n\tflags dormant\n\tchain post { # handle 1\n\t\ttype nat hook postrouting "
+           "priority srcnat; policy accept;\n\t\tmasquerade # handle 2\n\t}\n}\n";
+     },
+     "", ""},
+    {"filter of iptables-legacy", [](World& w) { w.more_tables = firewall::legacy_table("ip6", "filter"); }, "", ""},
+    {"a route by a next-hop object elsewhere",
+     [](World& w) {
+       auto by_object = route(policy::kMainTable, "172.16.0.0/12", "wan0");
+       by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
+       w.state.kernel.routes.routes.push_back(by_object);
+     },
+     "", ""},
+    {"a rule of the host for another interface",
+     [](World& w) {
+       KernelRule rule;
+       rule.priority = 20000, rule.incoming = "docker0", rule.table = 99;
+       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
+                                          rule);
      },
      "", ""},
     {"NAT of another interface",
