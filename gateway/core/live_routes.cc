@@ -22,6 +22,8 @@ using policy::PacketPoint;
 using policy::PacketSet;
 
 constexpr std::size_t kMostTriedAlone = 16;
+constexpr std::size_t kMostUnknown = 10;
+constexpr const char* kAnother = "(another interface)";
 
 bool is_ours(const KernelRoute& route) {
   return policy::is_route_table(route.table);
@@ -105,6 +107,7 @@ class Judge {
     const Fate wanted = wanted_fate(), found = fate_of(found_);
     if (wanted != found) blame(wanted, found);
     name_other_ways();
+    name_unknown();
     return std::move(out_);
   }
 
@@ -153,10 +156,26 @@ class Judge {
   }
 
   [[nodiscard]] std::vector<std::pair<std::string, std::uint32_t>> entries() const {
-    return {{policy::kTunnelInterface, 0},
-            {policy::kTunnelInterface, policy::kExchangeMark},
-            {plan_.inside_interface, 0},
-            {plan_.outside_interface, 0}};
+    std::vector<std::pair<std::string, std::uint32_t>> out{{policy::kTunnelInterface, 0},
+                                                           {policy::kTunnelInterface, policy::kExchangeMark},
+                                                           {plan_.inside_interface, 0},
+                                                           {plan_.outside_interface, 0},
+                                                           {kAnother, 0}};
+    for (const KernelRule& rule : found_.rules)
+      if (!rule.incoming.empty() && rule.incoming != "lo" &&
+          std::ranges::none_of(out, [&](const auto& each) { return each.first == rule.incoming; }))
+        out.emplace_back(rule.incoming, 0);
+    return out;
+  }
+
+  // Of the host's own interfaces only what goes into the tunnels is ours.
+  void put_entry(Fate& fate, const std::pair<std::string, std::uint32_t>& entry, policy::Routing& routing) const {
+    auto routed = routing.of(entry.first, entry.second, PacketSet::everything(), false);
+    const bool ours = entry.first == policy::kTunnelInterface || entry.first == plan_.inside_interface ||
+                      entry.first == plan_.outside_interface;
+    if (!ours)
+      std::erase_if(routed, [](const policy::Routed& each) { return each.interface != policy::kTunnelInterface; });
+    put(fate, words(entry), routed);
   }
 
   static std::string words(const std::pair<std::string, std::uint32_t>& entry) {
@@ -166,8 +185,7 @@ class Judge {
   [[nodiscard]] Fate wanted_fate() const {
     Fate fate;
     policy::Routing routing(plan_);
-    for (const auto& entry : entries())
-      put(fate, words(entry), routing.of(entry.first, entry.second, PacketSet::everything(), false));
+    for (const auto& entry : entries()) put_entry(fate, entry, routing);
     const auto own = [&](const char* what, const std::vector<AddressRange>& to, const std::string& interface) {
       if (const PacketSet set = PacketSet::to(to); !set.empty()) fate[what + (", by " + interface)] = set;
     };
@@ -181,8 +199,7 @@ class Judge {
   [[nodiscard]] Fate fate_of(const KernelRoutes& routes) const {
     Fate fate;
     policy::Routing routing(routes);
-    for (const auto& entry : entries())
-      put(fate, words(entry), routing.of(entry.first, entry.second, PacketSet::everything(), false));
+    for (const auto& entry : entries()) put_entry(fate, entry, routing);
     put_own_tables(fate, routes);
     put(fate, kToFacilities, routing.of("lo", 0, PacketSet::to(networks_), false));
     put(fate, kToServices, routing.of("lo", 0, PacketSet::to(services_), false));
@@ -324,6 +341,30 @@ class Judge {
         if (std::ranges::find(out_, each->what, &LiveDifference::what) == out_.end())
           out_.push_back({"routes", each->what, false, false, "another next hop or another MTU", {}, true});
     }
+  }
+
+  // Where they lead is not read; of others those alone that may take a packet of ours.
+  void name_unknown() {
+    std::size_t more = 0;
+    for (const KernelRoute& route : found_.routes) {
+      if (route.type != KernelRoute::Type::kOther) continue;
+      const AddressRange range = policy::range_of(route.destination);
+      const auto meets = [&](const AddressRange& each) { return each.first <= range.last && range.first <= each.last; };
+      if (!is_ours(route) && std::ranges::none_of(networks_, meets) && std::ranges::none_of(services_, meets) &&
+          std::ranges::none_of(outer_, meets))
+        continue;
+      const std::string what = "route of others: " + policy::to_text(route);
+      if (++more <= kMostUnknown)
+        out_.push_back({"routes", what, false, false, "where it leads is not read: it may be anywhere", {}, false});
+    }
+    if (more > kMostUnknown)
+      out_.push_back({"routes",
+                      std::to_string(more - kMostUnknown) + " more routes whose next hop is not read",
+                      false,
+                      false,
+                      "they may lead anywhere",
+                      {},
+                      false});
   }
 
   static constexpr const char* kToFacilities = "of the gateway to facilities";

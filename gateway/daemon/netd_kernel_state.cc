@@ -2,6 +2,7 @@
 // says that it is to be left (docs/decisions/0014).
 #include <algorithm>
 
+#include "firewall/kernel_listing.h"
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/daemon/netd_sysctls.h"
 #include "gateway/os/clock.h"
@@ -21,12 +22,18 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
   known.closed = closed_ || !plan_;
   if (descriptors_.tun() >= 0) known.tun_index = os::tun_index(descriptors_.tun());
   for (const auto& [table, writer] : writers_) known.writers.push_back(writer);
-  return [this, known] {
+  std::vector<std::string> interfaces{policy::kTunnelInterface};
+  if (plan_) interfaces.insert(interfaces.end(), {plan_->inside_interface, plan_->outside_interface});
+  return [this, known, interfaces] {
     auto state = known;
     auto listed = NetdRules::listed();
     if (!listed) return state.error = listed.error().to_string(), state;
     state.ruleset = std::move(listed->rules), state.elements = std::move(listed->elements);
-    if (auto read = os::read_kernel_facts(state); !read) return state.error = read.error().to_string(), state;
+    auto legacy = os::legacy_tables();
+    if (!legacy) return state.error = legacy.error().to_string(), state;
+    for (const auto& [family, name] : *legacy) state.ruleset += firewall::legacy_table(family, name);
+    if (auto read = os::read_kernel_facts(state, interfaces); !read)
+      return state.error = read.error().to_string(), state;
     if (plan_) state.parameters = parameters(*plan_, forwards());
     return state;
   };

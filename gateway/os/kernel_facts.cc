@@ -10,11 +10,14 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "gateway/os/netlink_socket.h"
@@ -33,6 +36,7 @@ constexpr int kAnswerMilliseconds = 5000;
 constexpr int kMostTries = 5;                 // of a dump that something changed meanwhile
 constexpr std::uint16_t kLinkXdp = 43;        // IFLA_XDP
 constexpr std::uint16_t kXdpAttached = 2;     // IFLA_XDP_ATTACHED
+constexpr std::uint16_t kNextHopObject = 30;  // RTA_NH_ID
 constexpr std::uint16_t kLastKnownRule = 24;  // FRA_DPORT_RANGE
 
 using Octets = std::span<const std::uint8_t>;
@@ -103,9 +107,15 @@ class Dump {
   // All messages of one question. Something changed in between: asked again, and `begin` is called first.
   template <class Header, class Take>
   OsResult<void> ask(std::uint16_t type, std::uint8_t family, auto begin, Take take) {
+    Header about{};
+    std::memcpy(&about, &family, sizeof family);  // it is first in each of them
+    return ask_about(type, about, begin, take);
+  }
+  template <class Header, class Take>
+  OsResult<void> ask_about(std::uint16_t type, const Header& about, auto begin, Take take) {
     for (int i = 0; i < kMostTries; ++i) {
       begin();
-      const auto whole = ask_once(type, family, sizeof(Header), take);
+      const auto whole = ask_once(type, about, take);
       if (!whole) return std::unexpected(whole.error());
       if (*whole) return {};
     }
@@ -113,14 +123,14 @@ class Dump {
   }
 
  private:
-  OsResult<bool> ask_once(std::uint16_t type, std::uint8_t family, std::size_t header_size, auto take) {
+  template <class Header>
+  OsResult<bool> ask_once(std::uint16_t type, const Header& about, auto take) {
     alignas(nlmsghdr) std::array<char, 256> question{};
     nlmsghdr* header = mnl_nlmsg_put_header(question.data());
     header->nlmsg_type = type;
     header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     header->nlmsg_seq = ++sequence_;
-    auto* payload = static_cast<std::uint8_t*>(mnl_nlmsg_put_extra_header(header, header_size));  // the family first
-    payload[0] = family;
+    std::memcpy(mnl_nlmsg_put_extra_header(header, sizeof about), &about, sizeof about);
     if (send(socket_.number(), header, header->nlmsg_len, 0) < 0) return failed("ask rtnetlink");
     bool whole = true;
     for (;;) {
@@ -191,6 +201,33 @@ void take_discipline(const nlmsghdr& message, core::KernelState& state) {
   if (kind != "ingress" && kind != "clsact") return;
   for (core::KernelLink& link : state.links)
     if (link.index == static_cast<std::uint32_t>(all->first.tcm_ifindex)) link.disciplines.push_back("qdisc " + kind);
+}
+
+struct Discipline {
+  int interface = 0;
+  std::uint32_t handle = 0;
+};
+
+// Filters of the queues of our three interfaces: one may send a packet elsewhere (mirred), past every rule.
+OsResult<void> read_filters(Dump& dump, const std::vector<std::string>& interfaces,
+                            const std::vector<Discipline>& disciplines, core::KernelState& state) {
+  for (core::KernelLink& link : state.links) {
+    if (std::ranges::find(interfaces, link.name) == interfaces.end()) continue;
+    std::set<std::string> found;
+    for (const Discipline& each : disciplines) {
+      if (static_cast<std::uint32_t>(each.interface) != link.index) continue;
+      tcmsg about{};
+      about.tcm_family = AF_UNSPEC, about.tcm_ifindex = each.interface, about.tcm_parent = each.handle;
+      TRY(dump.ask_about(
+          RTM_GETTFILTER, about, [] {},
+          [&found](const nlmsghdr& message) {
+            const auto all = parts<tcmsg>(message);
+            if (all && message.nlmsg_type == RTM_NEWTFILTER) found.insert("filter " + all->second.text(TCA_KIND));
+          }));
+    }
+    link.disciplines.insert(link.disciplines.end(), found.begin(), found.end());
+  }
+  return {};
 }
 
 void take_address(const nlmsghdr& message, core::KernelState& state, const Names& names) {
@@ -268,12 +305,19 @@ void take_route(const nlmsghdr& message, core::KernelState& state, const Names& 
     take_hops(attributes.octets(RTA_MULTIPATH), names, route);
   else if (const auto interface = attributes.number(RTA_OIF); interface && !is_dead(header.rtm_flags))
     route.hops.push_back({names.of(*interface), via_of(attributes)});
-  if (route.type == KernelRoute::Type::kNowhere) route.hops.clear();            // IPv6 names lo
+  if (route.type == KernelRoute::Type::kNowhere) route.hops.clear();  // IPv6 names lo
+  // By a next-hop object, which is not read (net.ipv4.nexthop_compat_mode 0): it may lead anywhere.
+  const bool by_object = route.hops.empty() && attributes.has(kNextHopObject) && !is_dead(header.rtm_flags);
+  if (route.type == KernelRoute::Type::kUnicast && by_object) route.type = KernelRoute::Type::kOther;
   if (route.type == KernelRoute::Type::kUnicast && route.hops.empty()) return;  // its line is down
   // Without the lock an error of somebody's may change it (gateway/os/routing.cc).
   if (route.mtu != 0 && (metrics.number(RTAX_LOCK).value_or(0) & (1u << RTAX_MTU)) == 0)
     route.mtu += policy::kNotLocked;
-  if (!route.plain) route.text = policy::to_text(route) + " (by its source, its type of service, or in a tunnel)";
+  if (route.type == KernelRoute::Type::kOther && by_object) {
+    route.plain = false;
+    route.text = policy::to_text(route) + " nhid " + std::to_string(attributes.number(kNextHopObject).value_or(0));
+  } else if (!route.plain)
+    route.text = policy::to_text(route) + " (by its source, its type of service, or in a tunnel)";
   state.routes.routes.push_back(std::move(route));
 }
 
@@ -341,7 +385,21 @@ void take_rule(const nlmsghdr& message, core::KernelState& state) {
 
 }  // namespace
 
-OsResult<void> read_kernel_facts(core::KernelState& state) {
+OsResult<std::vector<std::pair<std::string, std::string>>> legacy_tables(const std::string& directory) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string family : {"ip", "ip6"}) {
+    const std::string path = directory + "/" + family + "_tables_names";
+    errno = 0;
+    std::ifstream names(path);
+    if (!names && errno == ENOENT) continue;
+    if (!names) return std::unexpected(OsError{errno, path});
+    for (std::string name; std::getline(names, name);)
+      if (!name.empty()) out.emplace_back(family, name);
+  }
+  return out;
+}
+
+OsResult<void> read_kernel_facts(core::KernelState& state, const std::vector<std::string>& interfaces) {
   auto dump = TRY(Dump::open());
   Names names;
   std::map<std::string, std::uint32_t> masters;
@@ -351,9 +409,15 @@ OsResult<void> read_kernel_facts(core::KernelState& state) {
   for (core::KernelLink& link : state.links)
     if (const auto master = masters.find(link.name); master != masters.end()) link.master = names.of(master->second);
   auto before = state.links;
+  std::vector<Discipline> disciplines;
   TRY(dump.ask<tcmsg>(
-      RTM_GETQDISC, AF_UNSPEC, [&] { state.links = before; },
-      [&](const nlmsghdr& message) { take_discipline(message, state); }));
+      RTM_GETQDISC, AF_UNSPEC, [&] { state.links = before, disciplines.clear(); },
+      [&](const nlmsghdr& message) {
+        take_discipline(message, state);
+        if (const auto all = parts<tcmsg>(message); all && message.nlmsg_type == RTM_NEWQDISC)
+          disciplines.push_back({all->first.tcm_ifindex, all->first.tcm_handle});
+      }));
+  TRY(read_filters(dump, interfaces, disciplines, state));
   TRY(dump.ask<ifaddrmsg>(
       RTM_GETADDR, AF_UNSPEC, [&] { state.addresses.clear(); },
       [&](const nlmsghdr& message) { take_address(message, state, names); }));

@@ -5,15 +5,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "firewall/compile.h"
 #include "firewall/diff.h"
 #include "firewall/kernel_listing.h"
 #include "firewall/table_edits.h"
-#include "gateway/core/live_routes.h"
 #include "gateway/core/codec.h"
+#include "gateway/core/live_routes.h"
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/daemon/netd_state_reader.h"
+#include "gateway/os/kernel_facts.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
@@ -190,6 +194,60 @@ TEST_CASE("netd state: what is longer than a message, or whose reader dies, is t
   CHECK(core::decode<core::KernelState>(answer_of(dies))->error.find("status 9") != std::string::npos);
 }
 
+TEST_CASE("netd state: tables of iptables-legacy are named, where the kernel has any") {
+  char folder[] = "/tmp/sekisho-legacy-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::string directory = folder;
+  CHECK(os::legacy_tables(directory)->empty());
+  std::ofstream(directory + "/ip_tables_names") << "nat\nfilter\n";
+  std::ofstream(directory + "/ip6_tables_names") << "";
+  using Tables = std::vector<std::pair<std::string, std::string>>;
+  CHECK(*os::legacy_tables(directory) == Tables{{"ip", "nat"}, {"ip", "filter"}});
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("netd state: what holds for every interface of the host is told, and not set", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  const std::string path = GENERATE("net/ipv4/conf/all/proxy_arp", "net/ipv4/conf/all/route_localnet",
+                                    "net/ipv4/conf/all/accept_local", "net/ipv6/conf/all/proxy_ndp");
+  REQUIRE(os::write_sysctl(path, "1").has_value());
+  CHECK(kernel.check_parameters().drifts.empty());
+  const auto state = state_of(kernel);
+  const auto told = std::ranges::find(state.parameters, path, &core::KernelParameter::path);
+  REQUIRE(told != state.parameters.end());
+  CHECK((told->value == "1" && told->wanted == "0"));
+  CHECK(os::read_sysctl(path) == "1");
+}
+
+TEST_CASE("netd state: a route by a next-hop object that the kernel does not resolve leads nobody knows where",
+          "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  REQUIRE(os::write_sysctl("net/ipv4/nexthop_compat_mode", "0").has_value());
+  REQUIRE(stranger("ip nexthop add id 7 dev dc0") == 0);
+  REQUIRE(stranger("ip route add 10.2.0.0/24 nhid 7") == 0);
+  const auto state = state_of(kernel);
+  const auto* route = route_to(state, policy::kMainTable, "10.2.0.0/24");
+  REQUIRE(route != nullptr);
+  CHECK((route->type == policy::KernelRoute::Type::kOther || !route->hops.empty()));
+  CHECK(route->type == policy::KernelRoute::Type::kOther);
+  CHECK(policy::to_text(*route).find("nhid 7") != std::string::npos);
+}
+
+TEST_CASE("netd state: filters of the queues of our interfaces are told", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(sample_plan());
+  REQUIRE(stranger("tc qdisc add dev dc0 root handle 1: htb") == 0);
+  const auto disciplines = [&] {
+    const auto state = state_of(kernel);
+    return std::ranges::find(state.links, "dc0", &core::KernelLink::name)->disciplines;
+  };
+  CHECK(disciplines().empty());
+  REQUIRE(stranger("tc filter add dev dc0 parent 1: protocol ip u32 match u32 0 0 flowid 1:1") == 0);
+  CHECK(disciplines() == std::vector<std::string>{"filter u32"});
+}
+
 TEST_CASE("netd state: who changed nftables is told, of each table", "[osn]") {
   const NetworkNamespace space;
   auto kernel = opened(sample_plan());
@@ -234,9 +292,7 @@ TEST_CASE("netd: a cut of a table that was left changed cuts one facility, and n
   const auto plan = sample_plan(false);
   auto kernel = opened(plan);
   const auto elements = [&] { return state_of(kernel).elements; };
-  const auto isolate = [&](const std::string& name) {
-    return kernel.cut({{}, false, {{name}}});
-  };
+  const auto isolate = [&](const std::string& name) { return kernel.cut({{}, false, {{name}}}); };
   REQUIRE(plan.facilities.size() > 1);
   SECTION("what is to be taken away is gone already") {
     REQUIRE(stranger("nft flush set inet sekisho facility4") == 0);
