@@ -11,6 +11,7 @@
 
 #include "gateway/os/clock.h"
 #include "policy/compile.h"
+#include "tests/gateway/child_outcome.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -133,7 +134,7 @@ TEST_CASE("prover: an answer that is not exactly one of the two is no proof") {
   refused(of([](std::uint64_t) { return Octets(os::ForkedWorker::kMostAnswer + 1, 7); }), "too long");
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !(defined(__has_feature) && __has_feature(address_sanitizer))
+#if !defined(SEKISHO_TEST_SANITIZED)
 TEST_CASE("prover: the child opens nothing, sends nothing, starts nothing") {
   const auto dies = [](void (*call)()) {
     refused(of([call](std::uint64_t question) {
