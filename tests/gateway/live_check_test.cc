@@ -22,7 +22,8 @@ using daemon::LiveCheck;
 using Taken = config::value::Result<LiveCheck::Done, std::string>;
 
 Taken taken(LiveCheck& check) {
-  for (int i = 0; i < 100; ++i) {
+  const auto end = os::boot_now() + std::chrono::seconds(60);
+  while (os::boot_now() < end) {
     pollfd waiting{check.descriptor(), POLLIN, 0};
     (void)poll(&waiting, 1, 1000);
     if (auto done = check.take(os::boot_now())) return *std::move(done);
