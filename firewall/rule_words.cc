@@ -84,7 +84,7 @@ bool is_behind_status(const Words& words, std::size_t at) {
 
 // "xt target "NETMAP"", as nft lists what it cannot translate.
 bool is_rewriting_target(const Words& words, std::size_t at) {
-  if (words[at] != "xt" || at + 1 >= words.size() || words[at + 1] == "match") return false;
+  if (words[at] != "xt" || (at + 1 < words.size() && words[at + 1] == "match")) return false;
   return at + 2 >= words.size() || !is_one_of(words[at + 2], kHarmlessTargets);
 }
 

@@ -49,7 +49,7 @@ struct KernelState {
   std::uint64_t id = 0;
   std::string error;     // why it could not be read; then the rest is empty
   bool closed = false;   // nothing is to be forwarded: there is no plan in force
-  std::string ruleset;   // nft -a -s -t list ruleset
+  std::string ruleset;   // nft -a -s -t list ruleset, then firewall::legacy_table() of each that is there
   std::string elements;  // nft -j list table inet sekisho; empty: there is no such table
   policy::KernelRoutes routes;
   std::vector<KernelLink> links;

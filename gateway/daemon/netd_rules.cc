@@ -111,12 +111,19 @@ OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
 }
 
 OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
+  const bool by_difference = installed_.has_value();
   auto done = installed_ ? table_.run(firewall::render(firewall::diff(*installed_, wanted))) : replace_with(wanted);
   // A difference to something that is no longer there: start from what is.
   if (!done && installed_) done = replace_with(wanted);
   if (!done) return done;
   reader_.end();  // of what was there before
-  if (elements_of(wanted) <= kReadBackAtOnce) return read_back(wanted);
+  if (elements_of(wanted) <= kReadBackAtOnce) {
+    auto held = read_back(wanted);
+    if (held || !by_difference) return held;
+    // A stranger's change whose event is not read yet: it must not make a cut fail, and with it close everybody.
+    if (auto replaced = replace_with(wanted); !replaced) return replaced;
+    return read_back(wanted);
+  }
   installed_ = std::move(wanted);
   uncertain_ = false, unconfirmed_ = true;
   return {};

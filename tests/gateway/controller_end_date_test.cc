@@ -71,7 +71,8 @@ TEST_CASE("controller: an end date that waits behind a change is asked for anew 
   world.controller.on_plan_applied({world.records.back().generation, true, ""}, world.now, actions);
   world.carry_out(std::move(actions));
   CHECK(world.controller.running_plan()->facilities[0].name.text == "c");
-  CHECK(world.runs("c"));
+  CHECK(world.controller.settled());
+  CHECK(std::ranges::count(world.log, "netd") == 2);  // for "b" and "c", and not for "b" once more
 }
 
 TEST_CASE("controller: an end date that a cut overtook is applied behind it") {

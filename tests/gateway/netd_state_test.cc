@@ -238,14 +238,14 @@ TEST_CASE("netd state: a route by a next-hop object that the kernel does not res
 TEST_CASE("netd state: filters of the queues of our interfaces are told", "[osn]") {
   const NetworkNamespace space;
   auto kernel = opened(sample_plan());
-  REQUIRE(stranger("tc qdisc add dev dc0 root handle 1: prio") == 0);
+  REQUIRE(stranger("tc qdisc add dev dc0 root handle 1: htb") == 0);
   const auto disciplines = [&] {
     const auto state = state_of(kernel);
     return std::ranges::find(state.links, "dc0", &core::KernelLink::name)->disciplines;
   };
   CHECK(disciplines().empty());
-  REQUIRE(stranger("tc filter add dev dc0 parent 1: protocol ip matchall action drop") == 0);
-  CHECK(disciplines() == std::vector<std::string>{"filter matchall"});
+  REQUIRE(stranger("tc filter add dev dc0 parent 1: protocol ip u32 match u32 0 0 flowid 1:1") == 0);
+  CHECK(disciplines() == std::vector<std::string>{"filter u32"});
 }
 
 TEST_CASE("netd state: who changed nftables is told, of each table", "[osn]") {
