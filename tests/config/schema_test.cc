@@ -94,7 +94,8 @@ TEST_CASE("every key is read: a value of a wrong kind in it is an error") {
         text.replace(at, 8, ikev2 ? "ikev2" : "wireguard");
       if (list.object == "tunnel" && key == "protocol")
         text = "{\"facilities\": {\"f\": {\"tunnel\": {\"protocol\": true}}}}";
-      const bool boolean = key == "required" || key == "repair" || list.object == "offloads";
+      const bool boolean =
+          key == "required" || key == "repair" || key == "software_client" || list.object == "offloads";
       if (boolean) text.replace(text.find("true"), 4, "7");
       const auto diagnostic = found(load_text(text), boolean ? ", found a number" : ", found true or false");
       CHECK(diagnostic.key_path.ends_with(key));
