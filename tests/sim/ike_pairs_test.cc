@@ -66,6 +66,7 @@ struct Router : ScriptedResponder {
         {45, body_from([&](ike::Chain& c) { append(c, ike::PayloadType::kSelectorsResponder, responder); }), false, 0}};
     sent = answer(ike::Exchange::kCreateChildSa, opened_.id, pieces);
   }
+  void acknowledge() { sent = answer(ike::Exchange::kInformational, opened_.id, {}); }  // a Delete
   void refuse(ike::NotifyType type) { sent = answer(ike::Exchange::kCreateChildSa, opened_.id, {notify(type)}); }
   void after(tunnel::wire::Duration time) {
     now += time;
@@ -180,7 +181,7 @@ TEST_CASE("more pairs than a peer may have CHILD SAs: the first that is left out
   router.begin();
   for (int asked = 1; !router.asked().empty() && asked < 40; ++asked) router.grant();
   CHECK(router.usable() == 16);
-  CHECK(router.node.told("more than 16: none for 10.10.0.0/24 with 10.6.0.0/24"));
+  CHECK(router.node.told("more than 16: none for 10.10.0.0/24 with 10.5.0.0/24"));
 }
 
 TEST_CASE("a peer that narrows into more selectors than are looked through has none of them", "[rfc7296-2.9]") {
@@ -190,7 +191,11 @@ TEST_CASE("a peer that narrows into more selectors than are looked through has n
   for (int net = 0; net < 12; ++net)
     router.params.remote_networks.push_back(*Prefix::parse("10." + std::to_string(100 + net) + ".0.0/16"));
   router.begin(ike::NotifyType::kSinglePairRequired);
-  for (int asked = 1; !router.asked().empty() && asked < 40; ++asked) router.grant(255);
+  for (int turn = 0; turn < 100; ++turn) {
+    const std::string asked = router.asked();
+    if (asked.empty()) break;
+    asked == "no CHILD SA" ? router.acknowledge() : router.grant(255);
+  }
   CHECK(router.node.told("together have more than 4096 selectors"));
   CHECK(router.usable() <= 8);
 }
