@@ -145,7 +145,7 @@ void Accessd::take_live_verdict() {
   auto done = live_check_.take(now_);
   if (!done) return;
   child_.loop().forget(descriptor);
-  const auto took = *done ? (*done)->took : LiveCheck::kMostTime;
+  const auto took = *done ? (*done)->took : os::ForkedWorker::kMostTime;
   live_.earliest = now_ + std::max<config::value::Duration>(kLeastBetween, kShareOfTime * took);
   if (!*done) return note_not_checked(done->error());
   // Of what ran when it began: another plan runs now, and this says nothing of that.

@@ -12,25 +12,16 @@ os::OsResult<void> LiveCheck::start(const core::LiveState& state, Instant now) {
 }
 
 os::OsResult<void> LiveCheck::start(const core::LiveState& state, const std::function<Octets()>& work, Instant now) {
-  worker_ = TRY(os::ForkedWorker::start(work, os::ForkedWorker::May::kCompute, kMostAnswer));
+  worker_ = TRY(os::ForkedWorker::start(work, now, os::ForkedWorker::May::kCompute, kMostAnswer));
   about_ = {{}, state.kernel.writers, state.generation, {}};
   began_ = now;
   return {};
 }
 
-std::optional<config::value::Instant> LiveCheck::deadline() const {
-  return under_way() ? std::optional(began_ + kMostTime) : std::nullopt;
-}
-
 std::optional<config::value::Result<LiveCheck::Done, std::string>> LiveCheck::take(Instant now) {
   if (!under_way()) return std::nullopt;
-  const auto received = worker_.receive();
-  if (!received && now < began_ + kMostTime) return std::nullopt;
-  if (!received) {
-    worker_.end();
-    return std::unexpected("the check took longer than " +
-                           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kMostTime).count()) + " s");
-  }
+  const auto received = worker_.receive(now);
+  if (!received) return std::nullopt;
   if (!*received) return std::unexpected("the process that checks it did not finish: " + received->error());
   auto verdict = core::decode<core::LiveVerdict>(**received);
   if (!verdict) return std::unexpected(std::string("the answer of the process that checks it has no known form"));

@@ -20,7 +20,6 @@ class LiveCheck {
  public:
   using Instant = config::value::Instant;
   using Octets = os::ForkedWorker::Octets;
-  static constexpr config::value::Duration kMostTime = std::chrono::seconds(60);
   static constexpr std::size_t kMostAnswer = 32 << 20;
 
   struct Done {
@@ -37,7 +36,7 @@ class LiveCheck {
                                          Instant now);
   [[nodiscard]] bool under_way() const { return worker_.running(); }
   [[nodiscard]] int descriptor() const { return worker_.descriptor(); }  // readable: take() has something to do
-  [[nodiscard]] std::optional<Instant> deadline() const;
+  [[nodiscard]] std::optional<Instant> deadline() const { return worker_.deadline(); }
   // Empty: it is still at work, in its time. Then once: the verdict, or why there is none.
   [[nodiscard]] std::optional<config::value::Result<Done, std::string>> take(Instant now);
 

@@ -48,6 +48,7 @@ class Netd {
       if (!std::ranges::all_of(turn.other, of_state)) tell(kernel_.repair());
       if (const auto now = gateway::os::boot_now(); now >= next_check) {
         next_check = now + kParameterCheck;
+        tell_state();  // that it was late
         tell(kernel_.check_parameters());
         tell_refusals();
         if (touched_ && accessd().open() && accessd().send(MessageType::kKernelTouched, *touched_)) touched_.reset();
@@ -111,7 +112,7 @@ class Netd {
     const auto request = core::decode<core::ReadKernel>(message.payload);
     if (!request) return false;
     if (reader_.running()) child_.loop().forget(reader_.descriptor());
-    auto started = reader_.start(request->id, kernel_.state_reader());
+    auto started = reader_.start(request->id, kernel_.state_reader(), gateway::os::boot_now());
     if (started) started = child_.loop().watch(reader_.descriptor(), kStateToken);
     if (started) return true;
     (void)reader_.end("");
@@ -131,7 +132,7 @@ class Netd {
   void tell_state() {
     if (!reader_.running()) return;
     const int descriptor = reader_.descriptor();
-    const auto told = reader_.answer();
+    const auto told = reader_.answer(gateway::os::boot_now());
     if (!told) return;
     child_.loop().forget(descriptor);
     if (accessd().open()) (void)accessd().send_octets(MessageType::kKernelState, *told);

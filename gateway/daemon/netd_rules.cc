@@ -9,6 +9,7 @@
 #include "firewall/diff.h"
 #include "firewall/render.h"
 #include "gateway/core/codec.h"
+#include "gateway/os/clock.h"
 
 namespace gateway::daemon {
 namespace {
@@ -143,11 +144,11 @@ OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
 void NetdRules::read_back_beside() {
   if (!reader_.running()) {
     auto started = os::ForkedWorker::start([this] { return core::encode(listed_differences(*installed_)); },
-                                           os::ForkedWorker::May::kAskTheKernel);
+                                           os::boot_now(), os::ForkedWorker::May::kAskTheKernel);
     if (started) reader_ = std::move(*started);
     return;  // else again the next time
   }
-  const auto answer = reader_.receive();
+  const auto answer = reader_.receive(os::boot_now());
   if (!answer) return;
   unconfirmed_ = false;
   const auto wrong = *answer ? core::decode<std::vector<std::string>>(**answer) : std::nullopt;

@@ -13,7 +13,8 @@ NetdStateReader::Octets not_read(std::uint64_t id, std::string why) {
 
 }  // namespace
 
-os::OsResult<void> NetdStateReader::start(std::uint64_t id, const std::function<core::KernelState()>& read) {
+os::OsResult<void> NetdStateReader::start(std::uint64_t id, const std::function<core::KernelState()>& read,
+                                    Instant now) {
   const auto work = [&] {
     auto state = read();
     state.id = id;
@@ -23,12 +24,12 @@ os::OsResult<void> NetdStateReader::start(std::uint64_t id, const std::function<
                             " octets long, and no more than " + std::to_string(most_) + " can be told");
   };
   id_ = id;
-  worker_ = TRY(os::ForkedWorker::start(work, os::ForkedWorker::May::kAskTheKernel, most_));
+  worker_ = TRY(os::ForkedWorker::start(work, now, os::ForkedWorker::May::kAskTheKernel, most_));
   return {};
 }
 
-std::optional<NetdStateReader::Octets> NetdStateReader::answer() {
-  auto received = worker_.receive();
+std::optional<NetdStateReader::Octets> NetdStateReader::answer(Instant now) {
+  auto received = worker_.receive(now);
   if (!received) return std::nullopt;
   if (*received) return **std::move(received);
   return not_read(id_, "the process that reads it did not finish: " + received->error());

@@ -48,24 +48,14 @@ os::OsResult<void> Prover::start(const core::Unproved& candidate, Instant now) {
 
 os::OsResult<void> Prover::start(const std::function<Octets(std::uint64_t)>& work, Instant now) {
   const auto question = ++question_;
-  worker_ = TRY(os::ForkedWorker::start([&work, question] { return work(question); }));
-  by_ = now + kMostTime;
+  worker_ = TRY(os::ForkedWorker::start([&work, question] { return work(question); }, now));
   return {};
-}
-
-std::optional<config::value::Instant> Prover::deadline() const {
-  return running() ? std::optional(by_) : std::nullopt;
 }
 
 std::optional<std::vector<std::string>> Prover::answer(Instant now) {
   if (!running()) return not_proved("nothing proves it");
-  const auto received = worker_.receive();
-  if (!received && now < by_) return std::nullopt;
-  if (!received) {
-    worker_.end();
-    return not_proved("the proof took longer than " +
-                      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kMostTime).count()) + " s");
-  }
+  const auto received = worker_.receive(now);
+  if (!received) return std::nullopt;
   if (!*received) return not_proved("the process that proves it did not finish: " + received->error());
   auto breaches = breaches_in(**received, question_);
   if (!breaches) return not_proved("the answer of the process that proves it has no known form");

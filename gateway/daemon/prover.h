@@ -20,8 +20,6 @@ class Prover {
  public:
   using Instant = config::value::Instant;
   using Octets = os::ForkedWorker::Octets;
-  // 10,000 facilities take some seconds on slow processors; then nobody waits any longer.
-  static constexpr config::value::Duration kMostTime = std::chrono::seconds(60);
 
   // `candidate` is proved as it is now: the child has a copy.
   [[nodiscard]] os::OsResult<void> start(const core::Unproved& candidate, Instant now);
@@ -30,7 +28,7 @@ class Prover {
   void stop() { worker_.end(); }
   [[nodiscard]] bool running() const { return worker_.running(); }
   [[nodiscard]] int descriptor() const { return worker_.descriptor(); }  // readable: answer() has something to do
-  [[nodiscard]] std::optional<Instant> deadline() const;
+  [[nodiscard]] std::optional<Instant> deadline() const { return worker_.deadline(); }
 
   // Empty: it is still at work, in its time. Then once: the breaches, none when it is proved. A child that was killed,
   // is late or answers anything else is a breach that says so.
@@ -44,7 +42,6 @@ class Prover {
  private:
   os::ForkedWorker worker_;
   std::uint64_t question_ = 0;
-  Instant by_{};
 };
 
 }  // namespace gateway::daemon

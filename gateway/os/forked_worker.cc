@@ -65,15 +65,18 @@ ForkedWorker& ForkedWorker::operator=(ForkedWorker&& other) noexcept {
   answer_ = std::move(other.answer_);
   got_ = std::move(other.got_);
   most_ = other.most_;
+  by_ = other.by_;
   return *this;
 }
 
-OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, May may, std::size_t most) {
+OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, Instant now, May may,
+                                           std::size_t most) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return std::unexpected(OsError{errno, "pipe"});
   ForkedWorker worker;
   worker.answer_ = FileDescriptor(ends[0]);
   worker.most_ = most;
+  worker.by_ = now + kMostTime;
   FileDescriptor tell(ends[1]);
   if (fcntl(worker.answer_.number(), F_SETFL, O_NONBLOCK) != 0) return std::unexpected(OsError{errno, "O_NONBLOCK"});
   const pid_t parent = getpid(), pid = fork();
@@ -87,7 +90,19 @@ OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, 
   return std::unexpected(OsError{error, "pidfd_open"});
 }
 
-std::optional<config::value::Result<ForkedWorker::Octets, std::string>> ForkedWorker::receive() {
+std::optional<config::value::Instant> ForkedWorker::deadline() const {
+  return running() ? std::optional(by_) : std::nullopt;
+}
+
+std::optional<config::value::Result<ForkedWorker::Octets, std::string>> ForkedWorker::receive(Instant now) {
+  auto received = read_answer();
+  if (received || now < by_) return received;
+  end();
+  return std::unexpected("it took longer than " +
+                         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kMostTime).count()) + " s");
+}
+
+std::optional<config::value::Result<ForkedWorker::Octets, std::string>> ForkedWorker::read_answer() {
   std::array<std::uint8_t, 65536> chunk;
   for (int chunks = 0;; ++chunks) {
     if (chunks == kChunksAtOnce) return std::nullopt;  // who asks has others to serve, and is woken again

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/value/instant.h"
 #include "config/value/result.h"
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
@@ -19,7 +20,10 @@ namespace gateway::os {
 class ForkedWorker {
  public:
   using Octets = std::vector<std::uint8_t>;
+  using Instant = config::value::Instant;
   static constexpr std::size_t kMostAnswer = 4 << 20;  // octets, unless said otherwise; more is an error
+  // 10,000 facilities take some seconds on slow processors; then nobody waits any longer.
+  static constexpr config::value::Duration kMostTime = std::chrono::seconds(60);
 
   ForkedWorker() = default;  // not running
   ForkedWorker(ForkedWorker&& other) noexcept { *this = std::move(other); }
@@ -29,20 +33,25 @@ class ForkedWorker {
   enum class May : std::uint8_t { kCompute, kAskTheKernel };  // the second: what its parent may
   // `work` runs in the child alone and gives the answer, of at most `most` octets. Only while this process has one
   // thread: another's locks would be held for ever in the child. The child is killed when we die.
-  [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, May may = May::kCompute,
-                                                    std::size_t most = kMostAnswer);
+  [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, Instant now,
+                                                    May may = May::kCompute, std::size_t most = kMostAnswer);
 
   [[nodiscard]] bool running() const { return answer_.valid(); }
   [[nodiscard]] int descriptor() const { return answer_.number(); }  // readable: receive() has something to do
-  // Empty: it is still at work, or has more to tell than is read at once. Then the answer of a child that has ended
-  // well, once; or a sentence that says how it ended otherwise. After either it runs no longer.
-  [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> receive();
+  [[nodiscard]] std::optional<Instant> deadline() const;  // empty: not running
+  // Empty: it is still at work in its time, or has more to tell than is read at once. Then the answer of a child that
+  // has ended well, once; or a sentence that says how it ended otherwise: one that is late is killed. After either it
+  // runs no longer.
+  [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> receive(Instant now);
   void end();  // SIGKILL; waits for it
 
  private:
+  [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> read_answer();
+
   FileDescriptor process_, answer_;
   Octets got_;
   std::size_t most_ = kMostAnswer;
+  Instant by_{};
 };
 
 }  // namespace gateway::os

@@ -133,7 +133,7 @@ NetdStateReader::Octets answer_of(NetdStateReader& reader) {
   for (int i = 0; i < 100; ++i) {
     pollfd waiting{reader.descriptor(), POLLIN, 0};
     (void)poll(&waiting, 1, 200);
-    if (auto octets = reader.answer()) return *std::move(octets);
+    if (auto octets = reader.answer(os::boot_now())) return *std::move(octets);
   }
   FAIL("no answer");
   return {};
@@ -144,7 +144,7 @@ TEST_CASE("netd state: it is read in a child, while netd goes on, and is the sam
   auto kernel = opened(sample_plan());
   NetdStateReader reader;
   CHECK_FALSE(reader.end("nothing is under way"));
-  REQUIRE(reader.start(7, kernel.state_reader()).has_value());
+  REQUIRE(reader.start(7, kernel.state_reader(), os::boot_now()).has_value());
   const auto told = core::decode<core::KernelState>(answer_of(reader));
   REQUIRE(told.has_value());
   CHECK_FALSE(reader.running());
@@ -163,16 +163,33 @@ TEST_CASE("netd state: a change ends the reading at once, and who asked is told 
   const auto for_ever = []() -> core::KernelState {
     for (;;) pause();
   };
-  REQUIRE(reader.start(8, for_ever).has_value());
-  CHECK_FALSE(reader.answer());
+  REQUIRE(reader.start(8, for_ever, os::boot_now()).has_value());
+  CHECK_FALSE(reader.answer(os::boot_now()));
   const auto ended = reader.end("a change came first");
   REQUIRE(ended.has_value());
   CHECK_FALSE(reader.running());
   const auto told = core::decode<core::KernelState>(*ended);
   REQUIRE(told.has_value());
   CHECK((told->id == 8 && told->error == "a change came first"));
-  REQUIRE(reader.start(9, [] { return core::KernelState(); }).has_value());  // and another question is answered
+  REQUIRE(reader.start(9, [] { return core::KernelState(); }, os::boot_now()).has_value());  // and another question is answered
   CHECK(core::decode<core::KernelState>(answer_of(reader))->id == 9);
+}
+
+TEST_CASE("netd state: a reader that is late is ended, and who asked is told") {
+  NetdStateReader reader;
+  const auto began = os::boot_now();
+  const auto for_ever = []() -> core::KernelState {
+    for (;;) pause();
+  };
+  REQUIRE(reader.start(5, for_ever, began).has_value());
+  CHECK_FALSE(reader.answer(began + os::ForkedWorker::kMostTime - std::chrono::seconds(1)));
+  const auto told = reader.answer(began + os::ForkedWorker::kMostTime);
+  REQUIRE(told.has_value());
+  CHECK_FALSE(reader.running());
+  const auto late = core::decode<core::KernelState>(*told);
+  REQUIRE(late.has_value());
+  CHECK(late->id == 5);
+  CHECK(late->error.find("took longer than 60 s") != std::string::npos);
 }
 
 TEST_CASE("netd state: what is longer than a message, or whose reader dies, is told as an error") {
@@ -183,14 +200,15 @@ TEST_CASE("netd state: what is longer than a message, or whose reader dies, is t
                        core::KernelState state;
                        state.ruleset.assign(300'000, 'x');
                        return state;
-                     })
+                     },
+                     os::boot_now())
               .has_value());
   const auto long_one = core::decode<core::KernelState>(answer_of(small));
   REQUIRE(long_one.has_value());
   CHECK((long_one->id == 3 && long_one->ruleset.empty()));
   CHECK(long_one->error.find("no more than 200000 can be told") != std::string::npos);
   NetdStateReader dies;
-  REQUIRE(dies.start(4, []() -> core::KernelState { _exit(9); }).has_value());
+  REQUIRE(dies.start(4, []() -> core::KernelState { _exit(9); }, os::boot_now()).has_value());
   CHECK(core::decode<core::KernelState>(answer_of(dies))->error.find("status 9") != std::string::npos);
 }
 

@@ -91,8 +91,8 @@ TEST_CASE("prover: one that hangs is ended in time, and what it was about is ref
     return {};
   };
   REQUIRE(prover.start(hang, begun));
-  CHECK_FALSE(prover.answer(begun + Prover::kMostTime - std::chrono::seconds(1)));
-  refused(prover.answer(begun + Prover::kMostTime).value(), "longer than 60 s");
+  CHECK_FALSE(prover.answer(begun + os::ForkedWorker::kMostTime - std::chrono::seconds(1)));
+  refused(prover.answer(begun + os::ForkedWorker::kMostTime).value(), "longer than 60 s");
   CHECK_FALSE(prover.running());
   refused(prover.answer(begun).value(), "nothing proves it");
 }
