@@ -26,14 +26,14 @@ bool earlier(const Claimant& a, const Claimant& b) {
 
 void report_overlap(const Claimant& inner, const Claimant& outer, std::string_view kind, Report& report) {
   const bool same = inner.prefix == outer.prefix;
-  report.error(inner.at,
-               same ? fmt::format("{} of {} is also {} of {}", inner.prefix.to_string(), inner.what, kind, outer.what)
-                    : fmt::format("{} of {} lies inside {}, {} of {}", inner.prefix.to_string(), inner.what,
-                                  outer.prefix.to_string(), kind, outer.what),
-               inner.claim == Claim::kNetwork
-                   ? "give one of the two a unique prefix: { \"real\": ..., \"seen_as\": ... }"
-                   : "a packet to it would go into the tunnel",
-               {outer.at});
+  report.overlap(inner.at,
+                 same ? fmt::format("{} of {} is also {} of {}", inner.prefix.to_string(), inner.what, kind, outer.what)
+                      : fmt::format("{} of {} lies inside {}, {} of {}", inner.prefix.to_string(), inner.what,
+                                    outer.prefix.to_string(), kind, outer.what),
+                 inner.claim == Claim::kNetwork
+                     ? "give one of the two a unique prefix: { \"real\": ..., \"seen_as\": ... }"
+                     : "a packet to it would go into the tunnel",
+                 outer.at);
 }
 
 // Only what lies inside a network conflicts: two services may share a host.

@@ -21,6 +21,7 @@ struct Diagnostic {
     std::string key_path;
   };
   std::vector<Also> also;
+  bool overlap = false;  // two things claim one address, and that is all
 };
 
 [[nodiscard]] bool has_errors(const std::vector<Diagnostic>& diagnostics);

@@ -44,7 +44,7 @@ void Report::add(Diagnostic diagnostic) {
 
 void Report::add(Severity severity, const Position& at, std::string message, std::string hint,
                  std::vector<Position> also) {
-  Diagnostic diagnostic{severity, at, {}, std::move(message), std::move(hint), {}};
+  Diagnostic diagnostic{severity, at, {}, std::move(message), std::move(hint), {}, false};
   for (const auto& other : also) diagnostic.also.push_back({other, {}});
   add(std::move(diagnostic));
 }
@@ -70,7 +70,8 @@ std::vector<Diagnostic> Report::take() {
                       fmt::format("{} more {} are not shown", count - kMaxDiagnostics,
                                   severity == Severity::kError ? "errors" : "warnings"),
                       fmt::format("the last one shown stands in line {}", last->at.line),
-                      {}});
+                      {},
+                      false});
   }
   return std::move(found_);
 }

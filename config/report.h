@@ -27,6 +27,9 @@ class Report {
   void warning(const Position& at, std::string message, std::string hint = {}, std::vector<Position> also = {}) {
     add(Severity::kWarning, at, std::move(message), std::move(hint), std::move(also));
   }
+  void overlap(const Position& at, std::string message, std::string hint, const Position& other) {
+    add({Severity::kError, at, {}, std::move(message), std::move(hint), {{other, {}}}, true});
+  }
   // Something found before there were paths; they are filled in.
   void add(Diagnostic diagnostic);
 

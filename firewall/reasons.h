@@ -18,17 +18,18 @@ inline constexpr std::uint16_t kConntrackZone =
 struct RefusalReason {
   std::string_view name;
   std::string_view meaning;
+  bool of_policy = false;  // a line of the configuration can change the answer
 };
 
 inline constexpr std::array<RefusalReason, 16> kRefusalReasons{{
-    {"foreign_source", "out of a tunnel with a source that is no facility's (P2)"},
-    {"foreign_destination", "towards the tunnels with a destination that is no facility's (P3)"},
+    {"foreign_source", "out of a tunnel with a source that is no facility's (P2)", true},
+    {"foreign_destination", "towards the tunnels with a destination that is no facility's (P3)", true},
     {"header_options", "IPv4 options or an IPv6 routing header from a tunnel (RFC 7126, RFC 5095)"},
     {"not_unicast", "multicast or broadcast from a tunnel"},
     {"invalid_state", "belongs to no flow and cannot open one"},
-    {"not_permitted", "no permission for this flow, or it was removed"},
-    {"detour",
-     "from one tunnel to another without an exchange, or past the gateway to a side where it may not go (P1)"},
+    {"not_permitted", "no permission for this flow, or it was removed", true},
+    {"detour", "from one tunnel to another without an exchange, or past the gateway to a side where it may not go (P1)",
+     true},
     {"to_gateway", "from a tunnel to the gateway itself"},
     {"outside_input", "from outside to a port of the gateway that is not the tunnels'"},
     {"outside_source", "from outside with a source that is not behind the outside interface: forged"},

@@ -42,7 +42,7 @@ Decision decide(const Plan& plan, const Packet& packet, WallTime now) {
   return decide(plan, rows_between(plan, packet.source, packet.destination), packet, now);
 }
 
-Decision decide(const Plan& plan, const std::vector<const Permission*>& between, const Packet& packet, WallTime now) {
+std::optional<Decision> decide_by(const std::vector<const Permission*>& between, const Packet& packet, WallTime now) {
   Decision near;
   for (const Permission* each : between) {
     const Permission& row = *each;
@@ -54,8 +54,11 @@ Decision decide(const Plan& plan, const std::vector<const Permission*>& between,
       return {Reason::kPermitted, &row};
     }
   }
-  if (near.permission != nullptr) return near;
-  return {without_row(plan, packet), nullptr};
+  return near.permission == nullptr ? std::nullopt : std::optional(near);
+}
+
+Decision decide(const Plan& plan, const std::vector<const Permission*>& between, const Packet& packet, WallTime now) {
+  return decide_by(between, packet, now).value_or(Decision{without_row(plan, packet), nullptr});
 }
 
 std::string to_text(const Decision& decision) {

@@ -44,6 +44,10 @@ struct Decision {
 [[nodiscard]] Decision decide(const Plan& plan, const std::vector<const Permission*>& between, const Packet& packet,
                               WallTime now);
 
+// What the rows between its ends say of it, in their order; empty: they say nothing.
+[[nodiscard]] std::optional<Decision> decide_by(const std::vector<const Permission*>& between, const Packet& packet,
+                                                WallTime now);
+
 // The facility whose seen networks hold the address, or null.
 [[nodiscard]] const FacilityPlan* facility_of(const Plan& plan, const IpAddress& address);
 

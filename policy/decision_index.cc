@@ -1,6 +1,7 @@
 #include "policy/decision_index.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace policy {
 namespace {
@@ -20,10 +21,9 @@ std::size_t DecisionIndex::PairHash::operator()(const Pair& pair) const noexcept
   return (ends * 1'000'003) ^ (std::size_t{pair.source.length()} << 8) ^ pair.destination.length();
 }
 
-DecisionIndex::DecisionIndex(const Plan& plan) : plan_(plan) {
-  for (std::uint32_t i = 0; i < plan.permissions.size(); ++i) {
-    const Permission& row = plan.permissions[i];
-    rows_[{row.source, row.destination}].push_back(i);
+DecisionIndex::DecisionIndex(const Plan& plan) {
+  for (const Permission& row : plan.permissions) {
+    rows_[{row.source, row.destination}].push_back(&row);
     lengths_.push_back({row.source.address().family(), row.source.length(), row.destination.length()});
     if (row.kind == PermissionKind::kService) service_side_.push_back(row.destination);
     if (row.kind == PermissionKind::kInside) service_side_.push_back(row.source);
@@ -39,8 +39,8 @@ DecisionIndex::DecisionIndex(const Plan& plan) : plan_(plan) {
   std::ranges::sort(networks_, {}, &Network::seen);
 }
 
-std::vector<std::uint32_t> DecisionIndex::rows_at(const IpAddress& source, const IpAddress& destination) const {
-  std::vector<std::uint32_t> found;
+std::vector<const Permission*> DecisionIndex::rows_at(const IpAddress& source, const IpAddress& destination) const {
+  std::vector<const Permission*> found;
   if (source.family() != destination.family()) return found;
   for (const Lengths& lengths : lengths_) {
     if (lengths.family != source.family()) continue;
@@ -48,34 +48,13 @@ std::vector<std::uint32_t> DecisionIndex::rows_at(const IpAddress& source, const
         rows_.find({Prefix::masked(source, lengths.source), Prefix::masked(destination, lengths.destination)});
     if (at != rows_.end()) found.insert(found.end(), at->second.begin(), at->second.end());
   }
-  std::ranges::sort(found);
+  std::ranges::sort(found, std::less<>());  // of one vector: in its order
   return found;
 }
 
 Decision DecisionIndex::decide(const Packet& packet, WallTime now) const {
-  Decision near;
-  for (const std::uint32_t place : rows_at(packet.source, packet.destination)) {
-    const Permission& row = plan_.permissions[place];
-    if (!row.port.contains(packet.protocol, packet.destination_port)) {
-      if (near.permission == nullptr) near = {Reason::kPort, &row};
-    } else if (row.until && *row.until <= now) {
-      near = {Reason::kExpired, &row};
-    } else {
-      return {Reason::kPermitted, &row};
-    }
-  }
-  if (near.permission != nullptr) return near;
-  return {without_row(packet), nullptr};
-}
-
-std::vector<const Permission*> DecisionIndex::permitting(const Packet& packet, WallTime now) const {
-  std::vector<const Permission*> found;
-  for (const std::uint32_t place : rows_at(packet.source, packet.destination)) {
-    const Permission& row = plan_.permissions[place];
-    if (row.port.contains(packet.protocol, packet.destination_port) && !(row.until && *row.until <= now))
-      found.push_back(&row);
-  }
-  return found;
+  return decide_by(rows_at(packet.source, packet.destination), packet, now)
+      .value_or(Decision{without_row(packet), nullptr});
 }
 
 const FacilityPlan* DecisionIndex::facility_at(const IpAddress& seen) const {

@@ -17,12 +17,9 @@ class DecisionIndex {
 
   // decide(plan, packet, now). Cost: one look-up for each pair of prefix lengths that the rows have.
   [[nodiscard]] Decision decide(const Packet& packet, WallTime now) const;
-  // All rows that permit it then, in the plan's order.
-  [[nodiscard]] std::vector<const Permission*> permitting(const Packet& packet, WallTime now) const;
   // The facility whose seen networks hold the address, or null: facility_of(plan, address).
   [[nodiscard]] const FacilityPlan* facility_at(const IpAddress& seen) const;
   [[nodiscard]] const FacilityPlan* facility_named(const std::string& name) const;
-  [[nodiscard]] const Plan& plan() const { return plan_; }
 
  private:
   struct Pair {
@@ -41,15 +38,14 @@ class DecisionIndex {
     Prefix seen;
     const FacilityPlan* facility = nullptr;
   };
-  [[nodiscard]] std::vector<std::uint32_t> rows_at(const IpAddress& source, const IpAddress& destination) const;
+  [[nodiscard]] std::vector<const Permission*> rows_at(const IpAddress& source, const IpAddress& destination) const;
   [[nodiscard]] bool is_service_side(const IpAddress& address) const;
   [[nodiscard]] Reason without_row(const Packet& packet) const;
 
-  const Plan& plan_;
-  std::vector<Lengths> lengths_;                                         // each pair of the rows once
-  std::unordered_map<Pair, std::vector<std::uint32_t>, PairHash> rows_;  // places in plan.permissions, ascending
-  std::vector<Network> networks_;                                        // by seen prefix; they do not overlap
-  std::vector<Prefix> service_side_;                                     // sorted, each once
+  std::vector<Lengths> lengths_;  // each pair of the rows once
+  std::unordered_map<Pair, std::vector<const Permission*>, PairHash> rows_;
+  std::vector<Network> networks_;     // by seen prefix; they do not overlap
+  std::vector<Prefix> service_side_;  // sorted, each once
   std::unordered_map<std::string, const FacilityPlan*> by_name_;
 };
 

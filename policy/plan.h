@@ -144,4 +144,10 @@ struct Plan {
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 
+// The plan, or one in which nothing is: where nothing runs.
+[[nodiscard]] inline const Plan& or_none(const Plan* plan) {
+  static const Plan kNone;
+  return plan == nullptr ? kNone : *plan;
+}
+
 }  // namespace policy

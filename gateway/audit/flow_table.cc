@@ -8,7 +8,6 @@ using config::value::Duration;
 
 namespace {
 
-using config::value::IpAddress;
 using nlohmann::ordered_json;
 
 constexpr std::uint32_t kRuleMask = 0x7fffffff;  // the top bit is the routing mark of an exchange
@@ -96,13 +95,10 @@ std::size_t FlowTable::TupleHash::operator()(const Tuple& tuple) const noexcept 
 
 void FlowTable::set_plan(const policy::Plan& plan, std::vector<Record>& out) {
   earlier_rules_ = std::move(rules_);
-  rules_.clear(), maps_.clear();
+  rules_.clear();
   for (const auto& permission : plan.permissions)
     rules_.emplace(permission.rule.number, std::make_shared<const policy::Permission>(permission));
-  for (const auto& facility : plan.facilities)
-    for (const auto& network : facility.networks)
-      if (network.real != network.seen) maps_.push_back(network);
-  std::ranges::sort(maps_, {}, &policy::NetworkMap::seen);
+  translations_ = policy::Translations(plan);
   for (auto& [number, flow] : flows_) {
     if (flow.cut || rules_.contains(flow.rule)) continue;
     flow.cut = true;
@@ -114,14 +110,6 @@ std::shared_ptr<const policy::Permission> FlowTable::permission_of(std::uint32_t
   if (const auto found = rules_.find(rule); found != rules_.end()) return found->second;
   if (const auto found = earlier_rules_.find(rule); found != earlier_rules_.end()) return found->second;
   return nullptr;
-}
-
-// Seen prefixes of a plan do not overlap, so the last one that does not start behind the address is the only candidate.
-IpAddress FlowTable::real_of(const IpAddress& seen) const {
-  const auto after = std::ranges::upper_bound(maps_, seen, {}, [](const auto& map) { return map.seen.address(); });
-  if (after == maps_.begin()) return seen;
-  const auto& map = *std::prev(after);
-  return map.seen.contains(seen) ? config::value::translate(seen, map.seen, map.real) : seen;
 }
 
 void FlowTable::on_event(const ConntrackEvent& event, const RecordTime& now, std::vector<Record>& out) {
@@ -144,8 +132,8 @@ Flow& FlowTable::begin(const ConntrackEvent& event, bool late, const RecordTime&
   flow.tuple = event.original;
   flow.rule = event.mark & kRuleMask;
   flow.permission = permission_of(flow.rule);
-  flow.real_source = real_of(event.original.source);
-  flow.real_destination = real_of(event.original.destination);
+  flow.real_source = translations_.real(event.original.source);
+  flow.real_destination = translations_.real(event.original.destination);
   flow.began = event.started.value_or(now.wall);
   flow.seen_late = late;
   ++begun_;

@@ -16,6 +16,7 @@
 #include "gateway/audit/flow_shares.h"
 #include "gateway/audit/record.h"
 #include "policy/plan.h"
+#include "policy/translations.h"
 
 namespace gateway::audit {
 
@@ -56,14 +57,13 @@ class FlowTable {
   void drop_one();
   void forget(std::uint64_t number);
   [[nodiscard]] std::shared_ptr<const policy::Permission> permission_of(std::uint32_t rule) const;
-  [[nodiscard]] config::value::IpAddress real_of(const config::value::IpAddress& seen) const;
 
   std::size_t most_;
   std::map<std::uint64_t, Flow> flows_;
   FlowShares shares_;
   std::unordered_map<Tuple, std::uint64_t, TupleHash> by_tuple_;
   Rules rules_, earlier_rules_;  // of the plan, and of the one before
-  std::vector<policy::NetworkMap> maps_;
+  policy::Translations translations_;
   std::uint64_t next_number_ = 1, dropped_ = 0, begun_ = 0, ended_ = 0;
 };
 

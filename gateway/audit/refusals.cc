@@ -14,11 +14,6 @@ std::string facility_of(const NflogEvent& event, const policy::Plan* plan) {
   return facility == nullptr ? std::string() : facility->name.text;
 }
 
-// As in the records of flows: what the facility itself calls the address, the same where nothing is translated.
-std::string real_text(const policy::Plan* plan, const config::value::IpAddress& seen) {
-  return (plan == nullptr ? seen : policy::real_address(*plan, seen)).to_string();
-}
-
 Record refused(const NflogEvent& event, const std::string& facility, const policy::Plan* plan) {
   Record record{"refused", {}};
   auto& fields = record.fields;
@@ -39,6 +34,10 @@ Record refused(const NflogEvent& event, const std::string& facility, const polic
 }
 
 }  // namespace
+
+std::string real_text(const policy::Plan* plan, const config::value::IpAddress& seen) {
+  return (plan == nullptr ? seen : policy::real_address(*plan, seen)).to_string();
+}
 
 Refusals::Count& Refusals::count_of(const std::string& reason) {
   const bool room = counts_.contains(reason) || counts_.size() < kMostReasons;

@@ -12,6 +12,10 @@
 
 namespace gateway::audit {
 
+// As in the records of flows: what its facility itself calls the address; the same where nothing is translated, or no
+// plan is known.
+[[nodiscard]] std::string real_text(const policy::Plan* plan, const config::value::IpAddress& seen);
+
 class Refusals {
  public:
   static constexpr std::uint32_t kSamplesPerMinute = 60;  // records of one reason and facility

@@ -1,8 +1,11 @@
 #include "gateway/audit/replay.h"
 
 #include <algorithm>
-#include <array>
 #include <tuple>
+
+#include "firewall/reasons.h"
+#include "gateway/core/refusal.h"
+#include "policy/translations.h"
 
 namespace gateway::audit {
 
@@ -20,41 +23,6 @@ constexpr std::size_t kMostLate = 100'000, kMostRest = 50'000;
 constexpr std::uint8_t kIcmp = 1, kIcmpV6 = 58;
 constexpr std::uint16_t kEchoRequest = 8 * 256, kEchoRequestV6 = 128 * 256;
 
-// firewall/reasons.h, then gateway/core/refusal.cc. A name that is not here is asked about.
-constexpr std::array<std::string_view, 33> kBeyond{"header_options",
-                                                   "not_unicast",
-                                                   "invalid_state",
-                                                   "to_gateway",
-                                                   "outside_input",
-                                                   "outside_source",
-                                                   "outside_error",
-                                                   "inside_source",
-                                                   "clear_leak",
-                                                   "fragment_flood",
-                                                   "flow_limit",
-                                                   "icmp_redirect",
-                                                   "truncated",
-                                                   "version",
-                                                   "header-length",
-                                                   "total-length",
-                                                   "header-checksum",
-                                                   "options",
-                                                   "hop-limit",
-                                                   "address",
-                                                   "transport-header",
-                                                   "fragment-form",
-                                                   "tiny-fragment",
-                                                   "fragment-overlap",
-                                                   "unknown-fragment",
-                                                   "fragment-limit",
-                                                   "icmp-kind",
-                                                   "embedded",
-                                                   "ecn",
-                                                   "too-big",
-                                                   "super-packet",
-                                                   "broadcast",
-                                                   "protocol"};
-
 const policy::NetworkMap* network_of(const FacilityPlan& facility, const IpAddress& address,
                                      policy::Prefix policy::NetworkMap::* side) {
   for (const auto& network : facility.networks)
@@ -70,7 +38,12 @@ bool opens_nothing(std::uint8_t protocol, std::uint16_t port) {
 }  // namespace
 
 bool is_beyond_permission(std::string_view reason) {
-  return std::ranges::find(kBeyond, reason) != kBeyond.end();
+  for (const auto& each : firewall::kRefusalReasons)
+    if (each.name == reason) return !each.of_policy;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(core::Refusal::kCount); ++i)
+    if (const auto refusal = static_cast<core::Refusal>(i); core::refusal_name(refusal) == reason)
+      return !core::is_of_policy(refusal);
+  return false;  // of a newer or older program: asked about
 }
 
 // One flow or refused packet, and what of its record is told on.
@@ -97,10 +70,9 @@ struct Replay::Asked {
       return {std::nullopt, "denied: the source is an address of facility " + plan.facility_at(source)->name.text};
     if (owner == nullptr) return {packet, ""};
     const auto real = real_source(before);
-    const auto* network = network_of(*owner, real, &policy::NetworkMap::real);
-    if (network == nullptr)
-      return {std::nullopt, "denied: " + real.to_string() + " is in no network of facility " + from};
-    packet.source = config::value::translate(real, network->real, network->seen);
+    const auto seen = policy::seen_address(*owner, real);
+    if (!seen) return {std::nullopt, "denied: " + real.to_string() + " is in no network of facility " + from};
+    packet.source = *seen;
     return {packet, ""};
   }
 

@@ -219,7 +219,7 @@ std::vector<std::string> unproved(const policy::Plan& plan, const config::Gatewa
 }
 
 std::vector<std::string> Unproved::prove() const {
-  return needs_proof() ? unproved(candidate_.plan, *candidate_.config, now_) : candidate_.errors;
+  return needs_proof() ? unproved(candidate_.plan, *candidate_.config, now_) : std::vector<std::string>{};
 }
 
 void Unproved::refuse(std::vector<std::string> errors) {
@@ -315,7 +315,7 @@ std::vector<std::string> describe_difference(const policy::Plan& before, const p
   return lines;
 }
 
-void shorten_difference(std::vector<std::string>& lines) {
+void shorten_lines(std::vector<std::string>& lines) {
   if (lines.size() <= kMostDifferenceLines) return;
   const std::size_t more = lines.size() - kMostDifferenceLines;
   lines.resize(kMostDifferenceLines);

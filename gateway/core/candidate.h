@@ -46,7 +46,8 @@ class Unproved {
   // As far as it is judged. With errors it is refused already, and needs no proof.
   [[nodiscard]] const Candidate& candidate() const { return candidate_; }
   [[nodiscard]] bool needs_proof() const { return candidate_.errors.empty(); }
-  // The proof: what unproved() says of it. May be run in a copy of this process.
+  // The proof: what unproved() says of it; of one that is refused already, nothing. May be run in a copy of this
+  // process.
   [[nodiscard]] std::vector<std::string> prove() const;
   void refuse(std::vector<std::string> errors);  // for a reason of the caller's
   // `breaches` empty: it was proved.
@@ -91,7 +92,7 @@ class Unproved {
 // Of the first change of a large gateway there are hundreds of thousands; people and records get this many, and then
 // how many more there are.
 inline constexpr std::size_t kMostDifferenceLines = 2'000;
-void shorten_difference(std::vector<std::string>& lines);
+void shorten_lines(std::vector<std::string>& lines);
 
 [[nodiscard]] std::string to_string(const policy::Permission& permission);
 

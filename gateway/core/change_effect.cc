@@ -61,15 +61,10 @@ void compare_facility(const FacilityPlan& was, const FacilityPlan& now, std::vec
   if (was.title != now.title) lines.push_back("its title is '" + now.title + "' (was '" + was.title + "')");
 }
 
-std::string text_of(const policy::Prefix& seen, const Translations& translations) {
-  const auto real = translations.real(seen);
-  return seen.to_string() + (real == seen ? "" : " (" + real.to_string() + ")");
-}
-
 // Both addresses where one is translated.
 std::string what_opens(const Permission& permission, const Translations& translations) {
-  return permission.name + " " + text_of(permission.destination, translations) + " " + permission.port.to_string() +
-         " from " + text_of(permission.source, translations);
+  return permission.name + " " + translations.text(permission.destination) + " " + permission.port.to_string() +
+         " from " + translations.text(permission.source);
 }
 
 // Both ends of a permission are told: who may open, and to whom it is opened.

@@ -47,9 +47,10 @@ void note_changed_keys(std::span<const KeyMark> before, std::span<const KeyMark>
 }  // namespace
 
 std::vector<std::string> Controller::difference_to(const Candidate& candidate) const {
-  auto lines =
-      describe_difference(running_ ? *running_->plan : policy::Plan{}, policy::isolate(candidate.plan, isolation_));
-  shorten_difference(lines);
+  const auto& running = policy::or_none(running_ ? running_->plan.get() : nullptr);
+  auto lines = isolation_.orders.empty() ? describe_difference(running, candidate.plan)
+                                         : describe_difference(running, policy::isolate(candidate.plan, isolation_));
+  shorten_lines(lines);
   if (running_) note_changed_files(running_->credentials, candidate.credentials, lines);
   return lines;
 }
@@ -102,8 +103,8 @@ void Controller::begin(Waiting waiting, Instant now, Actions& out) {
   next.whole = std::make_shared<const policy::Plan>(std::move(candidate.plan));
   isolate(next);
   next.digest = digest(*next.whole);
-  next.difference = describe_difference(running_ ? *running_->plan : policy::Plan{}, *next.plan);
-  shorten_difference(next.difference);
+  next.difference = describe_difference(policy::or_none(running_ ? running_->plan.get() : nullptr), *next.plan);
+  shorten_lines(next.difference);
   if (running_) note_changed_files(running_->credentials, candidate.credentials, next.difference);
   // An end date that has come reads no files: they are those of before.
   next.credentials =

@@ -38,4 +38,19 @@ std::string_view refusal_name(Refusal refusal) {
   return index < kNames.size() ? kNames[index] : "unknown";
 }
 
+bool is_of_policy(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kSourceForeign:
+    case Refusal::kUnknownDestination:
+    case Refusal::kOtherFacility:
+    case Refusal::kNotPermitted:
+    case Refusal::kExpired:
+    case Refusal::kOpensBackwards:
+    case Refusal::kNotConfigured:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace gateway::core

@@ -45,6 +45,8 @@ enum class Refusal : std::uint8_t {
 
 // The stable name of the telemetry: "source-foreign".
 [[nodiscard]] std::string_view refusal_name(Refusal refusal);
+// Can a line of the configuration change the answer? Not where the packet itself is wrong, or cannot be carried.
+[[nodiscard]] bool is_of_policy(Refusal refusal);
 
 struct RefusalCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(Refusal::kCount)> count{};

@@ -174,7 +174,7 @@ class Accessd {
   void watch_rules();
   void note_uses(const std::vector<audit::Record>& records, config::value::WallTime now);
   void keep_uses_when_due(bool at_once);
-  [[nodiscard]] Json permissions_view(const Json& request);
+  [[nodiscard]] std::string permissions_answer(const Json& request);
   [[nodiscard]] std::vector<std::string> unused_in(const core::Candidate& candidate);
 
   // accessd_live.cc: what is really installed

@@ -3,22 +3,19 @@
 #include <algorithm>
 
 #include "gateway/audit/flow_table.h"
+#include "gateway/audit/refusals.h"
 #include "policy/decide.h"
 #include "policy/translations.h"
 
 namespace gateway::daemon {
 namespace {
 
+using audit::real_text;
 using audit::Record;
 using core::Direction;
 
 const char* direction_name(Direction direction) {
   return direction == Direction::kOutOfTunnel ? "out-of-tunnel" : "into-tunnel";
-}
-
-// Of an address as everybody sees it: what its facility calls it.
-std::string real_text(const policy::Plan* plan, const config::value::IpAddress& seen) {
-  return (plan == nullptr ? seen : policy::real_address(*plan, seen)).to_string();
 }
 
 // The source as everybody sees it and as its facility does. What comes out of a tunnel has the source that its facility

@@ -15,6 +15,7 @@ using core::ProcessRole;
 constexpr auto kStatusTime = std::chrono::seconds(2);  // tunneld answers within, or is left out
 constexpr std::size_t kMostDown = 1'000;               // named by `status`
 constexpr std::size_t kMostFlows = 10'000;             // in one answer
+constexpr std::size_t kMostEnds = 256;                 // explained in one answer
 
 std::string text_of(const Json& json, const char* key) {
   return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
@@ -59,7 +60,9 @@ void Accessd::answer_diff(std::uint64_t client, const core::Candidate& candidate
   auto effects = core::effects(before, candidate.plan);
   Json view{{"difference", controller_.difference_to(candidate)}, {"warnings", candidate.warnings}};
   view["unchanged"] = unchanged_facilities(before, candidate.plan, effects);
-  view["unused"] = unused_in(candidate);
+  auto unused = unused_in(candidate);
+  core::shorten_lines(unused);
+  view["unused"] = std::move(unused);
   view["effects_left_out"] = shorten_effects(effects);
   view["effects"] = effects_view(effects);
   view["rolled_back"] = history_.brought_again(before, candidate.plan);
@@ -82,7 +85,7 @@ void Accessd::answer_explain(std::uint64_t client, const Json& json) {
     if (facility.isolated)
       for (const auto* order : policy::holding(controller_.isolation(), facility))
         asked.isolated.push_back(isolation_sentence(facility.name.text, *order, os::record_time()));
-  auto found = explanation_view(asked, *question);
+  auto found = explanation_view(asked, *question, kMostEnds);
   if (!found) return refuse("refused", found.error());
   (*found)["generation"] = controller_.running_generation().number;
   control_.send(client, answer_line(*std::move(found)), child_.loop());
@@ -114,8 +117,7 @@ void Accessd::answer_waiting() {
 
 void Accessd::answer_with_status(const StatusWaiter& waiter) {
   if (!watchers_.contains(waiter.client)) control_.keep(waiter.client, false);
-  const auto* running = controller_.running_plan();
-  const policy::Plan plan = running == nullptr ? policy::Plan{} : *running;
+  const policy::Plan& plan = policy::or_none(controller_.running_plan());
   const auto what = text_of(waiter.request, "what");
   const auto now = os::record_time();
   const auto marked = [&](Json view, const char* list, const char* state) {
@@ -134,7 +136,7 @@ void Accessd::answer_with_status(const StatusWaiter& waiter) {
   else if (what == "flows")
     line = flows_answer(flows_, now, waiter.request, kMostFlows);
   else if (what == "permissions")
-    line = answer_line(permissions_view(waiter.request));
+    line = permissions_answer(waiter.request);
   else
     line = error_line("form", "unknown object '" + what + "': facilities, tunnels, routes, flows or permissions");
   control_.send(waiter.client, line, child_.loop());

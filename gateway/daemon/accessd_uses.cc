@@ -43,7 +43,7 @@ void Accessd::keep_uses_when_due(bool at_once) {
   if (kept) watched_.kept();
 }
 
-Json Accessd::permissions_view(const Json& request) {
+std::string Accessd::permissions_answer(const Json& request) {
   const auto wall = os::wall_now();
   watched_.used_by(flows_, wall);
   LineUsesQuestion question;
@@ -53,9 +53,13 @@ Json Accessd::permissions_view(const Json& request) {
   if (request.contains("unused") && request["unused"].is_number_unsigned())
     question.unused = std::min<std::uint64_t>(request["unused"].get<std::uint64_t>(), kMostUnusedDays);
   const auto* plan = controller_.running_whole();
-  auto view = line_uses_view(plan == nullptr ? policy::Plan{} : *plan, watched_.uses(), question, wall);
+  const auto known = [&](const policy::FacilityPlan& each) { return each.name.text == question.facility; };
+  if (!question.facility.empty() && (plan == nullptr || std::ranges::none_of(plan->facilities, known)))
+    return error_line("unknown",
+                      "no facility '" + question.facility + "' runs; 'sekisho show facilities' has the names");
+  auto view = line_uses_view(policy::or_none(plan), watched_.uses(), question, wall);
   view["error"] = uses_error_;
-  return view;
+  return answer_line(std::move(view));
 }
 
 // What a candidate keeps open that nobody has used for long; a sentence each.

@@ -80,16 +80,10 @@ Result<std::vector<Wanted>, std::string> wanted_of(const CommandLine& line, cons
 }
 
 // Two networks that overlap are what this command is for; with any other error the configuration is not known whole.
-bool is_overlap(const config::Diagnostic& diagnostic) {
-  return diagnostic.message.find(" of facility ") != std::string::npos &&
-         (diagnostic.message.find(" is also ") != std::string::npos ||
-          diagnostic.message.find(" lies inside ") != std::string::npos);
-}
-
 Result<config::GatewayConfig, int> read_config(const CommandLine& line) {
   auto loaded = os::load_configuration(line.config_file(), os::wall_now(), os::KeyFiles::kLeave);
   const auto other = [](const config::Diagnostic& each) {
-    return each.severity == config::Severity::kError && !is_overlap(each);
+    return each.severity == config::Severity::kError && !each.overlap;
   };
   if (std::ranges::none_of(loaded.diagnostics, other)) return std::move(loaded.config);
   for (const auto& each : loaded.diagnostics)

@@ -184,6 +184,10 @@ std::optional<int> replay_before(const CommandLine& line) {
   };
   if (const auto stopped = found.result.stops + found.result.ends; stopped > 0)
     return held(counted(stopped, "recorded flow", "recorded flows") + " that passed would stop", kFindings);
+  if (found.result.unreadable > 0)
+    return held(
+        counted(found.result.unreadable, "record", "records") + " could not be read, so what passed is not known whole",
+        kFindings);
   if (!found.not_asked.empty())
     return held("which flows are open longer is not known: " + found.not_asked, kCouldNotRun);
   if (found.open_left_out > 0)

@@ -145,7 +145,8 @@ Result<policy::Question, std::string> question_of(const std::string& from, const
   return question;
 }
 
-Result<Json, std::string> explanation_view(const Asked& asked, const policy::Question& question) {
+Result<Json, std::string> explanation_view(const Asked& asked, const policy::Question& question,
+                                           std::size_t most_ends) {
   // One look through 200,000 rows; what follows is about a few.
   const auto ends = policy::addresses_asked(asked.config, question);
   const policy::Plan known = policy::part_about(asked.known, ends);
@@ -154,6 +155,10 @@ Result<Json, std::string> explanation_view(const Asked& asked, const policy::Que
                   side_of(asked, question.to),
                   policy::explain(asked.config, known, question, asked.at),
                   {}};
+  if (const auto count = found.policy.answers.size(); count > most_ends)
+    return std::unexpected("'" + question.from + "' and '" + question.to + "' stand for " + std::to_string(count) +
+                           " pairs of addresses and ports, and the gateway answers about " + std::to_string(most_ends) +
+                           " at most: name an address or a port");
   AskedLayers layers(then);
   for (const auto& answer : found.policy.answers) found.layers.push_back(TRY(layers.ask(answer.packet, asked.at)));
   Json out{{"at", config::moment_text(asked.at)},

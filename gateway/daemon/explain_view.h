@@ -2,6 +2,8 @@
 // about what runs. Pure. The form: docs/operations/policy.md.
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,10 @@ struct Asked {
   std::vector<std::string> notes;
 };
 
-// The object without "version". Each layer is asked too; the error: the plan contradicts itself.
-[[nodiscard]] config::value::Result<Json, std::string> explanation_view(const Asked& asked,
-                                                                        const policy::Question& question);
+// The object without "version". Each layer is asked too, for each pair of ends that the words stand for. The error: the
+// plan contradicts itself, or there are more than `most_ends` pairs: who answers others too has no time for those.
+[[nodiscard]] config::value::Result<Json, std::string> explanation_view(
+    const Asked& asked, const policy::Question& question,
+    std::size_t most_ends = std::numeric_limits<std::size_t>::max());
 
 }  // namespace gateway::daemon

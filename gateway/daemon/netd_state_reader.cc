@@ -14,7 +14,7 @@ NetdStateReader::Octets not_read(std::uint64_t id, std::string why) {
 }  // namespace
 
 os::OsResult<void> NetdStateReader::start(std::uint64_t id, const std::function<core::KernelState()>& read,
-                                    Instant now) {
+                                          Instant now) {
   const auto work = [&] {
     auto state = read();
     state.id = id;

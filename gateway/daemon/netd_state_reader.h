@@ -21,8 +21,7 @@ class NetdStateReader {
   explicit NetdStateReader(std::size_t most = os::MessageChannel::kMostPayload) : most_(most) {}
 
   // `read` runs in the child alone. What is under way is ended.
-  [[nodiscard]] os::OsResult<void> start(std::uint64_t id, const std::function<core::KernelState()>& read,
-                                         Instant now);
+  [[nodiscard]] os::OsResult<void> start(std::uint64_t id, const std::function<core::KernelState()>& read, Instant now);
   [[nodiscard]] bool running() const { return worker_.running(); }
   [[nodiscard]] int descriptor() const { return worker_.descriptor(); }  // readable: answer() has something to do
   // An encoded KernelState with the id of the question, once; empty while the child is at work, in its time.

@@ -45,15 +45,16 @@ Json to_json(const policy::LineUse& line, const std::string& owner, config::valu
 
 Json line_uses_view(const policy::Plan& plan, const policy::RuleUses& uses, const LineUsesQuestion& question,
                     config::value::WallTime now) {
-  const auto lines = policy::line_uses(plan, uses);
+  auto lines = policy::line_uses(plan, uses);
+  if (!question.facility.empty())
+    std::erase_if(lines, [&](const policy::LineUse& line) {
+      return line.from_facility.text != question.facility && line.to_facility.text != question.facility;
+    });
   const auto found = policy::unused(lines, question.days, now);
   Json list = Json::array();
   std::size_t all = 0;
   for (const auto& line : lines) {
     const auto& owner = line.from_facility.text.empty() ? line.to_facility : line.from_facility;
-    if (!question.facility.empty() && line.from_facility.text != question.facility &&
-        line.to_facility.text != question.facility)
-      continue;
     if (question.unused > 0 && idle_days(line, now).value_or(-1) < static_cast<std::int64_t>(question.unused)) continue;
     if (++all <= kMostLineUses) list.push_back(to_json(line, owner.text, now));
   }

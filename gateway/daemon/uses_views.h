@@ -15,7 +15,7 @@ struct LineUsesQuestion {
 };
 
 // {"permissions": [...], "all", "unused_after_days", "unused", "too_new", "watched_since"}; "all": how many there are,
-// also those beyond the bound.
+// also those beyond the bound. The sums are of the facility asked about.
 [[nodiscard]] Json line_uses_view(const policy::Plan& plan, const policy::RuleUses& uses,
                                   const LineUsesQuestion& question, config::value::WallTime now);
 

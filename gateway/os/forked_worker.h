@@ -38,7 +38,7 @@ class ForkedWorker {
 
   [[nodiscard]] bool running() const { return answer_.valid(); }
   [[nodiscard]] int descriptor() const { return answer_.number(); }  // readable: receive() has something to do
-  [[nodiscard]] std::optional<Instant> deadline() const;  // empty: not running
+  [[nodiscard]] std::optional<Instant> deadline() const;             // empty: not running
   // Empty: it is still at work in its time, or has more to tell than is read at once. Then the answer of a child that
   // has ended well, once; or a sentence that says how it ended otherwise: one that is late is killed. After either it
   // runs no longer.

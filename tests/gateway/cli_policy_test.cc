@@ -1,21 +1,20 @@
 // sekisho matrix, sekisho explain --at, and the warnings of check: what a person is told, the JSON forms, exit
 // statuses.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include <nlohmann/json.hpp>
 
-#include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_text.h"
+#include "tests/gateway/cli_told.h"
 
 using namespace gateway::daemon;
+using gateway::tests::has;
+using gateway::tests::text_of_file;
+using gateway::tests::Told;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
@@ -48,34 +47,12 @@ struct Site {
   }
   ~Site() { fs::remove_all(folder); }
   void write(const std::string& name, const std::string& text) const { std::ofstream(folder + "/" + name) << text; }
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ostringstream out;
-    out << std::ifstream(folder + "/" + name).rdbuf();
-    return out.str();
-  }
-};
-
-struct Told {
-  int status = -1;
-  std::string out, err;
+  [[nodiscard]] std::string read(const std::string& name) const { return text_of_file(folder + "/" + name); }
 };
 
 Told told(const Site& site, Words words) {
   words.insert(words.end(), {"--config", site.folder + "/sekisho.json"});
-  const int out = open((site.folder + "/out").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-  const int err = open((site.folder + "/err").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-  std::fflush(nullptr);
-  const int kept_out = dup(1), kept_err = dup(2);
-  dup2(out, 1), dup2(err, 2);
-  const int status = cli::run(words);
-  std::fflush(nullptr);
-  dup2(kept_out, 1), dup2(kept_err, 2);
-  for (const int each : {out, err, kept_out, kept_err}) close(each);
-  return {status, site.read("out"), site.read("err")};
-}
-
-bool has(const std::string& text, std::string_view words) {
-  return text.find(words) != std::string::npos;
+  return gateway::tests::told(site.folder, words);
 }
 
 nlohmann::json json_of(const Told& answer) {

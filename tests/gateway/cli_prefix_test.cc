@@ -1,20 +1,18 @@
 // sekisho facility suggest-prefix: what is free, what is taken, and what is not known.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include <nlohmann/json.hpp>
 
-#include "gateway/daemon/cli.h"
+#include "tests/gateway/cli_told.h"
 #include "tests/gateway/network_namespace.h"
 
 using namespace gateway::daemon;
+using gateway::tests::has;
+using gateway::tests::Told;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
@@ -34,11 +32,6 @@ std::string site(const std::string& gateway, const std::string& facilities) {
          facilities + " } }";
 }
 
-struct Told {
-  int status = -1;
-  std::string out, err;
-};
-
 struct Site {
   std::string folder;
   explicit Site(const std::string& text) {
@@ -47,30 +40,12 @@ struct Site {
     std::ofstream(folder + "/sekisho.json") << text;
   }
   ~Site() { fs::remove_all(folder); }
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ostringstream out;
-    out << std::ifstream(folder + "/" + name).rdbuf();
-    return out.str();
-  }
   [[nodiscard]] Told suggest(Words words) const {
     words.insert(words.begin(), {"facility", "suggest-prefix"});
     words.insert(words.end(), {"--config", folder + "/sekisho.json"});
-    const int out = open((folder + "/out").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    const int err = open((folder + "/err").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    std::fflush(nullptr);
-    const int kept_out = dup(1), kept_err = dup(2);
-    dup2(out, 1), dup2(err, 2);
-    const int status = cli::run(words);
-    std::fflush(nullptr);
-    dup2(kept_out, 1), dup2(kept_err, 2);
-    for (const int each : {out, err, kept_out, kept_err}) close(each);
-    return {status, read("out"), read("err")};
+    return gateway::tests::told(folder, words);
   }
 };
-
-bool has(const std::string& text, std::string_view words) {
-  return text.find(words) != std::string::npos;
-}
 
 const std::string kOne = facility("hakodate", R"({ "real": "192.168.1.0/24", "seen_as": "100.64.0.0/24" })");
 

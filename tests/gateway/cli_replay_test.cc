@@ -1,14 +1,10 @@
 // sekisho diff --replay, apply --replay: what a person is told, the JSON form, exit statuses.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -17,7 +13,6 @@
 #include "gateway/audit/flow_table.h"
 #include "gateway/audit/record.h"
 #include "gateway/daemon/accessd_views.h"
-#include "gateway/daemon/cli.h"
 #include "gateway/daemon/cli_replay.h"
 #include "gateway/daemon/last_good.h"
 #include "gateway/daemon/uses_file.h"
@@ -26,8 +21,11 @@
 #include "gateway/os/control_socket.h"
 #include "gateway/os/record_files.h"
 #include "policy/compile.h"
+#include "tests/gateway/cli_told.h"
 
 using namespace gateway::daemon;
+using gateway::tests::has;
+using gateway::tests::Told;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
@@ -48,12 +46,6 @@ std::string site(const std::string& may_use) {
   return text.replace(text.find("MAY_USE"), 7, may_use);
 }
 
-struct Told {
-  int status = -1;
-  std::string out, err;
-  [[nodiscard]] nlohmann::json json() const { return nlohmann::json::parse(out); }
-};
-
 // A gateway's folder: its configuration, another one beside it, what ran last, and records.
 struct World {
   std::string folder;
@@ -73,11 +65,6 @@ struct World {
   ~World() { fs::remove_all(folder); }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder + "/" + name, std::ios::app) << text;
-  }
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ostringstream out;
-    out << std::ifstream(folder + "/" + name).rdbuf();
-    return out.str();
   }
   // Of `ago` before now, by a gateway `zone` minutes before UTC.
   void record(std::chrono::seconds ago, const std::string& kind, nlohmann::ordered_json fields) {
@@ -104,16 +91,7 @@ struct World {
   [[nodiscard]] Told told(Words words) const {
     words.insert(words.end(),
                  {"--config", folder + "/sekisho.json", "--state", folder + "/state", "--runtime", folder});
-    const int out = open((folder + "/out").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    const int err = open((folder + "/err").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    std::fflush(nullptr);
-    const int kept_out = dup(1), kept_err = dup(2);
-    dup2(out, 1), dup2(err, 2);
-    const int status = cli::run(words);
-    std::fflush(nullptr);
-    dup2(kept_out, 1), dup2(kept_err, 2);
-    for (const int each : {out, err, kept_out, kept_err}) close(each);
-    return {status, read("out"), read("err")};
+    return gateway::tests::told(folder, words);
   }
 };
 
@@ -194,10 +172,6 @@ class Gateway {
   std::uint16_t port_ = 40'000;
   std::jthread thread_;
 };
-
-bool has(const std::string& text, std::string_view words) {
-  return text.find(words) != std::string::npos;
-}
 
 using std::chrono::hours;
 
@@ -309,6 +283,10 @@ TEST_CASE("cli: a record that cannot be read is counted and said, and is no quie
   CHECK(has(found.out, "note: 1 record could not be read"));
   CHECK(has(found.out, day + ".jsonl:2: is no JSON"));
   CHECK(has(found.out, "flows that passed: 2"));
+  const auto held = world.told({"apply", "--replay", "2d"});
+  CHECK(held.status == cli::kFindings);
+  CHECK(has(held.err, "not applied, because 1 record could not be read"));
+  CHECK(has(world.told({"apply", "--replay", "2d", "--stop-flows"}).err, "no gateway answers"));  // it went on
 }
 
 TEST_CASE("cli: records that do not reach back so far, gaps and sums are said") {

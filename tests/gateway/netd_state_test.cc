@@ -171,7 +171,9 @@ TEST_CASE("netd state: a change ends the reading at once, and who asked is told 
   const auto told = core::decode<core::KernelState>(*ended);
   REQUIRE(told.has_value());
   CHECK((told->id == 8 && told->error == "a change came first"));
-  REQUIRE(reader.start(9, [] { return core::KernelState(); }, os::boot_now()).has_value());  // and another question is answered
+  REQUIRE(reader.start(
+                    9, [] { return core::KernelState(); }, os::boot_now())
+              .has_value());  // and another question is answered
   CHECK(core::decode<core::KernelState>(answer_of(reader))->id == 9);
 }
 
@@ -195,13 +197,14 @@ TEST_CASE("netd state: a reader that is late is ended, and who asked is told") {
 TEST_CASE("netd state: what is longer than a message, or whose reader dies, is told as an error") {
   NetdStateReader small(200'000);
   REQUIRE(small
-              .start(3,
-                     [] {
-                       core::KernelState state;
-                       state.ruleset.assign(300'000, 'x');
-                       return state;
-                     },
-                     os::boot_now())
+              .start(
+                  3,
+                  [] {
+                    core::KernelState state;
+                    state.ruleset.assign(300'000, 'x');
+                    return state;
+                  },
+                  os::boot_now())
               .has_value());
   const auto long_one = core::decode<core::KernelState>(answer_of(small));
   REQUIRE(long_one.has_value());

@@ -69,6 +69,14 @@ TEST_CASE("prover: a candidate is proved in the child, and what breaks a promise
   CHECK(of([&](std::uint64_t question) { return Prover::octets_of(question, {}); }).empty());
 }
 
+TEST_CASE("prover: what is refused already is not made whole by a proof that has nothing to say") {
+  auto refused_one = judged(::tests::sample_config());
+  refused_one.refuse({"because"});
+  CHECK_FALSE(refused_one.needs_proof());
+  CHECK(refused_one.prove().empty());
+  CHECK(std::move(refused_one).decided({}).errors == Breaches{"because"});
+}
+
 TEST_CASE("prover: killed, at its end or at work, is not proved") {
   refused(of([](std::uint64_t) -> Octets { _exit(0); }), "has no known form");  // ended well, and said nothing
   refused(of([](std::uint64_t) -> Octets { _exit(1); }), "it ended with status 1");

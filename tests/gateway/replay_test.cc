@@ -284,7 +284,7 @@ TEST_CASE("replay: refusals that no permission changes, and those that say too l
 TEST_CASE("replay: each reason that our layers have is either a question of permission or not, on purpose") {
   const std::vector<std::string> asked{"foreign_source", "foreign_destination", "not_permitted",  "detour",
                                        "source-foreign", "unknown-destination", "other-facility", "not-permitted",
-                                       "expired",        "opens-backwards",     "not-configured", "none"};
+                                       "expired",        "opens-backwards",     "not-configured"};
   const auto known = [&](std::string_view name) {
     INFO(name);
     CHECK(is_beyond_permission(name) != (std::ranges::find(asked, name) != asked.end()));

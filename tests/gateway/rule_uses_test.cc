@@ -131,4 +131,7 @@ TEST_CASE("rule uses: the view has all, of one facility, or what is unused") {
   for (const auto& each : view({"hakodate", 0, 90})["permissions"])
     CHECK((each["from"] == "hakodate" || each["to"] == "hakodate"));
   CHECK(view({"nobody", 0, 90})["permissions"].empty());
+  // The sums are of the facility that was asked about.
+  CHECK(view({some.from_facility.text, 0, 90})["unused"] == 1);
+  CHECK(view({"nobody", 0, 90})["unused"] == 0);
 }

@@ -81,6 +81,7 @@ TEST_CASE("ike mobike: the beginning end moves, nothing is made anew and packets
   pair.a_moves_to(kElsewhere);
   pair.run(pair.now + 1s);
   CHECK(pair.b.events_of(EventKind::kPeerMoved) == 1);
+  CHECK(pair.b.told("it was at "));
   CHECK(pair.b.counters().path->remote == SocketAddress{kElsewhere, 4500});
   pair.check_carries();
   CHECK(pair.b.events_of(EventKind::kHandshakeDone) == before);

@@ -183,8 +183,9 @@ void Endpoint::State::routability_answered(IkeSa& sa, const Exchanging& done, co
     return;
   }
   sa.held.reset();
+  const std::string was = peer.path ? "it was at " + peer.path->remote.to_string() : std::string();
   peer.path = sa.path;
-  tell(wire::EventKind::kPeerMoved, peer, {}, turn);
+  tell(wire::EventKind::kPeerMoved, peer, was, turn);
 }
 
 }  // namespace tunnel::ike

@@ -1,4 +1,5 @@
 // Peers come, change and go; sessions move through their places.
+#include <utility>
 #include "tunnel/wireguard/endpoint_state.h"
 
 namespace tunnel::wireguard {
@@ -56,9 +57,10 @@ void Endpoint::State::remove_peer(Peer& peer, Turn turn) {
 // WireGuard 2.1: a peer is where its last authenticated packet came from; nothing else ever moves it.
 void Endpoint::State::move_path(Peer& peer, const wire::OuterPath& path, Turn turn) {
   if (peer.path && *peer.path == path) return;
-  const bool moved = peer.path && peer.path->remote != path.remote;
-  peer.path = path;
-  if (moved && first_in_a_second(peer.moved_told, turn.now)) tell(wire::EventKind::kPeerMoved, peer, {}, turn);
+  const auto was = std::exchange(peer.path, path);
+  const bool moved = was && was->remote != path.remote;
+  if (moved && first_in_a_second(peer.moved_told, turn.now))
+    tell(wire::EventKind::kPeerMoved, peer, "it was at " + was->remote.to_string(), turn);
 }
 
 void Endpoint::State::session_confirmed(Peer& peer, Turn turn) {
