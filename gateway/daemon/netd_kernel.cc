@@ -68,7 +68,6 @@ OsResult<void> NetdKernel::prepare(const policy::Plan& plan) {
 }
 
 void NetdKernel::remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan) {
-  if (!plan.live.repair) return;
   const auto foreign = os::remove_diverting_rules(os::wanted_routing(plan));
   if (!foreign) return drifts.push_back(failed_repair(foreign.error()));
   for (const auto& rule : *foreign) drifts.push_back({rule.text, rule.removed, 0, {}});

@@ -153,6 +153,25 @@ TEST_CASE("netd: a stranger's rule from before the start goes with the plan, and
   CHECK(kernel.check_parameters().drifts.empty());
 }
 
+// gateway.live.repair is about what differs between two applies.
+TEST_CASE("netd: a stranger's rule goes with an apply also where nothing is repaired, and is only told between",
+          "[fw]") {
+  const NetworkNamespace space;
+  auto plan = sample_plan();
+  plan.live.repair = false;
+  auto kernel = opened(plan);
+  REQUIRE(stranger("ip rule add pref 100 iif sekisho0 lookup main") == 0);
+  (void)repaired(kernel);
+  REQUIRE(has_rule("-4", "100"));  // left as it is; the question took it away
+  REQUIRE(stranger("ip rule add pref 100 iif sekisho0 lookup main") == 0);
+  REQUIRE(kernel.apply(plan).has_value());
+  const auto told = kernel.check_parameters();
+  REQUIRE(told.drifts.size() == 1);
+  CHECK(told.drifts[0].repaired);
+  CHECK(told.drifts[0].what.find("of others diverts our packets") != std::string::npos);
+  CHECK_FALSE(has_rule("-4", "100"));
+}
+
 TEST_CASE("netd: the queues of fragments are widened and their time cut; wider ones stay", "[fw]") {
   const NetworkNamespace space;
   REQUIRE(os::write_sysctl("net/ipv4/ipfrag_time", "5").has_value());
