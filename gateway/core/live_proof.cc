@@ -1,7 +1,6 @@
 #include "gateway/core/live_proof.h"
 
 #include <algorithm>
-#include <map>
 
 #include "firewall/compile.h"
 #include "firewall/foreign_tables.h"
