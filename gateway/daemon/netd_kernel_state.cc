@@ -46,9 +46,10 @@ void NetdKernel::note_writers(const os::KernelChanges& changes) {
   }
 }
 
+// Of a long table only that it was changed: what is different the live check tells, which lists it in a child.
 void NetdKernel::tell_rules(const os::KernelChanges& changes, Repairs& repairs) {
   rules_left_ = true;
-  auto wrong = rules_.differences();
+  auto wrong = rules_.quick_to_list() ? rules_.differences() : std::vector<std::string>();
   if (!wrong) return repairs.drifts.push_back({"rules cannot be read: " + wrong.error().to_string(), false, 0, {}});
   const bool seen = !wrong->empty();
   tell_once("rules", *wrong, changes.rules_by, repairs);

@@ -21,6 +21,7 @@
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/gateway/opened_kernel.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -35,28 +36,11 @@ policy::Plan sample_plan(bool repair = true) {
   return plan;
 }
 
-NetdKernel opened(const policy::Plan& plan) {
-  auto kernel = NetdKernel::open();
-  REQUIRE(kernel.has_value());
-  const auto applied = kernel->apply(plan);
-  INFO((applied ? std::string() : applied.error().to_string()));
-  REQUIRE(applied.has_value());
-  (void)kernel->repair();
-  return *std::move(kernel);
-}
-
 core::KernelState state_of(NetdKernel& kernel) {
   auto state = kernel.state_reader()();
   INFO(state.error);
   REQUIRE(state.error.empty());
   return state;
-}
-
-NetdKernel::Repairs repaired(NetdKernel& kernel) {
-  std::array<pollfd, 2> events{
-      {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
-  REQUIRE(poll(events.data(), events.size(), 2000) > 0);
-  return kernel.repair();
 }
 
 const policy::KernelRoute* route_to(const core::KernelState& state, std::uint32_t table, const char* to) {
