@@ -303,12 +303,16 @@ class Judge {
 
   [[nodiscard]] const KernelRoute* decisive(const std::string& in, std::uint32_t mark,
                                             const PacketPoint& packet) const {
+    std::uint32_t next = 0;  // the priority where a goto sent it
     for (const KernelRule& rule : found_.rules) {
-      if (rule.family != packet.destination.family() || rule.action == KernelRule::Action::kNothing) continue;
+      if (rule.family != packet.destination.family() || rule.priority < next) continue;
+      if (policy::is_passed_over(rule, found_.rules)) continue;
       const bool about = (rule.incoming.empty() || rule.incoming == in) && ((mark ^ rule.mark) & rule.mask) == 0 &&
                          (rule.from.length() == 0 || rule.from.contains(packet.source)) &&
                          (rule.to.length() == 0 || rule.to.contains(packet.destination)) && rule.outgoing.empty();
       if (about == rule.inverted) continue;
+      if (rule.action == KernelRule::Action::kGoto) next = rule.target;
+      if (rule.action == KernelRule::Action::kGoto) continue;
       if (rule.action == KernelRule::Action::kNowhere) return nullptr;
       if (const KernelRoute* route = longest(rule, packet.destination)) return route;
     }

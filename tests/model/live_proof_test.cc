@@ -32,6 +32,12 @@ void erase_rule(World& w, std::uint32_t priority) {
   REQUIRE(std::erase_if(w.state.kernel.routes.rules, [&](const auto& each) { return each.priority == priority; }) == 2);
 }
 
+void first_goto(World& w, std::uint32_t target) {
+  KernelRule rule;
+  rule.priority = 100, rule.action = KernelRule::Action::kGoto, rule.target = target;
+  w.state.kernel.routes.rules.insert(w.state.kernel.routes.rules.begin() + 1, rule);
+}
+
 void first_rule(World& w, std::uint32_t table) {
   KernelRule rule;
   rule.priority = 100, rule.table = table, rule.from = prefix("10.2.0.0/24");
@@ -142,6 +148,14 @@ const std::vector<Case> kNamed{
      "ip rule missing: 7110: from all iif sekisho0 lookup 7101"},
     {"a stranger's rule before ours", [](World& w) { first_rule(w, policy::kMainTable); }, "routes",
      "ip rule added: 100: from 10.2.0.0/24 lookup main"},
+    {"a stranger's goto past ours", [](World& w) { first_goto(w, 32766); }, "routes",
+     "ip rule added: 100: from all goto 32766; opens"},
+    {"a route of the host behind a goto",
+     [](World& w) {
+       first_goto(w, 32766);
+       w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "198.51.100.0/24", "eth5"));
+     },
+     "routes", "route of others: 198.51.100.0/24 dev eth5 table main"},
     {"the local table not asked", [](World& w) { erase_rule(w, 32766); }, "routes", "ip rule missing: 32766"},
     {"no way to the tunnels' other ends", [](World& w) { erase_route(w, policy::kMainTable, "0.0.0.0/0"); }, "routes",
      "of the tunnels themselves"},
@@ -269,6 +283,7 @@ const std::vector<Case> kNothing{
                                           rule);
      },
      "", ""},
+    {"a goto whose target is not there", [](World& w) { first_goto(w, 20000); }, "", ""},
     {"an address more outside",
      [](World& w) { w.state.kernel.addresses.push_back({"wan0", address("203.0.113.77"), 24}); }, "", ""},
     {"a link of others down", [](World& w) { w.state.kernel.links.push_back({"eth5", 9, false, 1500, "", {}}); }, "",
