@@ -284,15 +284,7 @@ class LiveProver {
     for (const KernelParameter& each : state_.kernel.parameters)
       if (each.value != each.wanted)
         add("parameters", "sysctl " + each.path + " is " + each.value + ", not " + each.wanted,
-            parameter_says(each.path), false, !is_of_the_host(each.path));
-  }
-
-  // What netd tells and does not set.
-  static bool is_of_the_host(const std::string& path) {
-    const bool all = path.find("/conf/all/") != std::string::npos;
-    return path.ends_with("/force_forwarding") ||
-           (all && (path.ends_with("/rp_filter") || path.ends_with("/proxy_arp") || path.ends_with("/route_localnet") ||
-                    path.ends_with("/accept_local") || path.ends_with("/proxy_ndp")));
+            parameter_says(each.path), false, each.ours);
   }
 
   static std::string parameter_says(const std::string& path) {

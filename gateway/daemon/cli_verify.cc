@@ -78,7 +78,7 @@ config::value::Result<core::LiveState, std::string> installed(const CommandLine&
   return *std::move(state);
 }
 
-void print(const core::LiveDifference& difference, const std::vector<core::KernelWriter>& writers) {
+void print(const core::LiveDifference& difference, const std::vector<core::TableWriter>& writers) {
   const char* does = difference.opens && difference.closes ? "opens and closes"
                      : difference.opens                    ? "opens"
                      : difference.closes                   ? "closes"

@@ -49,13 +49,13 @@ Json to_json(const core::Proof& proof) {
 }
 
 const core::KernelWriter* writer_of(const core::LiveDifference& difference,
-                                    const std::vector<core::KernelWriter>& writers) {
+                                    const std::vector<core::TableWriter>& writers) {
   if (difference.layer != "nftables") return nullptr;
-  const auto found = std::ranges::find(writers, table_of(difference.what), &core::KernelWriter::table);
-  return found == writers.end() || found->pid == 0 ? nullptr : &*found;
+  const auto found = std::ranges::find(writers, table_of(difference.what), &core::TableWriter::table);
+  return found == writers.end() || found->by.pid == 0 ? nullptr : &found->by;
 }
 
-Json to_json(const core::LiveDifference& difference, const std::vector<core::KernelWriter>& writers) {
+Json to_json(const core::LiveDifference& difference, const std::vector<core::TableWriter>& writers) {
   Json json{{"layer", difference.layer},   {"what", difference.what}, {"opens", difference.opens},
             {"closes", difference.closes}, {"says", difference.says}, {"ours", difference.ours},
             {"packet", nullptr},           {"pid", nullptr},          {"program", nullptr}};

@@ -105,13 +105,13 @@ void KernelWatch::drain_nftables(KernelChanges& changes) {
       return;
     }
     const auto pid = number_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_PID));
-    const KernelWriter writer{pid ? ntohl(*pid) : 0,
-                              std::string(text_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_NAME)))};
+    const core::KernelWriter writer{
+        pid ? ntohl(*pid) : 0, std::string(text_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_NAME)))};
     const bool touched = std::exchange(table_touched_, false);
     if (writer.pid == static_cast<std::uint32_t>(getpid())) return;
     if (touched) changes.rules = true, changes.rules_by = writer;
     if (!touched) changes.elsewhere = true;
-    changes.writers.emplace_back(touched ? std::string(kTable) : last_touched_, writer);
+    changes.writers.push_back({touched ? std::string(kTable) : last_touched_, writer});
   });
   changes.rules |= !whole, changes.elsewhere |= !whole;
 }

@@ -36,7 +36,7 @@ core::LiveState state() {
   core::LiveState out;
   out.generation = 5, out.now = ::tests::at_second(1);
   out.plan = policy::compile(::tests::sample_config(), out.now).plan;
-  out.kernel.writers = {{"sekisho", 12, "nft", out.now}};
+  out.kernel.writers = {{"sekisho", {12, "nft"}}};
   return out;
 }
 

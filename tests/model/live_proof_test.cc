@@ -120,7 +120,7 @@ const std::vector<Case> kNamed{
      [](World& w) { w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "10.2.0.0/24", "sekisho0")); },
      "routes", "10.2.0.0/24 dev sekisho0"},
     {"a parameter of the host's",
-     [](World& w) { w.state.kernel.parameters.push_back({"net/ipv4/conf/all/route_localnet", "1", "0"}); },
+     [](World& w) { w.state.kernel.parameters.push_back({"net/ipv4/conf/all/route_localnet", "1", "0", false}); },
      "parameters", "sysctl net/ipv4/conf/all/route_localnet is 1, not 0"},
     {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
      "route missing: 10.80.0.10 "},
@@ -395,4 +395,15 @@ TEST_CASE("live proof: of more differences than are told the rest is counted, an
   verdict = foreign.prove();
   CHECK(of_layer(verdict, "nftables") == 20);
   CHECK(verdict.left_out == 10);
+}
+
+TEST_CASE("live proof: whether a parameter is put back is as netd tells it") {
+  World world;
+  world.state.kernel.parameters = {{"net/ipv4/conf/all/rp_filter", "2", "0 or 1", false},
+                                   {"net/ipv4/conf/sekisho0/rp_filter", "0", "1", true},
+                                   {"net/ipv4/ip_forward", "1", "1", true}};
+  const auto verdict = world.prove();
+  REQUIRE(verdict.differences.size() == 2);
+  CHECK_FALSE(verdict.differences[0].ours);
+  CHECK(verdict.differences[1].ours);
 }
