@@ -93,7 +93,7 @@ LiveNews news_of(const core::LiveVerdict* before, const core::LiveVerdict& after
   }
   for (const auto& each : now)
     if (!told.contains(each) && !known.contains(each)) news.breaches.push_back(each);
-  if (before == nullptr || after.nothing_read()) return news;
+  if (before == nullptr || after.nothing_read() || after.left_out > 0) return news;  // it may be among what is left out
   std::set<std::string> of_the_proof;  // and without one these are still open
   if (!after.proof && before->proof)
     for (const auto& each : core::breaches_of(*before->proof)) of_the_proof.insert(without_handles(each));

@@ -28,7 +28,7 @@ struct LiveReport {
 [[nodiscard]] std::vector<std::string> live_warnings(const LiveReport& report);
 
 // What is new, and what is gone, since the check `before` (null: the first one), as without handles: the same rule has
-// another one when the table was replaced. Of what was not looked at this time nothing is gone.
+// another one when the table was replaced. Of what was not looked at, or is left out, this time nothing is gone.
 struct LiveNews {
   std::vector<const core::LiveDifference*> differences;  // of `after`
   std::vector<std::string> breaches, restored;
