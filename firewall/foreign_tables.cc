@@ -63,6 +63,8 @@ class Judge {
   void add(std::string what, bool opens, std::string says, std::optional<policy::PacketPoint> packet = {}) {
     if (answer_.findings.size() < kMostFindings)
       answer_.findings.push_back({std::move(what), opens, !opens, std::move(says), packet});
+    else
+      ++answer_.left_out;
   }
 
   // A rule that rewrites, and may be about a packet of ours.

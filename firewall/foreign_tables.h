@@ -29,6 +29,7 @@ struct ForeignFinding {
 
 struct ForeignAnswer {
   std::vector<ForeignFinding> findings;
+  std::size_t left_out = 0;        // findings that are not in the list
   std::vector<std::string> notes;  // that it could not be judged
 };
 

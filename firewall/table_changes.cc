@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
+#include <set>
 
-#include "firewall/element_sets.h"
+#include "firewall/rule_text.h"
 #include "firewall/rule_words.h"
 #include "policy/packet_set.h"
 
@@ -12,7 +12,6 @@ namespace firewall {
 namespace {
 
 using Kind = Edit::Kind;
-using Unknown = Passing::Unknown;
 
 constexpr std::size_t kMostTriedAlone = 16;
 constexpr std::size_t kMostElementsTried = 1'000'000;  // elements of the table times edits
@@ -43,9 +42,17 @@ bool is_set_of_others(const std::string& name) {
   return std::ranges::any_of(kStems, [&](const char* stem) { return name.starts_with(stem); });
 }
 
-const Chain* chain_of(const RuleSet& table, const std::string& name) {
-  const auto found = std::ranges::find(table.chains, name, &Chain::name);
-  return found == table.chains.end() ? nullptr : &*found;
+using Chains = std::map<std::string, const Chain*>;
+
+Chains chains_of(const RuleSet& table) {
+  Chains out;
+  for (const Chain& chain : table.chains) out.emplace(chain.name, &chain);
+  return out;
+}
+
+const Chain* chain_of(const Chains& chains, const std::string& name) {
+  const auto found = chains.find(name);
+  return found == chains.end() ? nullptr : found->second;
 }
 
 std::string key_of(const std::string& element) {
@@ -59,18 +66,21 @@ class Parties {
   explicit Parties(const RuleSet& table) {
     for (const Set& set : table.sets) {
       if (set.name.starts_with("facility"))
-        for (const std::string& each : set.elements) networks_.insert(each);
+        for (const std::string& each : set.elements) add_network(each);
       if (set.name.starts_with("site"))
-        for (const std::string& each : set.elements) sites_.emplace(value_of(each), key_of(each));
+        for (const std::string& each : set.elements) sites_.insert(value_of(each));
       if (set.kind == "map" && !set.name.starts_with("site") && !set.name.starts_with("class"))
         for (const std::string& each : set.elements) rules_.insert(value_of(each));
     }
+    std::sort(networks_.begin(), networks_.end());
+    for (std::size_t i = 1; i < networks_.size(); ++i)
+      networks_[i].last = std::max(networks_[i].last, networks_[i - 1].last);
   }
 
   // Does an element of such a set mean anything with the others as they are?
   [[nodiscard]] bool counts(const std::string& set, const std::string& element) const {
     if (set.starts_with("source")) return true;
-    if (set.starts_with("site")) return networks_.contains(key_of(element)) || overlaps(key_of(element));
+    if (set.starts_with("site")) return overlaps(key_of(element));
     const auto dot = element.find(" . ");
     return dot != std::string::npos && rules_.contains(element.substr(0, dot)) &&
            sites_.contains(element.substr(dot + 3));
@@ -81,16 +91,24 @@ class Parties {
     const auto colon = element.rfind(" : ");
     return colon == std::string::npos ? "" : element.substr(colon + 3);
   }
-  [[nodiscard]] bool overlaps(const std::string& network) const {
-    const auto own = config::value::Prefix::parse(network);
-    return !own || std::ranges::any_of(networks_, [&](const std::string& each) {
-      const auto other = config::value::Prefix::parse(each);
-      return !other || own->overlaps(*other);
-    });
+  void add_network(const std::string& text) {
+    const auto network = config::value::Prefix::parse(text);
+    if (network) networks_.push_back(policy::range_of(*network));
+    unreadable_ |= !network;
+  }
+  // What cannot be read may be any.
+  [[nodiscard]] bool overlaps(const std::string& text) const {
+    const auto network = config::value::Prefix::parse(text);
+    if (!network) return true;
+    const auto own = policy::range_of(*network);
+    const auto behind = std::ranges::upper_bound(networks_, own.last, {}, &policy::AddressRange::first);
+    return unreadable_ || (behind != networks_.begin() && std::prev(behind)->last >= own.first);
   }
 
-  std::set<std::string> networks_, rules_;
-  std::multimap<std::string, std::string> sites_;  // number -> network
+  // By their first addresses; `last`: the highest of the one and all before it.
+  std::vector<policy::AddressRange> networks_;
+  bool unreadable_ = false;              // one of the networks
+  std::set<std::string> rules_, sites_;  // numbers
 };
 
 class Judge {
@@ -100,38 +118,29 @@ class Judge {
 
   TableVerdict judge() {
     if (edits_.empty()) return {};
-    const auto before = ways(wanted_, interfaces_, Unknown::kEither);
-    const auto after = ways(found_, interfaces_, Unknown::kEither);
+    const auto before = ways(wanted_, interfaces_), after = ways(found_, interfaces_);
     if (!before || !after) {
       verdict_.not_understood = before ? after.error() : before.error();
-      for (const Edit& edit : edits_) add({edit, false, false, "the table as it is cannot be read", {}});
+      for (const Edit& edit : edits_) add(edit, {edit, false, false, "the table as it is cannot be read", {}});
       return std::move(verdict_);
     }
     before_ = *before;
-    visited_ = before->visited;
-    for (const Edit& edit : edits_)
-      if (const std::string why = beyond_packets(edit); !why.empty()) add({edit, false, false, why, {}});
-    const auto opened = beyond_ways(*after, *before), closed = beyond_ways(*before, *after);
+    const auto opened = beyond(*after, before_), closed = beyond(before_, *after);
     if (opened || closed) blame(opened, closed);
+    note_values();
+    for (const Edit& edit : edits_)
+      if (const std::string why = beyond_packets(edit); !why.empty()) add(edit, {edit, false, false, why, {}});
     return std::move(verdict_);
   }
 
  private:
-  static std::optional<Differing> beyond_ways(const Ways& a, const Ways& b) { return firewall::beyond(a, b); }
-
-  void add(TableChange change) {
-    const auto same = std::ranges::find_if(verdict_.changes, [&](const TableChange& each) {
-      return std::tie(each.edit.kind, each.edit.object, each.edit.text, each.edit.wanted_at, each.edit.found_at) ==
-             std::tie(change.edit.kind, change.edit.object, change.edit.text, change.edit.wanted_at,
-                      change.edit.found_at);
-    });
-    if (same != verdict_.changes.end()) {
-      if (change.opens || change.closes) *same = std::move(change);
-    } else if (verdict_.changes.size() < kMostChanges) {
+  // Each edit once: what it opens or closes is told first.
+  void add(const Edit& edit, TableChange change) {
+    if (!told_.insert(&edit).second) return;
+    if (verdict_.changes.size() < kMostChanges)
       verdict_.changes.push_back(std::move(change));
-    } else {
+    else
       ++verdict_.left_out;
-    }
   }
 
   static TableChange changed(const Edit& edit, const std::optional<Differing>& opened,
@@ -161,19 +170,19 @@ class Judge {
   }
 
   // A value that another has: gone and come are one edit.
-  [[nodiscard]] std::vector<std::vector<Edit>> suspects() const {
-    std::vector<std::vector<Edit>> out;
-    std::map<std::pair<std::string, std::string>, std::size_t> keys;
+  [[nodiscard]] std::vector<std::vector<const Edit*>> suspects() const {
+    std::vector<std::vector<const Edit*>> out;
+    std::map<Key, std::size_t> keys;
     for (const Edit& edit : edits_) {
       if (!may_be_to_blame(edit)) continue;
       if (is_element(edit)) {
-        const auto [at, fresh] = keys.try_emplace({edit.object, key_of(edit.text)}, out.size());
+        const auto [at, fresh] = keys.try_emplace(place_of_value(edit), out.size());
         if (!fresh) {
-          out[at->second].push_back(edit);
+          out[at->second].push_back(&edit);
           continue;
         }
       }
-      out.push_back({edit});
+      out.push_back({&edit});
     }
     return out;
   }
@@ -191,25 +200,40 @@ class Judge {
     }
     if (found) return;
     for (const auto& group : all)  // the only one, together, or too many to be tried
-      for (const Edit& edit : group) add(changed(edit, opened, closed));
+      for (const Edit* edit : group) add(*edit, changed(*edit, opened, closed));
+    if (!all.empty()) return;
+    for (const Edit& edit : edits_) add(edit, changed(edit, opened, closed));  // some of them does it
   }
 
-  bool blame_alone(const std::vector<Edit>& group, const RuleSet& base) {
+  bool blame_alone(const std::vector<const Edit*>& group, const RuleSet& base) {
     RuleSet table = base;
-    for (const Edit& edit : group) apply(edit, found_, table);
-    const auto alone = ways(table, interfaces_, Unknown::kEither);
+    for (const Edit* edit : group) apply(*edit, found_, table);
+    const auto alone = ways(table, interfaces_);
     if (!alone) {
-      for (const Edit& edit : group) add({edit, false, false, alone.error(), {}});
+      for (const Edit* edit : group) add(*edit, {*edit, false, false, alone.error(), {}});
       return true;
     }
-    const auto opened = beyond_ways(*alone, before_), closed = beyond_ways(before_, *alone);
+    const auto opened = beyond(*alone, before_), closed = beyond(before_, *alone);
     if (!opened && !closed) return false;
-    for (const Edit& edit : group) add(changed(edit, opened, closed));
+    for (const Edit* edit : group) add(*edit, changed(*edit, opened, closed));
     return true;
   }
 
+  using Key = std::pair<std::string, std::string>;  // set, and key of an element
+  static Key place_of_value(const Edit& edit) { return {edit.object, key_of(edit.text)}; }
+
+  // Keys whose value is another now: gone and come.
+  void note_values() {
+    std::set<Key> gone;
+    for (const Edit& edit : edits_)
+      if (edit.kind == Kind::kElementMissing) gone.insert(place_of_value(edit));
+    for (const Edit& edit : edits_)
+      if (edit.kind == Kind::kElementAdded && gone.contains(place_of_value(edit)))
+        revalued_.insert(place_of_value(edit));
+  }
+
   // Why it makes a difference that no packet set shows; empty: it makes none, or one that they show.
-  [[nodiscard]] std::string beyond_packets(const Edit& edit) const {
+  [[nodiscard]] std::string beyond_packets(const Edit& edit) {
     if (is_rule(edit)) return rule_beyond(edit);
     switch (edit.kind) {
       case Kind::kCounterMissing:
@@ -217,7 +241,7 @@ class Judge {
       case Kind::kSetChanged:
         return "it holds something else, or for another time";
       case Kind::kChainMissing:
-        return visited_.contains(edit.object) ? "" : "what it is asked for is not asked";
+        return before_.visited.contains(edit.object) ? "" : "what it is asked for is not asked";
       case Kind::kChainAdded:
         return added_chain(edit);
       case Kind::kElementMissing:
@@ -237,7 +261,7 @@ class Judge {
 
   // At a hook that ways() does not walk, only a rewriting or refusing rule makes a difference.
   [[nodiscard]] std::string added_chain(const Edit& edit) const {
-    const Chain* chain = chain_of(found_, edit.object);
+    const Chain* chain = chain_of(found_chains_, edit.object);
     if (chain == nullptr || edit.text.empty()) return "";
     if (!edit.text.starts_with("type filter ")) return chain->rules.empty() ? "" : "it may rewrite what it sees";
     if (edit.text.find(" hook ingress") == std::string::npos && edit.text.find(" hook egress") == std::string::npos)
@@ -247,26 +271,26 @@ class Judge {
     return refuses_some ? "it sees packets before all other rules" : "";
   }
 
-  [[nodiscard]] std::string element_beyond(const Edit& edit) const {
+  [[nodiscard]] std::string element_beyond(const Edit& edit) {
     static constexpr const char* kParties = "ICMP errors about flows, shares of fragments or counts of flows go by it";
     if (is_set_of_others(edit.object)) {
-      const Parties parties(edit.kind == Kind::kElementMissing ? wanted_ : found_);
-      return parties.counts(edit.object, edit.text) ? kParties : "";
+      const bool missing = edit.kind == Kind::kElementMissing;
+      auto& parties = missing ? wanted_parties_ : found_parties_;
+      if (!parties) parties.emplace(missing ? wanted_ : found_);
+      return parties->counts(edit.object, edit.text) ? kParties : "";
     }
     if (edit.object.starts_with("class") || edit.text.find(" : ") == std::string::npos) return "";
-    const bool other_value = std::ranges::any_of(edits_, [&](const Edit& other) {
-      return is_element(other) && other.kind != edit.kind && other.object == edit.object &&
-             key_of(other.text) == key_of(edit.text);
-    });
-    return other_value ? "flows are recorded under another rule, and ICMP errors about them go by that" : "";
+    return revalued_.contains(place_of_value(edit))
+               ? "flows are recorded under another rule, and ICMP errors about them go by that"
+               : "";
   }
 
   [[nodiscard]] std::string rule_beyond(const Edit& edit) const {
-    const Chain* chain = chain_of(wanted_, edit.object);
+    const Chain* chain = chain_of(wanted_chains_, edit.object);
     if (chain == nullptr) return "";
     if (edit.kind == Kind::kRuleAdded && (only_counts(edit.text) || repeats(edit, *chain))) return "";
     if (edit.kind == Kind::kRuleMoved && moves_among_refusals(edit, *chain)) return "";
-    const bool unseen = !visited_.contains(edit.object);
+    const bool unseen = !before_.visited.contains(edit.object);
     const bool records = edit.kind != Kind::kRuleAdded && about_records(edit.text);
     if (unseen || records || beyond_sets(edit.text))
       return "it is about what packet sets do not say: " + subject(edit.text);
@@ -316,8 +340,11 @@ class Judge {
   const RuleSet& found_;
   const Interfaces& interfaces_;
   std::vector<Edit> edits_;
+  const Chains wanted_chains_ = chains_of(wanted_), found_chains_ = chains_of(found_);
+  std::optional<Parties> wanted_parties_, found_parties_;  // where an edit asks for them
   Ways before_;
-  std::set<std::string> visited_;
+  std::set<Key> revalued_;
+  std::set<const Edit*> told_;
   TableVerdict verdict_;
 };
 

@@ -1,7 +1,9 @@
 #include "firewall/table_edits.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <span>
 
 #include "firewall/rule_words.h"
 
@@ -17,46 +19,59 @@ Strings forms_of(const Strings& rules) {
   return out;
 }
 
-// Pairs of places of a longest common subsequence.
-std::vector<std::pair<std::size_t, std::size_t>> common(const Strings& a, const Strings& b) {
+using Places = std::vector<std::pair<std::size_t, std::size_t>>;
+
+// Pairs of places of a longest common subsequence, each counted from `first` on.
+void add_common(std::span<const std::string> a, std::span<const std::string> b, std::size_t first, Places& out) {
   std::vector<std::vector<std::size_t>> length(a.size() + 1, std::vector<std::size_t>(b.size() + 1, 0));
   for (std::size_t i = a.size(); i-- > 0;)
     for (std::size_t j = b.size(); j-- > 0;)
       length[i][j] = a[i] == b[j] ? length[i + 1][j + 1] + 1 : std::max(length[i + 1][j], length[i][j + 1]);
-  std::vector<std::pair<std::size_t, std::size_t>> out;
   for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();)
     if (a[i] == b[j])
-      out.emplace_back(i++, j++);
+      out.emplace_back(first + i++, first + j++);
     else if (length[i + 1][j] >= length[i][j + 1])
       ++i;
     else
       ++j;
+}
+
+constexpr std::size_t kMostRules = 2000;  // of a chain that others filled: behind them nothing is the same but the end
+
+// What both begin and end with, and a longest common subsequence between.
+Places common(const Strings& a, const Strings& b) {
+  Places out;
+  const std::size_t shorter = std::min(a.size(), b.size());
+  std::size_t first = 0, last = 0;
+  while (first < shorter && a[first] == b[first]) out.emplace_back(first, first), ++first;
+  while (last < shorter - first && a[a.size() - last - 1] == b[b.size() - last - 1]) ++last;
+  const auto between = [&](const Strings& all) { return std::span(all).subspan(first, all.size() - first - last); };
+  add_common(between(a), between(b).first(std::min(between(b).size(), kMostRules)), first, out);
+  for (; last > 0; --last) out.emplace_back(a.size() - last, b.size() - last);
   return out;
 }
 
 // One that is gone in one place and there in another has moved.
 void pair_moves(const Strings& wanted, const Strings& found, std::vector<Edit>& rules, std::vector<Edit>& out) {
+  std::map<std::string, std::deque<Edit*>> gone;
+  for (Edit& each : rules)
+    if (each.kind == Kind::kRuleMissing) gone[wanted[each.wanted_at]].push_back(&each);
   for (Edit& added : rules) {
     if (added.kind != Kind::kRuleAdded) continue;
-    const auto gone = std::ranges::find_if(rules, [&](const Edit& other) {
-      return other.kind == Kind::kRuleMissing && wanted[other.wanted_at] == found[added.found_at];
-    });
-    if (gone == rules.end()) continue;
+    const auto at = gone.find(found[added.found_at]);
+    if (at == gone.end() || at->second.empty()) continue;
     added.kind = Kind::kRuleMoved;
-    added.wanted_at = gone->wanted_at;
-    gone->kind = Kind::kCounterMissing;  // taken; no rule's
+    added.wanted_at = at->second.front()->wanted_at;
+    at->second.front()->kind = Kind::kCounterMissing;  // taken; no rule's
+    at->second.pop_front();
   }
   for (Edit& each : rules)
     if (each.kind != Kind::kCounterMissing) out.push_back(std::move(each));
 }
 
-constexpr std::size_t kMostRules = 2000;  // of a chain that others filled: beyond it is taken as a whole
-
 void compare_rules(const Chain& wanted, const Chain& found, std::vector<Edit>& out) {
-  const Strings a = forms_of(wanted.rules);
-  Strings b = forms_of(found.rules);
+  const Strings a = forms_of(wanted.rules), b = forms_of(found.rules);
   if (a == b) return;
-  if (b.size() > kMostRules) b.resize(kMostRules);
   const auto same = common(a, b);
   std::vector<Edit> rules;
   std::size_t i = 0, j = 0;

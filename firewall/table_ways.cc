@@ -12,8 +12,8 @@ constexpr const char* kAnother = "(another interface)";
 
 class Walk {
  public:
-  Walk(const RuleSet& table, const Interfaces& interfaces, Passing::Unknown unknown)
-      : passing_(table, unknown), interfaces_(interfaces) {}
+  Walk(const RuleSet& table, const Interfaces& interfaces)
+      : passing_(table, Passing::Unknown::kEither), interfaces_(interfaces) {}
 
   Result<Ways, std::string> walk() {
     const std::array sides{interfaces_.tunnel, interfaces_.inside, interfaces_.outside, std::string(kAnother)};
@@ -78,8 +78,8 @@ class Walk {
 
 }  // namespace
 
-Result<Ways, std::string> ways(const RuleSet& table, const Interfaces& interfaces, Passing::Unknown unknown) {
-  return Walk(table, interfaces, unknown).walk();
+Result<Ways, std::string> ways(const RuleSet& table, const Interfaces& interfaces) {
+  return Walk(table, interfaces).walk();
 }
 
 std::optional<Differing> beyond(const Ways& a, const Ways& b) {

@@ -28,10 +28,10 @@ struct Ways {
   std::set<std::string> visited;  // chains that some packet comes to
 };
 
-// Each hook by itself, over all packets: what it refuses counts also where another would refuse it too. The error: a
-// rule that is not understood, and that may change what it does not understand.
-[[nodiscard]] config::value::Result<Ways, std::string> ways(const RuleSet& table, const Interfaces& interfaces,
-                                                            Passing::Unknown unknown);
+// Each hook by itself, over all packets: what it refuses counts also where another would refuse it too. Others may have
+// changed the table: a rule that is not understood accepts what it can (Passing::Unknown::kEither). The error: one that
+// may change what it does not understand.
+[[nodiscard]] config::value::Result<Ways, std::string> ways(const RuleSet& table, const Interfaces& interfaces);
 
 // A packet of `a` and not of `b`, and its way.
 struct Differing {

@@ -47,6 +47,13 @@ bool is_thrown(const KernelRoute& route, std::int32_t suppressed) {
 
 }  // namespace
 
+bool is_passed_over(const KernelRule& rule, const std::vector<KernelRule>& all) {
+  if (rule.action != Action::kGoto) return rule.action == Action::kNothing || rule.action == Action::kOther;
+  return std::ranges::none_of(all, [&](const KernelRule& each) {
+    return each.family == rule.family && each.priority == rule.target && each.priority > rule.priority;
+  });
+}
+
 // Longer prefixes first, of one prefix the lower metric: each takes what is left of it.
 const Routing::Table& Routing::table(std::uint32_t number, Family family, std::int32_t suppressed) {
   const auto [at, fresh] = tables_.try_emplace(std::tuple(number, family, suppressed));
@@ -94,7 +101,7 @@ PacketSet Routing::of_family(const std::string& incoming, std::uint32_t mark, Pa
       packets = packets | at->second;
     if (packets.empty() || !may_take(rule, incoming, mark)) continue;
     const PacketSet about = taken(rule, incoming, mark, packets, answers);
-    if (about.empty() || rule.action == Action::kNothing || rule.action == Action::kOther) continue;
+    if (about.empty() || is_passed_over(rule, routes_.rules)) continue;
     PacketSet left;
     if (rule.action == Action::kLookUp) left = looked_up(rule, about, answers, found);
     if (rule.action == Action::kGoto) later[rule.target] = later[rule.target] | about;

@@ -22,6 +22,9 @@ struct Routed {
   PacketSet packets;
 };
 
+// The kernel goes on with the next rule, whatever this one asks for; past a goto whose target is not there, too.
+[[nodiscard]] bool is_passed_over(const KernelRule& rule, const std::vector<KernelRule>& all);
+
 class Routing {
  public:
   // What the plan's rules leave over goes by kHostRoutes.

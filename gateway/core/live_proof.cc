@@ -20,6 +20,8 @@ using firewall::KernelTable;
 using policy::PacketSet;
 using Kind = firewall::Edit::Kind;
 
+constexpr std::size_t kMostTold = 100;  // differences of a layer: ours, and of others
+
 bool is_own(const KernelTable& table) {
   return table.family == "inet" && table.name == "sekisho";
 }
@@ -89,12 +91,21 @@ class LiveProver {
     return std::move(verdict_);
   }
 
+  void tell(LiveDifference difference) {
+    if (told_[{difference.layer, difference.ours}]++ < kMostTold)
+      verdict_.differences.push_back(std::move(difference));
+    else
+      ++verdict_.left_out;
+  }
+
+  // What opens is told first: of too many the rest is only counted.
   void take(std::vector<LiveDifference> more) {
-    for (LiveDifference& each : more) verdict_.differences.push_back(std::move(each));
+    std::ranges::stable_partition(more, &LiveDifference::opens);
+    for (LiveDifference& each : more) tell(std::move(each));
   }
 
   void add(const char* layer, std::string what, std::string says, bool closes, bool ours) {
-    verdict_.differences.push_back({layer, std::move(what), false, closes, std::move(says), {}, ours});
+    tell({layer, std::move(what), false, closes, std::move(says), {}, ours});
   }
 
   // Without one everything passes that the other layers let pass: an empty table says so.
@@ -108,14 +119,14 @@ class LiveProver {
   void compare_table(const std::vector<KernelTable>& tables, const firewall::RuleSet& found) {
     const auto own = std::ranges::find_if(tables, is_own);
     if (own == tables.end() || firewall::is_dormant(*own)) {
-      verdict_.differences.push_back({"nftables",
-                                      own == tables.end() ? "table missing: inet sekisho"
-                                                          : "table inet sekisho is dormant: no chain of it is asked",
-                                      true,
-                                      false,
-                                      "nftables refuses nothing: routes and guard alone hold",
-                                      {},
-                                      true});
+      tell({"nftables",
+            own == tables.end() ? "table missing: inet sekisho"
+                                : "table inet sekisho is dormant: no chain of it is asked",
+            true,
+            false,
+            "nftables refuses nothing: routes and guard alone hold",
+            {},
+            true});
       return;
     }
     const auto result = firewall::table_changes(wanted_, found, interfaces_);
@@ -123,8 +134,8 @@ class LiveProver {
     if (!result.not_understood.empty() && result.changes.empty())
       add("nftables", "table inet sekisho", result.not_understood, false, true);
     for (const firewall::TableChange& change : result.changes)
-      verdict_.differences.push_back({"nftables", words(change.edit.kind) + named(*own, change.edit), change.opens,
-                                      change.closes, said(change, result.not_understood), change.packet, true});
+      tell({"nftables", words(change.edit.kind) + named(*own, change.edit), change.opens, change.closes,
+            said(change, result.not_understood), change.packet, true});
   }
 
   static std::string said(const firewall::TableChange& change, const std::string& not_understood) {
@@ -173,13 +184,16 @@ class LiveProver {
     question.to_inside = declared_.packets.to_inside;
     question.from_inside = declared_.packets.from_inside;
     question.between = declared_.packets.between;
+    std::vector<LiveDifference> all;
     for (const KernelTable& table : tables) {
       if (is_own(table) || firewall::is_dormant(table) || firewall::is_legacy(table)) continue;
       const auto answer = firewall::judge_foreign(table, question);
       for (const firewall::ForeignFinding& each : answer.findings)
-        verdict_.differences.push_back({"nftables", each.what, each.opens, each.closes, each.says, each.packet, false});
+        all.push_back({"nftables", each.what, each.opens, each.closes, each.says, each.packet, false});
+      verdict_.left_out += answer.left_out;
       verdict_.notes.insert(verdict_.notes.end(), answer.notes.begin(), answer.notes.end());
     }
+    take(std::move(all));
   }
 
   // Those of nat, mangle and raw rewrite; those of filter and security can only drop more.
@@ -270,15 +284,7 @@ class LiveProver {
     for (const KernelParameter& each : state_.kernel.parameters)
       if (each.value != each.wanted)
         add("parameters", "sysctl " + each.path + " is " + each.value + ", not " + each.wanted,
-            parameter_says(each.path), false, !is_of_the_host(each.path));
-  }
-
-  // What netd tells and does not set.
-  static bool is_of_the_host(const std::string& path) {
-    const bool all = path.find("/conf/all/") != std::string::npos;
-    return path.ends_with("/force_forwarding") ||
-           (all && (path.ends_with("/rp_filter") || path.ends_with("/proxy_arp") || path.ends_with("/route_localnet") ||
-                    path.ends_with("/accept_local") || path.ends_with("/proxy_ndp")));
+            parameter_says(each.path), false, each.ours);
   }
 
   static std::string parameter_says(const std::string& path) {
@@ -311,6 +317,7 @@ class LiveProver {
   firewall::Interfaces interfaces_;
   firewall::RuleSet wanted_;
   policy::Declared declared_;
+  std::map<std::pair<std::string, bool>, std::size_t> told_;  // by layer and whose
   LiveVerdict verdict_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "policy/packet_set.h"
@@ -62,13 +63,17 @@ KernelRoutes wanted_of(const policy::Plan& plan) {
 }
 
 template <class T>
+bool means_less(const T* a, const T* b) {
+  return meaning(*a) < meaning(*b);
+}
+
+template <class T>
 std::vector<const T*> missing_from(const std::vector<T>& wanted, const std::vector<T>& present) {
-  const auto less = [](const T* a, const T* b) { return meaning(*a) < meaning(*b); };
   std::vector<const T*> there, out;
   for (const T& each : present) there.push_back(&each);
-  std::sort(there.begin(), there.end(), less);
+  std::sort(there.begin(), there.end(), means_less<T>);
   for (const T& each : wanted)
-    if (!std::binary_search(there.begin(), there.end(), &each, less)) out.push_back(&each);
+    if (!std::binary_search(there.begin(), there.end(), &each, means_less<T>)) out.push_back(&each);
   return out;
 }
 
@@ -230,7 +235,12 @@ class Judge {
     if (opened) out.says = to(*opened) + " goes";
     if (closed) out.says += (opened ? "; " : "") + to(*closed) + " goes no longer";
     out.packet = opened ? opened->packet : closed ? std::optional(closed->packet) : std::nullopt;
-    if (std::ranges::find(out_, what, &LiveDifference::what) == out_.end()) out_.push_back(std::move(out));
+    tell(std::move(out));
+  }
+
+  // Once, as it is told first.
+  void tell(LiveDifference difference) {
+    if (told_.insert(difference.what).second) out_.push_back(std::move(difference));
   }
 
   // Each edit of ours alone, in a kernel that is otherwise as it should be; and what is of others by what decides.
@@ -253,16 +263,31 @@ class Judge {
   }
 
   [[nodiscard]] KernelRoutes with_ours_repaired() const {
+    const auto routes = added(&Edit::route);
+    const auto rules = added(&Edit::rule);
     KernelRoutes out = found_;
+    std::erase_if(out.routes, [&](const KernelRoute& each) { return is_among(each, routes); });
+    std::erase_if(out.rules, [&](const KernelRule& each) { return is_among(each, rules); });
     for (const Edit& edit : edits_) {
-      if (edit.route != nullptr && edit.added)
-        std::erase_if(out.routes, [&](const auto& each) { return same(each, *edit.route); });
-      if (edit.rule != nullptr && edit.added)
-        std::erase_if(out.rules, [&](const auto& each) { return same(each, *edit.rule); });
       if (edit.route != nullptr && !edit.added) out.routes.push_back(*edit.route);
       if (edit.rule != nullptr && !edit.added) insert(*edit.rule, out.rules);
     }
     return out;
+  }
+
+  // Of the edits those that add, in order.
+  template <class T>
+  [[nodiscard]] std::vector<const T*> added(const T* Edit::* what) const {
+    std::vector<const T*> out;
+    for (const Edit& edit : edits_)
+      if (edit.added && edit.*what != nullptr) out.push_back(edit.*what);
+    std::sort(out.begin(), out.end(), means_less<T>);
+    return out;
+  }
+
+  template <class T>
+  static bool is_among(const T& one, const std::vector<const T*>& all) {
+    return std::binary_search(all.begin(), all.end(), &one, means_less<T>);
   }
 
   static void insert(const KernelRule& rule, std::vector<KernelRule>& rules) {
@@ -303,12 +328,16 @@ class Judge {
 
   [[nodiscard]] const KernelRoute* decisive(const std::string& in, std::uint32_t mark,
                                             const PacketPoint& packet) const {
+    std::uint32_t next = 0;  // the priority where a goto sent it
     for (const KernelRule& rule : found_.rules) {
-      if (rule.family != packet.destination.family() || rule.action == KernelRule::Action::kNothing) continue;
+      if (rule.family != packet.destination.family() || rule.priority < next) continue;
+      if (policy::is_passed_over(rule, found_.rules)) continue;
       const bool about = (rule.incoming.empty() || rule.incoming == in) && ((mark ^ rule.mark) & rule.mask) == 0 &&
                          (rule.from.length() == 0 || rule.from.contains(packet.source)) &&
                          (rule.to.length() == 0 || rule.to.contains(packet.destination)) && rule.outgoing.empty();
       if (about == rule.inverted) continue;
+      if (rule.action == KernelRule::Action::kGoto) next = rule.target;
+      if (rule.action == KernelRule::Action::kGoto) continue;
       if (rule.action == KernelRule::Action::kNowhere) return nullptr;
       if (const KernelRoute* route = longest(rule, packet.destination)) return route;
     }
@@ -328,18 +357,19 @@ class Judge {
 
   // The same interface, and another next hop or MTU: no set of packets shows it. And rules that are not understood.
   void name_other_ways() {
+    using Place = std::pair<std::uint32_t, Prefix>;  // table and destination
+    const auto place = [](const Edit& edit) { return Place(edit.route->table, edit.route->destination); };
+    std::map<Place, const Edit*> added;
+    for (const Edit& edit : edits_)
+      if (edit.added && edit.route != nullptr) added.emplace(place(edit), &edit);
     for (const Edit& edit : edits_) {
       if (edit.added && edit.rule != nullptr && !edit.rule->plain && edit.ours)
         out_.push_back({"routes", edit.what, false, false, "it may take packets of ours: not understood", {}, true});
       if (edit.route == nullptr || edit.added) continue;
-      const auto other = std::ranges::find_if(edits_, [&](const Edit& each) {
-        return each.added && each.route != nullptr && each.route->table == edit.route->table &&
-               each.route->destination == edit.route->destination;
-      });
-      if (other == edits_.end()) continue;
-      for (const Edit* each : {&edit, static_cast<const Edit*>(&*other)})
-        if (std::ranges::find(out_, each->what, &LiveDifference::what) == out_.end())
-          out_.push_back({"routes", each->what, false, false, "another next hop or another MTU", {}, true});
+      const auto other = added.find(place(edit));
+      if (other == added.end()) continue;
+      for (const Edit* each : {&edit, other->second})
+        tell({"routes", each->what, false, false, "another next hop or another MTU", {}, true});
     }
   }
 
@@ -376,6 +406,7 @@ class Judge {
   std::vector<AddressRange> networks_, services_, outer_;
   std::vector<Edit> edits_;
   std::vector<LiveDifference> out_;
+  std::set<std::string> told_;  // what each is about
 };
 
 }  // namespace

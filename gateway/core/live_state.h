@@ -35,14 +35,13 @@ struct KernelAddress {
 struct KernelParameter {
   std::string path;  // "net/ipv4/ip_forward"
   std::string value, wanted;
+  bool ours = true;  // netd sets it; false: of the host, and only told
 };
 
-// The last process other than netd that changed nftables, as the kernel named it with the generation.
-struct KernelWriter {
-  std::string table;  // "sekisho"; of several the last
-  std::uint32_t pid = 0;
-  std::string program;
-  config::value::WallTime at;
+// The last process other than netd that changed a table, as the kernel named it with the generation.
+struct TableWriter {
+  std::string table;  // "sekisho"; of several in one transaction the last
+  KernelWriter by;
 };
 
 struct KernelState {
@@ -56,7 +55,7 @@ struct KernelState {
   std::vector<KernelAddress> addresses;
   std::vector<KernelParameter> parameters;
   std::uint32_t tun_index = 0;  // of the device that netd's descriptor is attached to; 0: of none
-  std::vector<KernelWriter> writers;
+  std::vector<TableWriter> writers;
 };
 
 // accessd -> tunneld, answered by TunnelState with the same number.
@@ -93,8 +92,8 @@ struct LiveState {
 template <class Ar> void fields(Ar& ar, ReadKernel& m) { transfer_all(ar, m.id); }
 template <class Ar> void fields(Ar& ar, KernelLink& m) { transfer_all(ar, m.name, m.index, m.up, m.mtu, m.master, m.disciplines); }
 template <class Ar> void fields(Ar& ar, KernelAddress& m) { transfer_all(ar, m.interface, m.address, m.length); }
-template <class Ar> void fields(Ar& ar, KernelParameter& m) { transfer_all(ar, m.path, m.value, m.wanted); }
-template <class Ar> void fields(Ar& ar, KernelWriter& m) { transfer_all(ar, m.table, m.pid, m.program, m.at); }
+template <class Ar> void fields(Ar& ar, KernelParameter& m) { transfer_all(ar, m.path, m.value, m.wanted, m.ours); }
+template <class Ar> void fields(Ar& ar, TableWriter& m) { transfer_all(ar, m.table, m.by); }
 template <class Ar> void fields(Ar& ar, KernelState& m) { transfer_all(ar, m.id, m.error, m.closed, m.ruleset, m.elements, m.routes, m.links, m.addresses, m.parameters, m.tun_index, m.writers); }
 template <class Ar> void fields(Ar& ar, ReadTunnels& m) { transfer_all(ar, m.id); }
 template <class Ar> void fields(Ar& ar, TunnelFact& m) { transfer_all(ar, m.facility, m.both_ends, m.networks, m.near, m.far, m.guarded); }

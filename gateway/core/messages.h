@@ -135,9 +135,13 @@ struct Descriptors {
 struct RepairKernel {
   std::uint8_t unused = 0;
 };
+// Who changed something, as far as the kernel says so.
+struct KernelWriter {
+  std::uint32_t pid = 0;  // 0: unknown
+  std::string program;    // empty: unknown, or gone already
+};
 struct KernelTouched {
-  std::uint32_t pid = 0;  // 0: the kernel does not say
-  std::string program;
+  KernelWriter by;
 };
 
 // Something changed our part of the kernel and it was not us.
@@ -330,7 +334,8 @@ template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused
 template <class Ar> void fields(Ar& ar, CutFacilities& m) { transfer_all(ar, m.generation, m.all, m.facilities); }
 template <class Ar> void fields(Ar& ar, FacilitiesCut& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, RepairKernel& m) { transfer_all(ar, m.unused); }
-template <class Ar> void fields(Ar& ar, KernelTouched& m) { transfer_all(ar, m.pid, m.program); }
+template <class Ar> void fields(Ar& ar, KernelWriter& m) { transfer_all(ar, m.pid, m.program); }
+template <class Ar> void fields(Ar& ar, KernelTouched& m) { transfer_all(ar, m.by); }
 template <class Ar> void fields(Ar& ar, BoundSocket& m) { transfer_all(ar, m.address, m.kind); }
 template <class Ar> void fields(Ar& ar, NamedOctets& m) { transfer_all(ar, m.name, m.octets); }
 template <class Ar> void fields(Ar& ar, Descriptors& m) { transfer_all(ar, m.good, m.error, m.tun_name, m.sockets); }

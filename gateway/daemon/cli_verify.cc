@@ -78,7 +78,7 @@ config::value::Result<core::LiveState, std::string> installed(const CommandLine&
   return *std::move(state);
 }
 
-void print(const core::LiveDifference& difference, const std::vector<core::KernelWriter>& writers) {
+void print(const core::LiveDifference& difference, const std::vector<core::TableWriter>& writers) {
   const char* does = difference.opens && difference.closes ? "opens and closes"
                      : difference.opens                    ? "opens"
                      : difference.closes                   ? "closes"
@@ -90,6 +90,11 @@ void print(const core::LiveDifference& difference, const std::vector<core::Kerne
 }
 
 int print_live(const core::LiveState& state, const core::LiveVerdict& verdict) {
+  if (verdict.nothing_read()) {
+    fmt::print(stderr, "nothing is known of what is installed, it could not be read: {}\n",
+               printable(verdict.not_proved));
+    return kCouldNotRun;
+  }
   if (verdict.proof) print_theorems(*verdict.proof);
   for (const auto& each : verdict.differences) print(each, state.kernel.writers);
   if (verdict.left_out > 0) fmt::print("and {} more that may be to blame\n", verdict.left_out);
@@ -116,7 +121,7 @@ int print_live_json(const core::LiveState& state, const core::LiveVerdict& verdi
   json["notes"] = verdict.notes;
   json["proof"] = verdict.proof ? to_json(*verdict.proof) : Json{{"ok", false}, {"error", verdict.not_proved}};
   fmt::print("{}", one_line(json));
-  return verdict.good() ? kFine : kFindings;
+  return verdict.nothing_read() ? kCouldNotRun : verdict.good() ? kFine : kFindings;
 }
 
 int verify_live(const CommandLine& line) {

@@ -24,7 +24,7 @@ class LiveCheck {
 
   struct Done {
     core::LiveVerdict verdict;
-    std::vector<core::KernelWriter> writers;
+    std::vector<core::TableWriter> writers;
     std::uint64_t generation = 0;
     std::chrono::nanoseconds took{};
   };

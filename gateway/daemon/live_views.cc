@@ -49,13 +49,13 @@ Json to_json(const core::Proof& proof) {
 }
 
 const core::KernelWriter* writer_of(const core::LiveDifference& difference,
-                                    const std::vector<core::KernelWriter>& writers) {
+                                    const std::vector<core::TableWriter>& writers) {
   if (difference.layer != "nftables") return nullptr;
-  const auto found = std::ranges::find(writers, table_of(difference.what), &core::KernelWriter::table);
-  return found == writers.end() || found->pid == 0 ? nullptr : &*found;
+  const auto found = std::ranges::find(writers, table_of(difference.what), &core::TableWriter::table);
+  return found == writers.end() || found->by.pid == 0 ? nullptr : &found->by;
 }
 
-Json to_json(const core::LiveDifference& difference, const std::vector<core::KernelWriter>& writers) {
+Json to_json(const core::LiveDifference& difference, const std::vector<core::TableWriter>& writers) {
   Json json{{"layer", difference.layer},   {"what", difference.what}, {"opens", difference.opens},
             {"closes", difference.closes}, {"says", difference.says}, {"ours", difference.ours},
             {"packet", nullptr},           {"pid", nullptr},          {"program", nullptr}};
@@ -93,7 +93,7 @@ LiveNews news_of(const core::LiveVerdict* before, const core::LiveVerdict& after
   }
   for (const auto& each : now)
     if (!told.contains(each) && !known.contains(each)) news.breaches.push_back(each);
-  if (before == nullptr || after.nothing_read()) return news;
+  if (before == nullptr || after.nothing_read() || after.left_out > 0) return news;  // it may be among what is left out
   std::set<std::string> of_the_proof;  // and without one these are still open
   if (!after.proof && before->proof)
     for (const auto& each : core::breaches_of(*before->proof)) of_the_proof.insert(without_handles(each));

@@ -19,7 +19,7 @@ struct LiveReport {
   std::string not_read;  // why the last one could not be done; empty: it was
 };
 
-[[nodiscard]] Json to_json(const core::LiveDifference& difference, const std::vector<core::KernelWriter>& writers);
+[[nodiscard]] Json to_json(const core::LiveDifference& difference, const std::vector<core::TableWriter>& writers);
 [[nodiscard]] Json to_json(const core::Proof& proof);
 [[nodiscard]] Json packet_view(const policy::PacketPoint& packet);
 // A sentence for each thing that a person should look at; empty when all is well, and before the first check.
@@ -28,7 +28,7 @@ struct LiveReport {
 [[nodiscard]] std::vector<std::string> live_warnings(const LiveReport& report);
 
 // What is new, and what is gone, since the check `before` (null: the first one), as without handles: the same rule has
-// another one when the table was replaced. Of what was not looked at this time nothing is gone.
+// another one when the table was replaced. Of what was not looked at, or is left out, this time nothing is gone.
 struct LiveNews {
   std::vector<const core::LiveDifference*> differences;  // of `after`
   std::vector<std::string> breaches, restored;
@@ -38,6 +38,6 @@ struct LiveNews {
 
 // The process that last changed the table that the difference is about, where the kernel named it.
 [[nodiscard]] const core::KernelWriter* writer_of(const core::LiveDifference& difference,
-                                                  const std::vector<core::KernelWriter>& writers);
+                                                  const std::vector<core::TableWriter>& writers);
 
 }  // namespace gateway::daemon

@@ -68,7 +68,6 @@ OsResult<void> NetdKernel::prepare(const policy::Plan& plan) {
 }
 
 void NetdKernel::remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan) {
-  if (!plan.live.repair) return;
   const auto foreign = os::remove_diverting_rules(os::wanted_routing(plan));
   if (!foreign) return drifts.push_back(failed_repair(foreign.error()));
   for (const auto& rule : *foreign) drifts.push_back({rule.text, rule.removed, 0, {}});
@@ -172,8 +171,8 @@ NetdKernel::Repairs NetdKernel::repair() {
   const auto changes = watch_.drain();
   note_writers(changes);
   if (changes.elsewhere) {
-    const auto& by = changes.writers.empty() ? changes.routing_by : changes.writers.back().second;
-    repairs.touched = core::KernelTouched{by.pid, by.program};
+    const auto& by = changes.writers.empty() ? changes.routing_by : changes.writers.back().by;
+    repairs.touched = core::KernelTouched{by};
   }
   if (!repairs_wanted()) {
     if (changes.rules) tell_rules(changes, repairs);
@@ -193,13 +192,13 @@ NetdKernel::Repairs NetdKernel::repair_all() {
   return repairs;
 }
 
-void NetdKernel::repair_rules(bool surely, const os::KernelWriter& by, Repairs& repairs) {
+void NetdKernel::repair_rules(bool surely, const core::KernelWriter& by, Repairs& repairs) {
   const auto wrong = rules_.repair(surely);
   if (!wrong) return repairs.drifts.push_back(failed_repair(wrong.error()));
   for (const auto& what : *wrong) repairs.drifts.push_back({what, true, by.pid, by.program});
 }
 
-void NetdKernel::repair_routing(const os::KernelWriter& by, Repairs& repairs) {
+void NetdKernel::repair_routing(const core::KernelWriter& by, Repairs& repairs) {
   const auto renewed = descriptors_.ensure_tun();
   if (!renewed) return repairs.drifts.push_back(failed_repair(renewed.error()));
   if (*renewed)

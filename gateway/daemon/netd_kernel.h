@@ -69,12 +69,12 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);
   [[nodiscard]] bool forwards() const;
-  void repair_rules(bool surely, const os::KernelWriter& by, Repairs& repairs);
-  void repair_routing(const os::KernelWriter& by, Repairs& repairs);
+  void repair_rules(bool surely, const core::KernelWriter& by, Repairs& repairs);
+  void repair_routing(const core::KernelWriter& by, Repairs& repairs);
   [[nodiscard]] bool repairs_wanted() const { return !plan_ || plan_->live.repair; }
   void tell_rules(const os::KernelChanges& changes, Repairs& repairs);
   void tell_routing(const os::KernelChanges& changes, Repairs& repairs);
-  void tell_once(const std::string& layer, const std::vector<std::string>& wrong, const os::KernelWriter& by,
+  void tell_once(const std::string& layer, const std::vector<std::string>& wrong, const core::KernelWriter& by,
                  Repairs& repairs);
   void note_writers(const os::KernelChanges& changes);
   void retry_rules(Repairs& repairs);

@@ -5,7 +5,6 @@
 #include "firewall/kernel_listing.h"
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/daemon/netd_sysctls.h"
-#include "gateway/os/clock.h"
 #include "gateway/os/kernel_facts.h"
 #include "gateway/os/tun_device.h"
 
@@ -21,7 +20,7 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
   core::KernelState known;
   known.closed = closed_ || !plan_;
   if (descriptors_.tun() >= 0) known.tun_index = os::tun_index(descriptors_.tun());
-  for (const auto& [table, writer] : writers_) known.writers.push_back(writer);
+  for (const auto& [table, writer] : writers_) known.writers.push_back({table, writer});
   std::vector<std::string> interfaces{policy::kTunnelInterface};
   if (plan_) interfaces.insert(interfaces.end(), {plan_->inside_interface, plan_->outside_interface});
   return [this, known, interfaces] {
@@ -42,13 +41,14 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
 void NetdKernel::note_writers(const os::KernelChanges& changes) {
   for (const auto& [table, writer] : changes.writers) {
     if (writers_.size() >= kMostWriters && !writers_.contains(table)) writers_.erase(writers_.begin());
-    writers_[table] = {table, writer.pid, writer.program, os::wall_now()};
+    writers_[table] = writer;
   }
 }
 
+// Of a long table only that it was changed: what is different the live check tells, which lists it in a child.
 void NetdKernel::tell_rules(const os::KernelChanges& changes, Repairs& repairs) {
   rules_left_ = true;
-  auto wrong = rules_.differences();
+  auto wrong = rules_.quick_to_list() ? rules_.differences() : std::vector<std::string>();
   if (!wrong) return repairs.drifts.push_back({"rules cannot be read: " + wrong.error().to_string(), false, 0, {}});
   const bool seen = !wrong->empty();
   tell_once("rules", *wrong, changes.rules_by, repairs);
@@ -63,11 +63,11 @@ void NetdKernel::tell_routing(const os::KernelChanges& changes, Repairs& repairs
   if (descriptors_.tun() >= 0 && !os::tun_attached(descriptors_.tun()))
     wrong->push_back(std::string("interface ") + policy::kTunnelInterface + " missing");
   tell_once("routing", *wrong, changes.routing_by, repairs);
-  if (!repairs.touched) repairs.touched = core::KernelTouched{changes.routing_by.pid, changes.routing_by.program};
+  if (!repairs.touched) repairs.touched = core::KernelTouched{changes.routing_by};
 }
 
-void NetdKernel::tell_once(const std::string& layer, const std::vector<std::string>& wrong, const os::KernelWriter& by,
-                           Repairs& repairs) {
+void NetdKernel::tell_once(const std::string& layer, const std::vector<std::string>& wrong,
+                           const core::KernelWriter& by, Repairs& repairs) {
   std::set<std::string> now(wrong.begin(), wrong.end());
   auto& left = left_[layer];
   for (const std::string& what : now)

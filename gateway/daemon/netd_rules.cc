@@ -27,18 +27,28 @@ std::size_t elements_of(const firewall::RuleSet& rules) {
   return count;
 }
 
-// In a process of its own, so with a socket of its own.
-std::vector<std::string> listed_differences(const firewall::RuleSet& wanted) {
+// Of `wanted` and what `table` lists now; nothing is changed.
+OsResult<std::vector<std::string>> listed_differences(os::NftablesTable& table, const firewall::RuleSet& wanted) {
   constexpr std::size_t kMostTold = 20;
+  const auto json = table.list_json();
+  if (!json && json.error().number == ENOENT) return std::vector<std::string>{"table inet sekisho missing"};
+  if (!json) return std::unexpected(json.error());
+  const auto listing = firewall::read_listing(*json);
+  if (!listing) return std::vector<std::string>{listing.error()};
+  auto wrong = firewall::differences(wanted, *listing);
+  if (wrong.size() <= kMostTold) return wrong;
+  const std::size_t more = wrong.size() - kMostTold;
+  wrong.resize(kMostTold);
+  wrong.push_back("and " + std::to_string(more) + " more differences of the table");
+  return wrong;
+}
+
+// In a process of its own, so with a socket of its own.
+std::vector<std::string> differences_beside(const firewall::RuleSet& wanted) {
   auto table = os::NftablesTable::open();
   if (!table) return {table.error().to_string()};
-  const auto json = table->list_json();
-  if (!json) return {json.error().to_string()};
-  const auto listing = firewall::read_listing(*json);
-  if (!listing) return {listing.error()};
-  auto wrong = firewall::differences(wanted, *listing);
-  if (wrong.size() > kMostTold) wrong.resize(kMostTold);
-  return wrong;
+  auto wrong = listed_differences(*table, wanted);
+  return wrong ? *std::move(wrong) : std::vector<std::string>{wrong.error().to_string()};
 }
 
 }  // namespace
@@ -84,14 +94,13 @@ OsResult<NetdRules::Listed> NetdRules::listed() {
   return out;
 }
 
+bool NetdRules::quick_to_list() const {
+  return !installed_ || elements_of(*installed_) <= kReadBackAtOnce;
+}
+
 OsResult<std::vector<std::string>> NetdRules::differences() {
   if (!installed_) return std::vector<std::string>();
-  auto elements = table_.list_json();
-  if (!elements && elements.error().number == ENOENT) return std::vector<std::string>{"table inet sekisho missing"};
-  if (!elements) return std::unexpected(elements.error());
-  const auto read = firewall::read_listing(*elements);
-  if (!read) return std::vector<std::string>{read.error()};
-  return firewall::differences(*installed_, *read);
+  return listed_differences(table_, *installed_);
 }
 
 OsResult<bool> NetdRules::empty() {
@@ -131,8 +140,7 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
 }
 
 OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
-  installed_.reset();
-  uncertain_ = true;
+  distrust();
   const auto wrong = firewall::differences(wanted, TRY(listing()));
   if (!wrong.empty()) return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
   installed_ = wanted;
@@ -143,7 +151,7 @@ OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
 // What it finds, or why it found nothing.
 void NetdRules::read_back_beside() {
   if (!reader_.running()) {
-    auto started = os::ForkedWorker::start([this] { return core::encode(listed_differences(*installed_)); },
+    auto started = os::ForkedWorker::start([this] { return core::encode(differences_beside(*installed_)); },
                                            os::boot_now(), os::ForkedWorker::May::kAskTheKernel);
     if (started) reader_ = std::move(*started);
     return;  // else again the next time
@@ -152,14 +160,12 @@ void NetdRules::read_back_beside() {
   if (!answer) return;
   unconfirmed_ = false;
   const auto wrong = *answer ? core::decode<std::vector<std::string>>(**answer) : std::nullopt;
-  if (wrong && wrong->empty()) return;
-  installed_.reset();  // the next install() starts from what is
-  uncertain_ = true;
+  if (!wrong || !wrong->empty()) distrust();
 }
 
 void NetdRules::confirm() {
   if (!unconfirmed_ || !installed_) return;
-  if (elements_of(*installed_) > kReadBackAtOnce) return read_back_beside();
+  if (!quick_to_list()) return read_back_beside();
   unconfirmed_ = false;
   const auto wanted = *installed_;
   (void)read_back(wanted);  // what is wrong makes it uncertain

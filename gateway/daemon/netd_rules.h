@@ -31,7 +31,7 @@ class NetdRules {
   void confirm();
   // The kernel was changed and what it holds could not be read back, or is not what was wanted: install() again.
   [[nodiscard]] bool uncertain() const { return uncertain_; }
-  // Somebody changed the table, and it was left so: the next install() replaces everything.
+  // What the table holds is not known to be ours: the next install() starts from what is there.
   void distrust() { installed_.reset(), uncertain_ = true; }
   // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
   // By a socket of its own.
@@ -39,6 +39,9 @@ class NetdRules {
     std::string rules, elements;
   };
   [[nodiscard]] static os::OsResult<Listed> listed();
+  // A listing of what was installed takes some tenths of a second at most; of thousands of facilities seconds, while
+  // orders wait.
+  [[nodiscard]] bool quick_to_list() const;
   // What differs from what was last installed, as far as a listing tells; nothing is changed.
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.

@@ -89,7 +89,7 @@ std::vector<core::KernelParameter> of_the_host(const policy::Plan& plan) {
   std::vector<core::KernelParameter> out;
   const auto tell = [&out](const std::string& path, const char* bad, const char* wanted) {
     if (auto now = os::read_sysctl(path); now && (bad == nullptr ? *now != wanted : *now == bad))
-      out.push_back({path, *std::move(now), wanted});
+      out.push_back({path, *std::move(now), wanted, false});
   };
   tell("net/ipv4/conf/all/rp_filter", "2", "0 or 1");  // the larger of "all" and the interface's own
   for (const char* name : {"proxy_arp", "route_localnet", "accept_local"})  // "all OR own"

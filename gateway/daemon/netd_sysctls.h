@@ -28,10 +28,12 @@ void reserve_ports(const policy::Plan& plan);
 // Both families. On: keeps router advertisements working on the outside interface (accept_ra 1 becomes 2).
 [[nodiscard]] os::OsResult<void> set_forwarding(bool on, const std::string& outside_interface);
 
-// Each parameter that counts and is there, as it is and as it should be; also those that are not set by us.
+// Each parameter that we set and that is there, as it is and as it should be. Of those that are the host's (not `ours`)
+// the ones that are wrong: they are told, and not set.
 [[nodiscard]] std::vector<core::KernelParameter> parameters(const policy::Plan& plan, bool forwarding);
 
-// Names what does not stand as prepare_interfaces and set_forwarding(true) left it.
+// Names what does not stand as prepare_interfaces, set_forwarding(forwarding) and set_interface_forwarding(forwarding)
+// left it. Of the host's nothing.
 [[nodiscard]] std::vector<std::string> wrong_sysctls(const policy::Plan& plan, bool forwarding);
 
 }  // namespace gateway::daemon

@@ -193,39 +193,47 @@ void take_link(const nlmsghdr& message, core::KernelState& state, Names& names,
   state.links.push_back(std::move(link));
 }
 
-// These two see a packet before any rule, and may send it anywhere.
-void take_discipline(const nlmsghdr& message, core::KernelState& state) {
-  const auto all = parts<tcmsg>(message);
-  if (!all || message.nlmsg_type != RTM_NEWQDISC) return;
-  const std::string kind = all->second.text(TCA_KIND);
-  if (kind != "ingress" && kind != "clsact") return;
-  for (core::KernelLink& link : state.links)
-    if (link.index == static_cast<std::uint32_t>(all->first.tcm_ifindex)) link.disciplines.push_back("qdisc " + kind);
-}
-
 struct Discipline {
   int interface = 0;
   std::uint32_t handle = 0;
+  std::string kind;
 };
 
-// Filters of the queues of our three interfaces: one may send a packet elsewhere (mirred), past every rule.
-OsResult<void> read_filters(Dump& dump, const std::vector<std::string>& interfaces,
-                            const std::vector<Discipline>& disciplines, core::KernelState& state) {
+void take_discipline(const nlmsghdr& message, std::vector<Discipline>& disciplines) {
+  const auto all = parts<tcmsg>(message);
+  if (!all || message.nlmsg_type != RTM_NEWQDISC) return;
+  disciplines.push_back({all->first.tcm_ifindex, all->first.tcm_handle, all->second.text(TCA_KIND)});
+}
+
+// "filter u32": what hangs on one queue; it may send a packet elsewhere (mirred), past every rule.
+OsResult<std::set<std::string>> filters_of(Dump& dump, const Discipline& queue) {
+  std::set<std::string> found;
+  tcmsg about{};
+  about.tcm_family = AF_UNSPEC, about.tcm_ifindex = queue.interface, about.tcm_parent = queue.handle;
+  TRY(dump.ask_about(
+      RTM_GETTFILTER, about, [&] { found.clear(); },
+      [&](const nlmsghdr& message) {
+        const auto all = parts<tcmsg>(message);
+        if (all && message.nlmsg_type == RTM_NEWTFILTER) found.insert("filter " + all->second.text(TCA_KIND));
+      }));
+  return found;
+}
+
+// Of every link the queues that see a packet before any rule; of `interfaces` the filters of all their queues.
+OsResult<void> read_disciplines(Dump& dump, const std::vector<std::string>& interfaces, core::KernelState& state) {
+  std::vector<Discipline> disciplines;
+  TRY(dump.ask<tcmsg>(
+      RTM_GETQDISC, AF_UNSPEC, [&] { disciplines.clear(); },
+      [&](const nlmsghdr& message) { take_discipline(message, disciplines); }));
   for (core::KernelLink& link : state.links) {
-    if (std::ranges::find(interfaces, link.name) == interfaces.end()) continue;
-    std::set<std::string> found;
+    const bool asked = std::ranges::find(interfaces, link.name) != interfaces.end();
+    std::set<std::string> filters;
     for (const Discipline& each : disciplines) {
       if (static_cast<std::uint32_t>(each.interface) != link.index) continue;
-      tcmsg about{};
-      about.tcm_family = AF_UNSPEC, about.tcm_ifindex = each.interface, about.tcm_parent = each.handle;
-      TRY(dump.ask_about(
-          RTM_GETTFILTER, about, [] {},
-          [&found](const nlmsghdr& message) {
-            const auto all = parts<tcmsg>(message);
-            if (all && message.nlmsg_type == RTM_NEWTFILTER) found.insert("filter " + all->second.text(TCA_KIND));
-          }));
+      if (each.kind == "ingress" || each.kind == "clsact") link.disciplines.push_back("qdisc " + each.kind);
+      if (asked) filters.merge(TRY(filters_of(dump, each)));
     }
-    link.disciplines.insert(link.disciplines.end(), found.begin(), found.end());
+    link.disciplines.insert(link.disciplines.end(), filters.begin(), filters.end());
   }
   return {};
 }
@@ -408,16 +416,7 @@ OsResult<void> read_kernel_facts(core::KernelState& state, const std::vector<std
       [&](const nlmsghdr& message) { take_link(message, state, names, masters); }));
   for (core::KernelLink& link : state.links)
     if (const auto master = masters.find(link.name); master != masters.end()) link.master = names.of(master->second);
-  auto before = state.links;
-  std::vector<Discipline> disciplines;
-  TRY(dump.ask<tcmsg>(
-      RTM_GETQDISC, AF_UNSPEC, [&] { state.links = before, disciplines.clear(); },
-      [&](const nlmsghdr& message) {
-        take_discipline(message, state);
-        if (const auto all = parts<tcmsg>(message); all && message.nlmsg_type == RTM_NEWQDISC)
-          disciplines.push_back({all->first.tcm_ifindex, all->first.tcm_handle});
-      }));
-  TRY(read_filters(dump, interfaces, disciplines, state));
+  TRY(read_disciplines(dump, interfaces, state));
   TRY(dump.ask<ifaddrmsg>(
       RTM_GETADDR, AF_UNSPEC, [&] { state.addresses.clear(); },
       [&](const nlmsghdr& message) { take_address(message, state, names); }));

@@ -105,18 +105,19 @@ void KernelWatch::drain_nftables(KernelChanges& changes) {
       return;
     }
     const auto pid = number_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_PID));
-    const KernelWriter writer{pid ? ntohl(*pid) : 0,
-                              std::string(text_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_NAME)))};
+    const core::KernelWriter writer{
+        pid ? ntohl(*pid) : 0, std::string(text_of(find_attribute(message, sizeof(nfgenmsg), NFTA_GEN_PROC_NAME)))};
     const bool touched = std::exchange(table_touched_, false);
     if (writer.pid == static_cast<std::uint32_t>(getpid())) return;
     if (touched) changes.rules = true, changes.rules_by = writer;
     if (!touched) changes.elsewhere = true;
-    changes.writers.emplace_back(touched ? std::string(kTable) : last_touched_, writer);
+    changes.writers.push_back({touched ? std::string(kTable) : last_touched_, writer});
   });
   changes.rules |= !whole, changes.elsewhere |= !whole;
 }
 
 void KernelWatch::drain_routing(KernelChanges& changes) {
+  std::uint32_t last = 0;  // another process that wrote; of thousands of messages it is looked for once
   const bool whole = read_messages(routing_.number(), [&](const nlmsghdr& message) {
     // Sockets of one process that come after its first have other bits above (libnl).
     const std::uint32_t pid = message.nlmsg_pid & 0x3fffff;
@@ -124,8 +125,9 @@ void KernelWatch::drain_routing(KernelChanges& changes) {
     const bool touches = touches_routing(message);
     changes.routing |= touches;
     changes.elsewhere |= !touches && !by_us;
-    if (!by_us && pid != 0) changes.routing_by = {pid, name_of_process(pid)};
+    if (!by_us && pid != 0) last = pid;
   });
+  if (last != 0) changes.routing_by = {last, name_of_process(last)};
   changes.routing |= !whole, changes.elsewhere |= !whole;
 }
 

@@ -2,30 +2,24 @@
 // so. It does not judge: the owner compares with what it installed.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gateway/core/live_state.h"
 #include "gateway/os/error.h"
 #include "gateway/os/file_descriptor.h"
 
 namespace gateway::os {
-
-// Who did something, as far as the kernel says so. rtnetlink names the port of the sender's socket, which is the
-// process of its first one.
-struct KernelWriter {
-  std::uint32_t pid = 0;  // 0 unknown
-  std::string program;    // empty: unknown, or gone already
-};
 
 struct KernelChanges {
   bool rules = false;    // a transaction of another process touched table inet sekisho, or events were lost
   bool routing = false;  // a route of our tables, a rule, a link or an address changed, or events were lost
   // Another table of nftables, or another table of routes, was changed by another process; or events were lost.
   bool elsewhere = false;
-  KernelWriter rules_by, routing_by;                          // the last one each
-  std::vector<std::pair<std::string, KernelWriter>> writers;  // of nftables, by the last table they touched
+  // The last one each. rtnetlink names the port of the sender's socket, which is the process of its first one.
+  core::KernelWriter rules_by, routing_by;
+  std::vector<core::TableWriter> writers;  // of nftables; each with the last table that it touched
 };
 
 class KernelWatch {

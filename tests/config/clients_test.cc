@@ -1,4 +1,5 @@
-// Software clients: one machine each, to which nothing can be opened; and the keys of unused permissions and pools.
+// Software clients (config/check_clients.cc): one machine each, to which nothing can be opened; and the keys of unused
+// permissions and pools.
 #include <catch2/catch.hpp>
 
 #include "tests/config/support.h"
@@ -39,6 +40,16 @@ TEST_CASE("software client: a site's network, a disclosing role and an offer are
       any(errors_of(client("viewing", "[\"10.2.0.7\"]",
                            ", \"offers\": { \"files\": { \"addresses\": [\"10.2.0.7\"], \"ports\": [\"tcp/22\"] } }")),
           "offers something: nobody may open anything to a terminal"));
+}
+
+TEST_CASE("software client: each network that is no host is named by itself, with what to write, and nobody else") {
+  const auto text = client("viewing", "[\"10.2.0.7\", \"10.2.1.0/24\", \"2001:db8:a::/64\"]");
+  const auto errors = errors_of(text);
+  CHECK(any(errors, "facilities.beta.networks[1]: 10.2.1.0/24 is a network"));
+  CHECK(any(errors, "facilities.beta.networks[2]: 2001:db8:a::/64 is a network"));
+  CHECK_FALSE(any(errors, "facilities.beta.networks[0]: "));
+  CHECK_FALSE(any(errors, "\"alpha\" is a software client"));
+  CHECK(found(load_text(text), "10.2.1.0/24 is a network").hint.find("its own address alone") != std::string::npos);
 }
 
 TEST_CASE("software client: the same facility without the word has none of these errors") {

@@ -220,3 +220,59 @@ TEST_CASE("table changes: a rule that may change what it does not say stops the 
     CHECK(verdict.changes[0].edit.text == rule);
   }
 }
+
+TEST_CASE("table changes: an opening behind thousands of rules that only count is named, and they are not") {
+  const auto before_ours = after([](RuleSet& t) {
+    auto& rules = chain(t, "forward").rules;
+    rules.insert(rules.begin(), "accept");
+    rules.insert(rules.begin(), 2500, "counter");
+  });
+  REQUIRE(before_ours.changes.size() == 1);
+  CHECK((before_ours.changes[0].edit.text == "accept" && before_ours.changes[0].opens));
+  CHECK(before_ours.changes[0].edit.found_at == 2500);
+  RuleSet ours = wanted();
+  erase(ours, "forward", "goto drop_detour");  // the policy alone refuses: what is put at the end decides
+  RuleSet found = ours;
+  auto& rules = chain(found, "forward").rules;
+  rules.insert(rules.end(), 2500, "counter");
+  rules.emplace_back("accept");
+  const auto behind_ours = firewall::table_changes(ours, found, kInterfaces);
+  REQUIRE(behind_ours.changes.size() == 1);
+  CHECK((behind_ours.changes[0].edit.text == "accept" && behind_ours.changes[0].opens));
+  rules.erase(rules.begin());
+  rules.insert(rules.begin(), 2500, "counter");  // neither the begin nor the end is the same
+  const auto around_ours = firewall::table_changes(ours, found, kInterfaces);
+  CHECK(std::ranges::any_of(around_ours.changes,
+                            [](const auto& each) { return each.edit.text == "accept" && each.opens; }));
+}
+
+TEST_CASE("table changes: of more than can be told the rest is counted, each once") {
+  const auto verdict = after([](RuleSet& t) {
+    for (int i = 0; i < 150; ++i) insert(t, "drop_detour", 0, "meta mark " + std::to_string(1000 + i) + " drop");
+    insert(t, "forward", 0, "accept");
+  });
+  CHECK(verdict.changes.size() == firewall::kMostChanges);
+  CHECK(verdict.changes.size() + verdict.left_out == 151);
+}
+
+TEST_CASE("table changes: thousands of elements that differ are judged in one go") {
+  const auto verdict = after([](RuleSet& t) {
+    for (const char* set : {"service4", "ends_service"}) {
+      auto& all = elements(t, set);
+      for (int i = 0; i < 20'000; ++i)
+        all.push_back(std::string(set) == "service4" ? "0x0a020000 . 10.81." + std::to_string(i / 256) + "." +
+                                                           std::to_string(i % 256) + " . tcp . 22 : 0x00000009"
+                                                     : std::to_string(i) + " . 0x00cc81e2");  // of no flow's rule
+      std::ranges::sort(all);
+    }
+  });
+  CHECK(verdict.changes.size() == firewall::kMostChanges);
+  CHECK(verdict.left_out == 20'000 - firewall::kMostChanges);
+  CHECK(std::ranges::all_of(verdict.changes, &firewall::TableChange::opens));
+}
+
+TEST_CASE("table changes: whose site an address is counts where a facility has it, and nowhere else") {
+  CHECK(after([](RuleSet& t) { put(t, "site4", "192.0.2.0/24 : 0x00cc81e2"); }).changes.empty());
+  CHECK(after([](RuleSet& t) { put(t, "site4", "10.2.0.128/25 : 0x00cc81e2"); }).changes.size() == 1);
+  CHECK(after([](RuleSet& t) { put(t, "site4", "0.0.0.0-255.0.0.0 : 0x00cc81e2"); }).changes.size() == 1);  // not read
+}

@@ -51,8 +51,8 @@ KernelState sample_kernel() {
   state.routes = {{route}, {rule}};
   state.links = {{"wan0", 2, true, 1500, "br0", {"qdisc clsact"}}};
   state.addresses = {{"wan0", *IpAddress::parse("203.0.113.10"), 24}};
-  state.parameters = {{"net/ipv4/ip_forward", "0", "1"}};
-  state.writers = {{"sekisho", 12, "nft", config::value::WallTime(std::chrono::seconds(4))}};
+  state.parameters = {{"net/ipv4/ip_forward", "0", "1", false}};
+  state.writers = {{"sekisho", {12, "nft"}}};
   return state;
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(CutFacilities{{5}, true, {{"hakodate"}, {"matsumae"}}});
   check_form(FacilitiesCut{{5}, false, "why"});
   check_form(RepairKernel{});
-  check_form(KernelTouched{12, "nft"});
+  check_form(KernelTouched{{12, "nft"}});
   check_form(ReadKernel{4});
   check_form(ReadTunnels{5});
   check_form(sample_kernel());

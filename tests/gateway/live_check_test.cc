@@ -36,7 +36,7 @@ core::LiveState state() {
   core::LiveState out;
   out.generation = 5, out.now = ::tests::at_second(1);
   out.plan = policy::compile(::tests::sample_config(), out.now).plan;
-  out.kernel.writers = {{"sekisho", 12, "nft", out.now}};
+  out.kernel.writers = {{"sekisho", {12, "nft"}}};
   return out;
 }
 
@@ -153,6 +153,10 @@ TEST_CASE("live news: what could not be looked at is not gone") {
   const auto unread = verdict({}, std::nullopt);
   CHECK(unread.nothing_read());
   CHECK(daemon::news_of(&before, unread).restored.empty());
+  auto cut = verdict({difference("another")}, proof("open"));  // of more than are told
+  cut.left_out = 1;
+  CHECK(daemon::news_of(&before, cut).restored.empty());
+  CHECK(daemon::news_of(&before, cut).differences.size() == 1);
   // Compared and not proved: the difference is gone, of the promise nothing is known.
   const auto half = verdict({difference("another")}, std::nullopt);
   const auto news = daemon::news_of(&before, half);

@@ -14,6 +14,7 @@
 #include "policy/isolation.h"
 #include "policy/routing.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/gateway/opened_kernel.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -61,38 +62,12 @@ policy::Plan two_facilities() {
   return plan;
 }
 
-NetdKernel opened(const policy::Plan& plan) {
-  auto kernel = NetdKernel::open();
-  REQUIRE(kernel.has_value());
-  const auto applied = kernel->apply(plan);
-  INFO((applied ? std::string() : applied.error().to_string()));
-  REQUIRE(applied.has_value());
-  (void)kernel->repair();  // the events of our own changes
-  return *std::move(kernel);
-}
-
 std::string forwarding() {
   return *os::read_sysctl("net/ipv4/ip_forward") + *os::read_sysctl("net/ipv6/conf/all/forwarding");
 }
 
-bool holds(const firewall::RuleSet& wanted) {
-  auto table = os::NftablesTable::open();
-  const auto json = table->list_json();
-  if (!json) return false;
-  const auto listing = firewall::read_listing(*json);
-  return listing && firewall::differences(wanted, *listing).empty();
-}
-
 os::RoutingState routing() {
   return *os::Routing::open()->read();
-}
-
-// The event of the change is there, nobody has to ask.
-NetdKernel::Repairs repaired(NetdKernel& kernel) {
-  std::array<pollfd, 2> watched{
-      {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
-  REQUIRE(poll(watched.data(), watched.size(), 5000) > 0);
-  return kernel.repair();
 }
 
 TEST_CASE("netd: a fresh kernel is closed, a plan opens it", "[osn]") {

@@ -11,6 +11,7 @@
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/gateway/opened_kernel.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -28,31 +29,6 @@ policy::Plan plan_not_read_back() {
   plan.permissions.clear();
   plan.facilities[0].sources = {*config::value::Prefix::parse("::102:300/120")};
   return plan;
-}
-
-NetdKernel opened(const policy::Plan& plan) {
-  auto kernel = NetdKernel::open();
-  REQUIRE(kernel.has_value());
-  const auto applied = kernel->apply(plan);
-  INFO((applied ? std::string() : applied.error().to_string()));
-  REQUIRE(applied.has_value());
-  (void)kernel->repair();
-  return *std::move(kernel);
-}
-
-bool holds(const firewall::RuleSet& wanted) {
-  auto table = os::NftablesTable::open();
-  const auto json = table->list_json();
-  const auto listing = json ? firewall::read_listing(*json) : std::unexpected(std::string());
-  return listing && firewall::differences(wanted, *listing).empty();
-}
-
-// What one event of the watch led to; waits for it.
-NetdKernel::Repairs repaired(NetdKernel& kernel) {
-  pollfd events[] = {{kernel.watch().nftables_descriptor(), POLLIN, 0},
-                     {kernel.watch().routing_descriptor(), POLLIN, 0}};
-  REQUIRE(poll(events, 2, 2000) > 0);
-  return kernel.repair();
 }
 
 bool has_rule(const std::string& family, const std::string& pref) {
@@ -153,6 +129,25 @@ TEST_CASE("netd: a stranger's rule from before the start goes with the plan, and
   CHECK(kernel.check_parameters().drifts.empty());
 }
 
+// gateway.live.repair is about what differs between two applies.
+TEST_CASE("netd: a stranger's rule goes with an apply also where nothing is repaired, and is only told between",
+          "[fw]") {
+  const NetworkNamespace space;
+  auto plan = sample_plan();
+  plan.live.repair = false;
+  auto kernel = opened(plan);
+  REQUIRE(stranger("ip rule add pref 100 iif sekisho0 lookup main") == 0);
+  (void)repaired(kernel);
+  REQUIRE(has_rule("-4", "100"));  // left as it is; the question took it away
+  REQUIRE(stranger("ip rule add pref 100 iif sekisho0 lookup main") == 0);
+  REQUIRE(kernel.apply(plan).has_value());
+  const auto told = kernel.check_parameters();
+  REQUIRE(told.drifts.size() == 1);
+  CHECK(told.drifts[0].repaired);
+  CHECK(told.drifts[0].what.find("of others diverts our packets") != std::string::npos);
+  CHECK_FALSE(has_rule("-4", "100"));
+}
+
 TEST_CASE("netd: the queues of fragments are widened and their time cut; wider ones stay", "[fw]") {
   const NetworkNamespace space;
   REQUIRE(os::write_sysctl("net/ipv4/ipfrag_time", "5").has_value());
@@ -197,6 +192,45 @@ TEST_CASE("netd: a table that sleeps already at the start is awake before anythi
   auto kernel = NetdKernel::open();
   REQUIRE(kernel.has_value());
   CHECK_FALSE(is_asleep());
+}
+
+namespace {
+
+// More than is listed while orders wait.
+firewall::RuleSet long_rules() {
+  auto rules = firewall::closed_rule_set("");
+  firewall::Set many{"many", "set", "ipv4_addr", "", {}};
+  for (int i = 0; i <= 20'000; ++i)
+    many.elements.push_back("10.7." + std::to_string(i / 256) + "." + std::to_string(i % 256));
+  std::ranges::sort(many.elements);
+  rules.sets.push_back(std::move(many));
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE("netd rules: a long table is read back beside, and what differs makes the next install replace it", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // a plain table, that strangers can change
+  auto rules = daemon::NetdRules::open();
+  REQUIRE(rules.has_value());
+  CHECK(rules->quick_to_list());
+  const auto wanted = long_rules();
+  REQUIRE(rules->install(wanted).has_value());
+  CHECK_FALSE(rules->quick_to_list());
+  const bool changed = GENERATE(false, true);
+  CAPTURE(changed);
+  if (changed) REQUIRE(stranger("nft delete element inet sekisho many { 10.7.0.1 }") == 0);
+  CHECK_FALSE(rules->uncertain());  // not read back yet
+  for (int i = 0; i < (changed ? 500 : 50) && !rules->uncertain(); ++i) {
+    rules->confirm();
+    (void)poll(nullptr, 0, 30);
+  }
+  CHECK(rules->uncertain() == changed);
+  CHECK(rules->install(wanted).has_value());
+  CHECK_FALSE(rules->uncertain());
+  CHECK(rules->differences()->empty());
+  CHECK(holds(wanted));
 }
 
 }  // namespace gateway::tests

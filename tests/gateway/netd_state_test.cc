@@ -21,6 +21,7 @@
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/gateway/opened_kernel.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -35,28 +36,11 @@ policy::Plan sample_plan(bool repair = true) {
   return plan;
 }
 
-NetdKernel opened(const policy::Plan& plan) {
-  auto kernel = NetdKernel::open();
-  REQUIRE(kernel.has_value());
-  const auto applied = kernel->apply(plan);
-  INFO((applied ? std::string() : applied.error().to_string()));
-  REQUIRE(applied.has_value());
-  (void)kernel->repair();
-  return *std::move(kernel);
-}
-
 core::KernelState state_of(NetdKernel& kernel) {
   auto state = kernel.state_reader()();
   INFO(state.error);
   REQUIRE(state.error.empty());
   return state;
-}
-
-NetdKernel::Repairs repaired(NetdKernel& kernel) {
-  std::array<pollfd, 2> events{
-      {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
-  REQUIRE(poll(events.data(), events.size(), 2000) > 0);
-  return kernel.repair();
 }
 
 const policy::KernelRoute* route_to(const core::KernelState& state, std::uint32_t table, const char* to) {
@@ -89,7 +73,8 @@ TEST_CASE("netd state: what it tells of a kernel that it has set up is the plan"
   CHECK(state.parameters.size() > 20);
   for (const auto& each : state.parameters) {
     CAPTURE(each.path);
-    if (each.path != "net/ipv4/conf/all/rp_filter") CHECK(each.value == each.wanted);  // the host's own
+    if (each.ours) CHECK(each.value == each.wanted);
+    if (each.path.find("/conf/sekisho0/") != std::string::npos) CHECK(each.ours);
   }
 }
 
@@ -237,7 +222,7 @@ TEST_CASE("netd state: what holds for every interface of the host is told, and n
   const auto state = state_of(kernel);
   const auto told = std::ranges::find(state.parameters, path, &core::KernelParameter::path);
   REQUIRE(told != state.parameters.end());
-  CHECK((told->value == "1" && told->wanted == "0"));
+  CHECK((told->value == "1" && told->wanted == "0" && !told->ours));
   CHECK(os::read_sysctl(path) == "1");
 }
 
@@ -275,11 +260,11 @@ TEST_CASE("netd state: who changed nftables is told, of each table", "[osn]") {
   REQUIRE(stranger("nft add table ip theirs") == 0);
   const auto repairs = repaired(kernel);
   REQUIRE(repairs.touched.has_value());
-  CHECK(repairs.touched->program == "nft");
+  CHECK(repairs.touched->by.program == "nft");
   CHECK(repairs.drifts.empty());
   const auto state = state_of(kernel);
   REQUIRE(state.writers.size() == 1);
-  CHECK((state.writers[0].table == "theirs" && state.writers[0].program == "nft" && state.writers[0].pid != 0));
+  CHECK((state.writers[0].table == "theirs" && state.writers[0].by.program == "nft" && state.writers[0].by.pid != 0));
 }
 
 TEST_CASE("netd: what differs is left and told once where the plan says so, and an apply puts it back", "[osn]") {

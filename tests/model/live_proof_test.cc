@@ -32,6 +32,27 @@ void erase_rule(World& w, std::uint32_t priority) {
   REQUIRE(std::erase_if(w.state.kernel.routes.rules, [&](const auto& each) { return each.priority == priority; }) == 2);
 }
 
+// Behind ours.
+void add_rule_of_the_host(World& w, const char* incoming, std::uint32_t table) {
+  KernelRule rule;
+  rule.priority = 20000, rule.incoming = incoming, rule.table = table;
+  auto& rules = w.state.kernel.routes.rules;
+  rules.insert(std::ranges::find(rules, 32766u, &KernelRule::priority), rule);
+}
+
+// A next-hop object that is not read.
+void add_route_by_object(World& w, const char* to) {
+  auto by_object = route(policy::kMainTable, to, "wan0");
+  by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
+  w.state.kernel.routes.routes.push_back(by_object);
+}
+
+void first_goto(World& w, std::uint32_t target) {
+  KernelRule rule;
+  rule.priority = 100, rule.action = KernelRule::Action::kGoto, rule.target = target;
+  w.state.kernel.routes.rules.insert(w.state.kernel.routes.rules.begin() + 1, rule);
+}
+
 void first_rule(World& w, std::uint32_t table) {
   KernelRule rule;
   rule.priority = 100, rule.table = table, rule.from = prefix("10.2.0.0/24");
@@ -91,26 +112,15 @@ const std::vector<Case> kNamed{
     {"iptables-legacy", [](World& w) { w.more_tables = firewall::legacy_table("ip", "nat"); }, "nftables",
      "table ip nat of iptables-legacy"},
     {"our table asleep", [](World& w) { w.asleep = true; }, "nftables", "table inet sekisho is dormant"},
-    {"a route by a next-hop object",
-     [](World& w) {
-       auto by_object = route(policy::kMainTable, "10.2.0.0/16", "wan0");
-       by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
-       w.state.kernel.routes.routes.push_back(by_object);
-     },
-     "routes", "route of others: "},
-    {"a rule for another interface into the tunnels",
-     [](World& w) {
-       KernelRule rule;
-       rule.priority = 20000, rule.incoming = "docker0", rule.table = 7102;
-       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
-                                          rule);
-     },
+    {"a route by a next-hop object", [](World& w) { add_route_by_object(w, "10.2.0.0/16"); }, "routes",
+     "route of others: "},
+    {"a rule for another interface into the tunnels", [](World& w) { add_rule_of_the_host(w, "docker0", 7102); },
      "routes", "iif docker0 lookup 7102"},
     {"a route of the host into the tunnels",
      [](World& w) { w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "10.2.0.0/24", "sekisho0")); },
      "routes", "10.2.0.0/24 dev sekisho0"},
     {"a parameter of the host's",
-     [](World& w) { w.state.kernel.parameters.push_back({"net/ipv4/conf/all/route_localnet", "1", "0"}); },
+     [](World& w) { w.state.kernel.parameters.push_back({"net/ipv4/conf/all/route_localnet", "1", "0", false}); },
      "parameters", "sysctl net/ipv4/conf/all/route_localnet is 1, not 0"},
     {"a service's route gone", [](World& w) { erase_route(w, 7101, "10.80.0.10/32"); }, "routes",
      "route missing: 10.80.0.10 "},
@@ -142,6 +152,14 @@ const std::vector<Case> kNamed{
      "ip rule missing: 7110: from all iif sekisho0 lookup 7101"},
     {"a stranger's rule before ours", [](World& w) { first_rule(w, policy::kMainTable); }, "routes",
      "ip rule added: 100: from 10.2.0.0/24 lookup main"},
+    {"a stranger's goto past ours", [](World& w) { first_goto(w, 32766); }, "routes",
+     "ip rule added: 100: from all goto 32766; opens"},
+    {"a route of the host behind a goto",
+     [](World& w) {
+       first_goto(w, 32766);
+       w.state.kernel.routes.routes.push_back(route(policy::kMainTable, "198.51.100.0/24", "eth5"));
+     },
+     "routes", "route of others: 198.51.100.0/24 dev eth5 table main"},
     {"the local table not asked", [](World& w) { erase_rule(w, 32766); }, "routes", "ip rule missing: 32766"},
     {"no way to the tunnels' other ends", [](World& w) { erase_route(w, policy::kMainTable, "0.0.0.0/0"); }, "routes",
      "of the tunnels themselves"},
@@ -224,21 +242,8 @@ const std::vector<Case> kNothing{
      },
      "", ""},
     {"filter of iptables-legacy", [](World& w) { w.more_tables = firewall::legacy_table("ip6", "filter"); }, "", ""},
-    {"a route by a next-hop object elsewhere",
-     [](World& w) {
-       auto by_object = route(policy::kMainTable, "172.16.0.0/12", "wan0");
-       by_object.hops.clear(), by_object.type = KernelRoute::Type::kOther, by_object.plain = false;
-       w.state.kernel.routes.routes.push_back(by_object);
-     },
-     "", ""},
-    {"a rule of the host for another interface",
-     [](World& w) {
-       KernelRule rule;
-       rule.priority = 20000, rule.incoming = "docker0", rule.table = 99;
-       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
-                                          rule);
-     },
-     "", ""},
+    {"a route by a next-hop object elsewhere", [](World& w) { add_route_by_object(w, "172.16.0.0/12"); }, "", ""},
+    {"a rule of the host for another interface", [](World& w) { add_rule_of_the_host(w, "docker0", 99); }, "", ""},
     {"NAT of another interface",
      [](World& w) {
        w.more_tables =
@@ -261,14 +266,8 @@ const std::vector<Case> kNothing{
        w.state.kernel.routes.routes.push_back(worse);
      },
      "", ""},
-    {"a rule of the host behind ours",
-     [](World& w) {
-       KernelRule rule;
-       rule.priority = 20000, rule.table = 99;
-       w.state.kernel.routes.rules.insert(std::ranges::find(w.state.kernel.routes.rules, 32766u, &KernelRule::priority),
-                                          rule);
-     },
-     "", ""},
+    {"a rule of the host behind ours", [](World& w) { add_rule_of_the_host(w, "", 99); }, "", ""},
+    {"a goto whose target is not there", [](World& w) { first_goto(w, 20000); }, "", ""},
     {"an address more outside",
      [](World& w) { w.state.kernel.addresses.push_back({"wan0", address("203.0.113.77"), 24}); }, "", ""},
     {"a link of others down", [](World& w) { w.state.kernel.links.push_back({"eth5", 9, false, 1500, "", {}}); }, "",
@@ -359,4 +358,52 @@ TEST_CASE("live proof: an isolated facility has no tunnel, and that is as it sho
   const auto verdict = world.prove();
   told(verdict);
   CHECK(verdict.good());
+}
+
+TEST_CASE("live proof: of more differences than are told the rest is counted, and what opens is told first") {
+  const auto of_layer = [](const LiveVerdict& verdict, const std::string& layer) {
+    return std::ranges::count(verdict.differences, layer, &gateway::core::LiveDifference::layer);
+  };
+  World routes;
+  erase_route(routes, 7102, "10.2.0.0/24");  // closes
+  for (int i = 0; i < 300; ++i)
+    routes.state.kernel.routes.routes.push_back(
+        route(7101, ("10.3.0." + std::to_string(i % 256) + "/32").c_str(), i < 256 ? "sekisho0" : "wan0"));
+  auto verdict = routes.prove();
+  CHECK(of_layer(verdict, "routes") == 100);
+  CHECK(verdict.left_out == 201);
+  World tunnels;
+  tunnels.state.tunnels.tunnels.erase(tunnels.state.tunnels.tunnels.begin());  // closes
+  for (int i = 0; i < 150; ++i) {
+    gateway::core::TunnelFact fact;
+    fact.facility = "stranger" + std::to_string(i);
+    tunnels.state.tunnels.tunnels.push_back(fact);
+  }
+  verdict = tunnels.prove();
+  CHECK(of_layer(verdict, "tunnels") == 100);
+  CHECK(
+      std::ranges::all_of(verdict.differences, [](const auto& each) { return each.layer != "tunnels" || each.opens; }));
+  CHECK(verdict.left_out == 51);
+  CHECK_FALSE(verdict.good());
+  World foreign;
+  foreign.more_tables =
+      "table ip nat { # handle 9\n\tchain post { # handle 1\n\t\ttype nat hook postrouting priority "
+      "srcnat; policy accept;\n";
+  for (int i = 0; i < 30; ++i)
+    foreign.more_tables += "\t\toifname \"wan0\" masquerade # handle " + std::to_string(i + 2) + "\n";
+  foreign.more_tables += "\t}\n}\n";
+  verdict = foreign.prove();
+  CHECK(of_layer(verdict, "nftables") == 20);
+  CHECK(verdict.left_out == 10);
+}
+
+TEST_CASE("live proof: whether a parameter is put back is as netd tells it") {
+  World world;
+  world.state.kernel.parameters = {{"net/ipv4/conf/all/rp_filter", "2", "0 or 1", false},
+                                   {"net/ipv4/conf/sekisho0/rp_filter", "0", "1", true},
+                                   {"net/ipv4/ip_forward", "1", "1", true}};
+  const auto verdict = world.prove();
+  REQUIRE(verdict.differences.size() == 2);
+  CHECK_FALSE(verdict.differences[0].ours);
+  CHECK(verdict.differences[1].ours);
 }

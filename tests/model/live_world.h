@@ -9,6 +9,7 @@
 #include "gateway/core/ike_peers.h"
 #include "gateway/core/live_proof.h"
 #include "policy/compile.h"
+#include "policy/isolation.h"
 #include "tests/policy/sample_config.h"
 
 namespace live_world {

@@ -114,6 +114,10 @@ TEST_CASE("kernel routes: goto, nothing, prohibit, and prefixes that are too sho
   of.rules.insert(of.rules.begin(), rule(1, 0));
   of.rules[0].action = KernelRule::Action::kGoto, of.rules[0].target = 9;
   CHECK(ways(of, "10.2.0.1/32") == Ways{"c"});
+  for (const std::uint32_t nowhere : {7u, 10u, 1u}) {  // no rule is there, or not behind it: it is passed over
+    of.rules[0].target = nowhere;
+    CHECK(ways(of, "10.2.0.1/32") == Ways{"a"});
+  }
   of.rules[0].action = KernelRule::Action::kNothing;
   CHECK(ways(of, "10.2.0.1/32") == Ways{"a"});
   of.rules[0].action = KernelRule::Action::kNowhere;
