@@ -25,7 +25,7 @@ struct Loaded {
   bool unreadable = false;          // the shell: a file could not be read, so nothing can be said about it
 };
 
-// The main file as it was parsed, before the others are known. Never null.
+// The main file as it was parsed, before the others are known. Never null; load() uses it up.
 struct ParsedMain;
 using MainDocument = std::shared_ptr<ParsedMain>;
 [[nodiscard]] MainDocument parse_main(const SourceFile& main);
@@ -37,7 +37,7 @@ using MainDocument = std::shared_ptr<ParsedMain>;
 // `empty_includes`: patterns that named no file; a warning each.
 [[nodiscard]] Loaded load(const std::vector<SourceFile>& files, WallTime now,
                           const std::vector<std::string>& empty_includes = {});
-// The same, with `main` parsed of files[0].
+// The same, with `main` parsed of files[0]; it holds nothing afterwards.
 [[nodiscard]] Loaded load(const std::vector<SourceFile>& files, MainDocument main, WallTime now,
                           const std::vector<std::string>& empty_includes = {});
 

@@ -1,6 +1,7 @@
-// sekisho-accessd: the controller with its hands. One thread, one loop: messages of the other processes, the kernel's
-// events, the control socket, deadlines. It decides nothing itself (gateway/core/controller) and holds the only writer
-// of records.
+// sekisho-accessd: the controller with its hands. One loop: messages of the other processes, the kernel's events, the
+// control socket, deadlines. Beside it a thread reads files, and children with a copy of the memory prove (prover.h,
+// live_check.h); nothing forks while the thread runs. It decides nothing itself (gateway/core/controller) and holds the
+// only writer of records.
 #pragma once
 
 #include <deque>

@@ -1,4 +1,4 @@
-// What accessd tells through the control socket, as JSON with stable names (docs/operations/control.md). Pure.
+// What accessd tells through the control socket, as JSON with stable names (docs/operations). Pure.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
 // Isolation as people and records see it: requests and answers of the control socket, what `status` and `show` say of
-// a facility, and the lines of the record (docs/operations/control.md, records.md). Pure.
+// a facility, and the lines of the record (docs/operations/running.md, records.md). Pure.
 #pragma once
 
 #include <string>
