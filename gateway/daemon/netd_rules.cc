@@ -32,6 +32,7 @@ OsResult<std::vector<std::string>> listed_differences(os::NftablesTable& table, 
   constexpr std::size_t kMostTold = 20;
   const auto json = table.list_json();
   if (!json && json.error().number == ENOENT) return std::vector<std::string>{"table inet sekisho missing"};
+  if (!json && json.error().number == EOPNOTSUPP) return std::vector<std::string>{json.error().to_string()};
   if (!json) return std::unexpected(json.error());
   const auto listing = firewall::read_listing(*json);
   if (!listing) return std::vector<std::string>{listing.error()};
@@ -73,6 +74,10 @@ OsResult<firewall::Listing> NetdRules::listing() {
     if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
     json = table_.list_json();
   }
+  if (!json && json.error().number == EOPNOTSUPP) {  // it is listed awake only
+    if (auto awake = wake(); !awake) return std::unexpected(awake.error());
+    json = table_.list_json();
+  }
   if (!json) return std::unexpected(json.error());
   auto listing = firewall::read_listing(*json);
   if (!listing) return std::unexpected(OsError{0, listing.error()});
@@ -89,7 +94,9 @@ OsResult<NetdRules::Listed> NetdRules::listed() {
   auto table = TRY(os::NftablesTable::open());
   Listed out{TRY(table.list_rules()), ""};
   auto elements = table.list_json();
-  if (!elements && elements.error().number != ENOENT) return std::unexpected(elements.error());
+  // Of a table that sleeps the elements are nobody's question.
+  if (!elements && elements.error().number != ENOENT && elements.error().number != EOPNOTSUPP)
+    return std::unexpected(elements.error());
   if (elements) out.elements = *std::move(elements);
   return out;
 }

@@ -2,6 +2,7 @@
 // stranger's `nft flush ruleset` does not touch it and our death does not remove it. Text comes from `firewall` only.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -28,7 +29,8 @@ class NftablesTable {
 
   // One batch, all or nothing. Empty text does nothing.
   [[nodiscard]] OsResult<void> run(const std::string& text);
-  // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table.
+  // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table, and with EOPNOTSUPP when it has
+  // exactly one flag, as one that was put to sleep: libnftables before 1.0.9 prints that from memory it has given back.
   [[nodiscard]] OsResult<std::string> list_json();
   // `nft -a -s -t list ruleset`: the rules of every table, without elements and counts.
   [[nodiscard]] OsResult<std::string> list_rules();
@@ -42,6 +44,7 @@ class NftablesTable {
   NftablesTable(std::unique_ptr<nft_ctx, FreeContext> context, int socket)
       : context_(std::move(context)), socket_(socket) {}
   [[nodiscard]] OsResult<void> create(std::uint32_t flags);
+  [[nodiscard]] static OsResult<std::uint32_t> flags();
   [[nodiscard]] OsResult<std::string> command(const std::string& text, unsigned int output_flags);
 
   std::unique_ptr<nft_ctx, FreeContext> context_;

@@ -74,6 +74,7 @@ TEST_CASE("netd: after rules that could not be read back, a stranger's change is
   REQUIRE(stranger("nft flush ruleset") == 0);
   const auto repairs = repaired(kernel);
   REQUIRE_FALSE(repairs.drifts.empty());
+  INFO(repairs.drifts[0].what);
   CHECK(repairs.drifts[0].program == "nft");
   CHECK(holds(firewall::compile(plan)));
 }
@@ -180,6 +181,7 @@ TEST_CASE("netd: a table of nobody's own that was put to sleep is awake again", 
   REQUIRE(is_asleep());
   const auto repairs = repaired(kernel);
   REQUIRE_FALSE(repairs.drifts.empty());
+  INFO(repairs.drifts[0].what);
   CHECK(repairs.drifts[0].repaired);
   CHECK_FALSE(is_asleep());
   CHECK(holds(firewall::compile(plan)));
