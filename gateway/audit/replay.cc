@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "firewall/reasons.h"
-#include "gateway/core/refusal.h"
 #include "policy/translations.h"
 
 namespace gateway::audit {
@@ -36,15 +34,6 @@ bool opens_nothing(std::uint8_t protocol, std::uint16_t port) {
 }
 
 }  // namespace
-
-bool is_beyond_permission(std::string_view reason) {
-  for (const auto& each : firewall::kRefusalReasons)
-    if (each.name == reason) return !each.of_policy;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(core::Refusal::kCount); ++i)
-    if (const auto refusal = static_cast<core::Refusal>(i); core::refusal_name(refusal) == reason)
-      return !core::is_of_policy(refusal);
-  return false;  // of a newer or older program: asked about
-}
 
 // One flow or refused packet, and what of its record is told on.
 struct Replay::Asked {
@@ -94,10 +83,12 @@ std::size_t Replay::KeyHash::operator()(const Key& key) const noexcept {
          (static_cast<std::size_t>(key.effect) << 1) ^ static_cast<std::size_t>(key.passed);
 }
 
-Replay::Replay(const policy::Plan& candidate, const policy::Plan* running, const ReplaySpan& span, std::size_t most)
+Replay::Replay(const policy::Plan& candidate, const policy::Plan* running, const ReplaySpan& span,
+               BeyondPermission beyond, std::size_t most)
     : candidate_(candidate),
       running_(running == nullptr ? nullptr : std::make_unique<DecisionIndex>(*running)),
       span_(span),
+      beyond_(beyond),
       most_(most) {}
 
 void Replay::add_unreadable(const std::string& place, const std::string& sentence) {
@@ -208,7 +199,7 @@ void Replay::ask_flow(const RecordLine& record) {
 }
 
 void Replay::ask_refused(const RecordLine& record) {
-  if (is_beyond_permission(record.reason)) return void(++result_.no_question);
+  if (beyond_(record.reason)) return void(++result_.no_question);
   const auto asked = of_refused(record);
   if (!asked) return void(++result_.says_too_little);
   if (opens_nothing(asked->protocol, asked->port)) return void(++result_.no_question);

@@ -78,8 +78,9 @@ struct ReplayResult {
   std::optional<config::value::WallTime> first;  // the earliest record that was read, also before the span
 };
 
-// Can no permission let pass what was refused for this reason, a name of firewall/reasons.h or gateway/core/refusal.h?
-[[nodiscard]] bool is_beyond_permission(std::string_view reason);
+// Can no permission let pass what was refused for this reason? core::is_beyond_permission(): this room does not know
+// the layers that refuse.
+using BeyondPermission = bool (*)(std::string_view reason);
 
 class Replay {
  public:
@@ -88,7 +89,7 @@ class Replay {
 
   // `running` may be null: what runs is not known, and each flow of the records is held to pass, each refused packet
   // not to. Both must outlive the result.
-  Replay(const policy::Plan& candidate, const policy::Plan* running, const ReplaySpan& span,
+  Replay(const policy::Plan& candidate, const policy::Plan* running, const ReplaySpan& span, BeyondPermission beyond,
          std::size_t most = kMostFindings);
 
   // In the order of the files; those before the span count for what is known of them only.
@@ -123,6 +124,7 @@ class Replay {
   policy::DecisionIndex candidate_;
   std::unique_ptr<policy::DecisionIndex> running_;
   ReplaySpan span_;
+  BeyondPermission beyond_;
   std::size_t most_;
   ReplayResult result_;
   std::unordered_map<Key, ReplayFinding, KeyHash> findings_;

@@ -1,6 +1,8 @@
 // The names stand in records and metrics: never change one, only add.
 #include "gateway/core/refusal.h"
 
+#include "firewall/reasons.h"
+
 namespace gateway::core {
 
 std::string_view refusal_name(Refusal refusal) {
@@ -51,6 +53,14 @@ bool is_of_policy(Refusal refusal) {
     default:
       return false;
   }
+}
+
+bool is_beyond_permission(std::string_view reason) {
+  for (const auto& each : firewall::kRefusalReasons)
+    if (each.name == reason) return !each.of_policy;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Refusal::kCount); ++i)
+    if (const auto refusal = static_cast<Refusal>(i); refusal_name(refusal) == reason) return !is_of_policy(refusal);
+  return false;
 }
 
 }  // namespace gateway::core

@@ -47,6 +47,8 @@ enum class Refusal : std::uint8_t {
 [[nodiscard]] std::string_view refusal_name(Refusal refusal);
 // Can a line of the configuration change the answer? Not where the packet itself is wrong, or cannot be carried.
 [[nodiscard]] bool is_of_policy(Refusal refusal);
+// Can it for no packet refused for this reason, by its name here or in firewall/reasons.h? An unknown one: it may.
+[[nodiscard]] bool is_beyond_permission(std::string_view reason);
 
 struct RefusalCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(Refusal::kCount)> count{};

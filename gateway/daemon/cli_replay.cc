@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "config/moment.h"
+#include "gateway/core/refusal.h"
 #include "gateway/daemon/change_store.h"
 #include "gateway/daemon/cli_gateway.h"
 #include "gateway/daemon/cli_text.h"
@@ -146,7 +147,7 @@ Result<std::unique_ptr<Replayed>, int> read_replay(const CommandLine& typed) {
   if (!lines)
     return std::unexpected(failed(lines.error().to_string() + (os::is_root() ? "" : "; run it as root (sudo)")));
   read_running(line.state_directory(), *out);
-  audit::Replay replay(out->candidate, out->running ? &*out->running : nullptr, out->span);
+  audit::Replay replay(out->candidate, out->running ? &*out->running : nullptr, out->span, core::is_beyond_permission);
   read_all(*lines, replay);
   ask_gateway(line, replay, *out);
   for (const auto* plan : {&out->candidate, out->running ? &*out->running : nullptr})

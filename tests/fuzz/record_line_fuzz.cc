@@ -4,6 +4,7 @@
 
 #include "gateway/audit/record_line.h"
 #include "gateway/audit/replay.h"
+#include "gateway/core/refusal.h"
 #include "policy/compile.h"
 
 namespace {
@@ -37,7 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   if (record->sequence == 0 || record->kind.empty()) std::abort();
-  Replay replay(after, &before, {{}, config::value::WallTime{std::chrono::hours(500'000)}, {}}, 4);
+  Replay replay(after, &before, {{}, config::value::WallTime{std::chrono::hours(500'000)}, {}},
+                gateway::core::is_beyond_permission, 4);
   replay.add(*record);
   const auto found = replay.take();
   if (found.records + found.unreadable > 1 || found.findings.size() > 1) std::abort();

@@ -75,7 +75,7 @@ struct World {
   std::size_t most = Replay::kMostFindings;
 
   [[nodiscard]] ReplayResult of(const std::vector<RecordLine>& records) const {
-    Replay replay(after, running_known ? &before : nullptr, span, most);
+    Replay replay(after, running_known ? &before : nullptr, span, gateway::core::is_beyond_permission, most);
     for (const auto& each : records) replay.add(each);
     return replay.take();
   }
@@ -258,7 +258,7 @@ TEST_CASE("replay: each flow counts once, also one that is older than the span")
   start.kind = "start";
   auto other = end;
   CHECK(world.of({begin, start, other}).flows == 2);
-  Replay replay(world.after, &world.before, world.span);
+  Replay replay(world.after, &world.before, world.span, gateway::core::is_beyond_permission);
   replay.add_open(end);
   CHECK(replay.take().flows == 1);
 }
@@ -287,7 +287,7 @@ TEST_CASE("replay: each reason that our layers have is either a question of perm
                                        "expired",        "opens-backwards",     "not-configured"};
   const auto known = [&](std::string_view name) {
     INFO(name);
-    CHECK(is_beyond_permission(name) != (std::ranges::find(asked, name) != asked.end()));
+    CHECK(gateway::core::is_beyond_permission(name) != (std::ranges::find(asked, name) != asked.end()));
   };
   for (const auto& reason : firewall::kRefusalReasons) known(reason.name);
   for (std::size_t i = 0; i < static_cast<std::size_t>(gateway::core::Refusal::kCount); ++i)
@@ -321,7 +321,7 @@ TEST_CASE("replay: sums and losses are told") {
   packets.sequence = 904, packets.kind = "refused.summary", packets.count = 70;
   auto guards = packets;
   guards.sequence = 905, guards.layer = "guard";
-  Replay replay(world.after, &world.before, world.span);
+  Replay replay(world.after, &world.before, world.span, gateway::core::is_beyond_permission);
   for (const auto& each : {sum, lost, events, packets, guards}) replay.add(each);
   for (int i = 0; i < 9; ++i) replay.add_unreadable("x.jsonl:" + std::to_string(i), "is no JSON");
   const auto found = replay.take();
