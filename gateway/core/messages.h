@@ -27,6 +27,7 @@ enum class MessageType : std::uint16_t {
   kAlive,            // both ways: watchdog
   kStopRequest,      // supervisor -> child
   kReloadRequest,    // supervisor -> accessd
+  kBusy,             // netd -> supervisor: will not answer for a while
   // accessd -> netd
   kApplyPlan = 32,   // whole plan; netd computes the difference to what it installed before
   kOpenDescriptors,  // answered by kDescriptors
@@ -82,6 +83,9 @@ struct StopRequest {
 };
 struct ReloadRequest {
   std::uint64_t count = 0;
+};
+struct Busy {
+  std::uint16_t seconds = 0;  // the supervisor has its own bound
 };
 
 struct ApplyPlan {
@@ -324,6 +328,7 @@ template <> struct EnumLimit<config::value::IpProtocol> {
 template <class Ar> void fields(Ar& ar, PeerChannel& m) { transfer_all(ar, m.role); }
 template <class Ar> void fields(Ar& ar, Ready& m) { transfer_all(ar, m.status); }
 template <class Ar> void fields(Ar& ar, Alive& m) { transfer_all(ar, m.count); }
+template <class Ar> void fields(Ar& ar, Busy& m) { transfer_all(ar, m.seconds); }
 template <class Ar> void fields(Ar& ar, StopRequest& m) { transfer_all(ar, m.keep_closed_table); }
 template <class Ar> void fields(Ar& ar, ReloadRequest& m) { transfer_all(ar, m.count); }
 template <class Ar> void fields(Ar& ar, ApplyPlan& m) { transfer_all(ar, m.generation, m.plan); }

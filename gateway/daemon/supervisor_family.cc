@@ -15,8 +15,6 @@ using config::value::Instant;
 using core::MessageType;
 using core::ProcessRole;
 
-constexpr Duration kSilence = std::chrono::seconds(5);
-
 constexpr std::array<std::pair<ProcessRole, ProcessRole>, 4> kPairs{{{ProcessRole::kAccessd, ProcessRole::kNetd},
                                                                      {ProcessRole::kAccessd, ProcessRole::kTunneld},
                                                                      {ProcessRole::kAccessd, ProcessRole::kKeyd},
@@ -113,6 +111,8 @@ SupervisedFamily::News SupervisedFamily::read_channel(SupervisedProcess& from, I
     from.answered(now);
     if (message.type == MessageType::kDescriptors && from.role() == ProcessRole::kNetd) {
       kept_ = std::move(message);
+    } else if (message.type == MessageType::kBusy && from.role() == ProcessRole::kNetd) {
+      if (const auto busy = core::decode<core::Busy>(message.payload)) from.busy(std::chrono::seconds(busy->seconds));
     } else if (message.type == MessageType::kReady && from.role() == ProcessRole::kAccessd) {
       const auto ready = core::decode<core::Ready>(message.payload);
       news.accessd_ready = ready.has_value();
@@ -126,7 +126,7 @@ void SupervisedFamily::tick(Instant now) {
   const auto alive = core::encode(core::Alive{++count_});
   for (auto& child : processes_) {
     if (!child.running()) continue;
-    if (now - child.last_answer() > kSilence) {
+    if (child.overdue(now)) {
       log_alarm("sekisho-" + name_of(child.role()) + " does not answer and is killed");
       child.answered(now);  // once is enough
       child.kill();

@@ -44,7 +44,8 @@ OsResult<void> SupervisedProcess::start(const std::string& directory, const RunA
                                    arguments.runtime_directory};
   process_ = TRY(os::ChildProcess::start(std::move(command), child_environment(), theirs.number()));
   channel_ = os::MessageChannel(std::move(ours));
-  started_ = last_answer_ = now;
+  started_ = now;
+  answered(now);
   if (auto watched = loop.watch(channel_.descriptor(), token_); !watched) return watched;
   return loop.watch(process_.descriptor(), token_ + 1);
 }

@@ -1,6 +1,7 @@
 // One child of the supervisor: its process, its channel, when it last answered and when it may be started again.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "config/value/instant.h"
@@ -29,8 +30,13 @@ class SupervisedProcess {
   [[nodiscard]] os::MessageChannel& channel() { return channel_; }
   // When to start it again: 0.1 s after it ended, doubled each time it ended young, at most 2 s.
   [[nodiscard]] config::value::Instant restart_at() const { return restart_at_; }
-  void answered(config::value::Instant now) { last_answer_ = now; }
-  [[nodiscard]] config::value::Instant last_answer() const { return last_answer_; }
+  // The watchdog: silent for longer than kSilence, and for longer than it said that it would be.
+  static constexpr config::value::Duration kSilence = std::chrono::seconds(5);
+  static constexpr config::value::Duration kMostBusy = std::chrono::seconds(30);
+  void answered(config::value::Instant now) { last_answer_ = now, busy_ = {}; }
+  // It will not answer for so long, kMostBusy at most; counted once, from its last answer.
+  void busy(config::value::Duration time) { busy_ = std::min(time, kMostBusy); }
+  [[nodiscard]] bool overdue(config::value::Instant now) const { return now - last_answer_ > kSilence + busy_; }
 
  private:
   const core::ProcessRole role_;
@@ -38,7 +44,7 @@ class SupervisedProcess {
   os::ChildProcess process_;
   os::MessageChannel channel_;
   config::value::Instant started_{}, last_answer_{}, restart_at_{};
-  config::value::Duration backoff_{0};
+  config::value::Duration backoff_{0}, busy_{0};
 };
 
 }  // namespace gateway::daemon

@@ -74,6 +74,10 @@ OsResult<void> SupervisedChild::ready(const std::string& status) {
   return supervisor_.send(MessageType::kReady, core::Ready{status});
 }
 
+void SupervisedChild::busy_for(std::chrono::seconds time) {
+  (void)supervisor_.send(MessageType::kBusy, core::Busy{static_cast<std::uint16_t>(time.count())});
+}
+
 OsResult<void> SupervisedChild::keep(const core::Descriptors& descriptors, std::span<const int> numbers) {
   return supervisor_.send(MessageType::kDescriptors, descriptors, numbers);
 }

@@ -1,6 +1,7 @@
 // A child's side of the supervisor: descriptor 3 is its channel. Every *_main builds one of these first.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -32,6 +33,9 @@ class SupervisedChild {
   [[nodiscard]] EventLoop& loop() { return loop_; }
   [[nodiscard]] OsResult<void> ready(const std::string& status);  // tell the supervisor
 
+  // netd only: one transaction of the kernel's may take so long, and meanwhile nothing is answered. The next answer to
+  // the watchdog ends it.
+  void busy_for(std::chrono::seconds time);
   // netd only: the supervisor holds these for the next netd, which finds them in Turn::kept.
   [[nodiscard]] OsResult<void> keep(const core::Descriptors& descriptors, std::span<const int> numbers);
 

@@ -29,10 +29,10 @@ void try_one_of(std::size_t which, std::span<const std::uint8_t> octets) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  try_one_of<PeerChannel, Ready, Alive, StopRequest, ReloadRequest, ApplyPlan, PlanApplied, OpenDescriptors, CloseAll,
-             Descriptors, KernelDrift, KernelRefusals, ConfigureTunnels, TunnelsConfigured, TunnelEvents, StatusQuery,
-             StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies, GuardRefusals,
-             ChangeHistory, CutFacilities, FacilitiesCut, RepairKernel, KernelTouched, ReadKernel, KernelState,
-             ReadTunnels, TunnelState, LiveState>(data[0], {data + 1, size - 1});
+  try_one_of<PeerChannel, Ready, Alive, Busy, StopRequest, ReloadRequest, ApplyPlan, PlanApplied, OpenDescriptors,
+             CloseAll, Descriptors, KernelDrift, KernelRefusals, ConfigureTunnels, TunnelsConfigured, TunnelEvents,
+             StatusQuery, StatusReport, TimestampFloor, ConfigureKeys, KeysConfigured, KeyRequests, KeyReplies,
+             GuardRefusals, ChangeHistory, CutFacilities, FacilitiesCut, RepairKernel, KernelTouched, ReadKernel,
+             KernelState, ReadTunnels, TunnelState, LiveState>(data[0], {data + 1, size - 1});
   return 0;
 }

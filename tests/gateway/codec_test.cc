@@ -98,6 +98,7 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(PeerChannel{ProcessRole::kKeyd});
   check_form(Ready{"ready"});
   check_form(Alive{7});
+  check_form(Busy{8});
   check_form(StopRequest{false});
   check_form(ReloadRequest{3});
   check_form(ApplyPlan{{5}, plan});

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "gateway/daemon/supervisor.h"
+#include "gateway/daemon/supervisor_process.h"
 #include "gateway/os/privileges.h"
 #include "gateway/os/sysctl.h"
 #include "tests/gateway/child_outcome.h"
@@ -208,6 +209,24 @@ TEST_CASE("supervisor: who hangs is killed within seven seconds", "[osn]") {
         return now.contains("tunneld") && now.at("tunneld") != before;
       },
       7s));
+}
+
+TEST_CASE("supervisor: the watchdog waits longer for who said so, to a bound, and not twice") {
+  using daemon::SupervisedProcess;
+  SupervisedProcess netd(core::ProcessRole::kNetd, 16);
+  const config::value::Instant start{100s};
+  netd.answered(start);
+  CHECK_FALSE(netd.overdue(start + 5s));
+  CHECK(netd.overdue(start + 6s));
+  netd.busy(10s);
+  CHECK_FALSE(netd.overdue(start + 15s));
+  CHECK(netd.overdue(start + 16s));
+  netd.busy(24h);
+  CHECK_FALSE(netd.overdue(start + 35s));
+  CHECK(netd.overdue(start + 36s));
+  netd.answered(start + 20s);
+  CHECK_FALSE(netd.overdue(start + 25s));
+  CHECK(netd.overdue(start + 26s));
 }
 
 TEST_CASE("supervisor: two gateways never share a state", "[osn]") {
