@@ -51,7 +51,7 @@ std::optional<Decision> decide_by(const std::vector<const Permission*>& between,
     } else if (row.until && *row.until <= now) {
       near = {Reason::kExpired, &row};
     } else {
-      return {Reason::kPermitted, &row};
+      return Decision{Reason::kPermitted, &row};
     }
   }
   return near.permission == nullptr ? std::nullopt : std::optional(near);

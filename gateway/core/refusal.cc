@@ -41,18 +41,9 @@ std::string_view refusal_name(Refusal refusal) {
 }
 
 bool is_of_policy(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::kSourceForeign:
-    case Refusal::kUnknownDestination:
-    case Refusal::kOtherFacility:
-    case Refusal::kNotPermitted:
-    case Refusal::kExpired:
-    case Refusal::kOpensBackwards:
-    case Refusal::kNotConfigured:
-      return true;
-    default:
-      return false;
-  }
+  return refusal == Refusal::kSourceForeign || refusal == Refusal::kUnknownDestination ||
+         refusal == Refusal::kOtherFacility || refusal == Refusal::kNotPermitted || refusal == Refusal::kExpired ||
+         refusal == Refusal::kOpensBackwards || refusal == Refusal::kNotConfigured;
 }
 
 bool is_beyond_permission(std::string_view reason) {

@@ -47,6 +47,8 @@ TEST_CASE("dn: escapes") {
   CHECK(same("CN=\\E5\\87\\BD\\E9\\A4\\A8", "CN=函館"));
   CHECK(text_of("CN=函館") == "CN=\\E5\\87\\BD\\E9\\A4\\A8");
   CHECK(text_of("CN=\\#a") == "CN=\\#a");
+  CHECK(text_of("CN=\\#") == "CN=\\#");  // its begin and its end
+  CHECK(text_of("CN=\\#,O=\\#") == "CN=\\#,O=\\#");
   CHECK(text_of("CN=a\\ ") == "CN=a\\ ");
 }
 

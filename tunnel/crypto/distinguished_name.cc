@@ -205,6 +205,13 @@ Result<Name, TextFault> name_of(const std::vector<Attribute>& attributes) {
   return name;
 }
 
+// OpenSSL escapes a number sign at the begin of a value but where it is its end too; read again it would begin a value
+// in hexadecimal (RFC 4514 2.4).
+void escape_lone_number_signs(std::string& text) {
+  for (std::size_t at = text.find("=#"); at != std::string::npos; at = text.find("=#", at + 2))
+    if (at + 2 == text.size() || text[at + 2] == ',' || text[at + 2] == '+') text.insert(at + 1, 1, '\\');
+}
+
 std::vector<std::uint8_t> der_of(const X509_NAME* name) {
   unsigned char* octets = nullptr;
   const int size = i2d_X509_NAME(name, &octets);
@@ -262,6 +269,7 @@ std::string text_of(const X509_NAME* name) {
   const long size = BIO_get_mem_data(out.get(), &text);
   std::string result(text, static_cast<std::size_t>(std::max(size, 0L)));
   std::erase_if(result, [](char c) { return c < 0x20 || c > 0x7e; });
+  escape_lone_number_signs(result);
   result.resize(std::min(result.size(), DistinguishedName::kLongestText));
   return result;
 }
