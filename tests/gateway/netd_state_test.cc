@@ -17,6 +17,7 @@
 #include "gateway/core/live_routes.h"
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/daemon/netd_state_reader.h"
+#include "gateway/os/clock.h"
 #include "gateway/os/kernel_facts.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
