@@ -304,9 +304,9 @@ TEST_CASE("effects: each facility that is touched, in words, and no other") {
   REQUIRE(alpha != nullptr);
   CHECK(alpha->title == "alpha hospital");
   CHECK(alpha->lines ==
-        std::vector<std::string>{"may no longer open karte 10.80.0.10/32 tcp/443 from 10.1.0.0/24",
-                                 "may newly open karte 10.80.0.10/32 tcp/8443 from 10.1.0.0/24",
-                                 "is newly opened to bravo: alpha/images 10.80.0.10/32 tcp/104 from 10.1.0.0/24"});
+        std::vector<std::string>{"may no longer open karte 10.80.0.10 tcp/443 from 10.1.0.0/24",
+                                 "may newly open karte 10.80.0.10 tcp/8443 from 10.1.0.0/24",
+                                 "is newly opened to bravo: alpha/images 10.80.0.10 tcp/104 from 10.1.0.0/24"});
   CHECK(effect_of(found, "bravo")->lines.size() == 2);
   CHECK(effect_of(found, "bravo")->lines[0].starts_with("its WireGuard key is another"));
   CHECK(effect_of(found, "charlie")->lines[0].starts_with("is served no longer"));
