@@ -96,7 +96,10 @@ class Judge {
       if (rule.to.length() == 0) rule.to = Prefix();
     }
     for (const auto& facility : plan.facilities) {
-      for (const auto& network : facility.networks) networks_.push_back(policy::range_of(network.seen));
+      for (const auto& network : facility.networks) {
+        networks_.push_back(policy::range_of(network.seen));
+        if (!facility.isolated) reached_.push_back(policy::range_of(network.seen));
+      }
       add_outer(facility);
     }
     for (const auto& row : plan.permissions) {
@@ -195,7 +198,7 @@ class Judge {
       if (const PacketSet set = PacketSet::to(to); !set.empty()) fate[what + (", by " + interface)] = set;
     };
     put_own_tables(fate, wanted_);
-    own(kToFacilities, networks_, policy::kTunnelInterface);
+    own(kToFacilities, reached_, policy::kTunnelInterface);
     own(kToServices, services_, plan_.inside_interface);
     own(kOuter, outer_, plan_.outside_interface);
     return fate;
@@ -403,7 +406,7 @@ class Judge {
 
   const policy::Plan& plan_;
   KernelRoutes wanted_, found_;
-  std::vector<AddressRange> networks_, services_, outer_;
+  std::vector<AddressRange> networks_, reached_, services_, outer_;  // reached_: of facilities that are not isolated
   std::vector<Edit> edits_;
   std::vector<LiveDifference> out_;
   std::set<std::string> told_;  // what each is about

@@ -12,7 +12,8 @@ os::OsResult<void> LiveCheck::start(const core::LiveState& state, Instant now) {
 }
 
 os::OsResult<void> LiveCheck::start(const core::LiveState& state, const std::function<Octets()>& work, Instant now) {
-  worker_ = TRY(os::ForkedWorker::start(work, now, os::ForkedWorker::May::kCompute, kMostAnswer));
+  worker_ = TRY(os::ForkedWorker::start(work, now, os::ForkedWorker::May::kCompute, os::ForkedWorker::Haste::kBehind,
+                                        kMostAnswer));
   about_ = {{}, state.kernel.writers, state.generation, {}};
   began_ = now;
   return {};

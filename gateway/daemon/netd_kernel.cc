@@ -97,7 +97,8 @@ OsResult<void> NetdKernel::apply(policy::Plan plan) {
 // A difference to what was installed would leave what a stranger changed meanwhile, or fail on it.
 OsResult<void> NetdKernel::install(firewall::RuleSet wanted) {
   if (std::exchange(rules_left_, false)) rules_.distrust();
-  return rules_.install(std::move(wanted));
+  const bool is_long = NetdRules::is_long(wanted);
+  return unheard(is_long, [&] { return rules_.install(std::move(wanted)); });
 }
 
 // The new plan cannot be had, so the old one goes on; but what the new one isolates is cut in the old one too.
@@ -193,7 +194,7 @@ NetdKernel::Repairs NetdKernel::repair_all() {
 }
 
 void NetdKernel::repair_rules(bool surely, const core::KernelWriter& by, Repairs& repairs) {
-  const auto wrong = rules_.repair(surely);
+  const auto wrong = unheard(!rules_.quick_to_list(), [&] { return rules_.repair(surely); });
   if (!wrong) return repairs.drifts.push_back(failed_repair(wrong.error()));
   for (const auto& what : *wrong) repairs.drifts.push_back({what, true, by.pid, by.program});
 }

@@ -65,6 +65,15 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
   [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
+  // A long transaction of our own, which nobody has to tell us of; what it installs is read back afterwards.
+  template <class Work>
+  [[nodiscard]] auto unheard(bool is_long, Work work) {
+    const auto off = is_long ? watch_.hear_nftables(false) : os::OsResult<void>();
+    auto done = work();
+    const auto on = is_long && off ? watch_.hear_nftables(true) : os::OsResult<void>();
+    if (!on && done) done = std::unexpected(on.error());
+    return done;
+  }
   void stay_isolated_as(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);

@@ -19,7 +19,7 @@ using os::OsResult;
 
 constexpr int kClaims = 40;  // a killed predecessor's socket goes away within milliseconds
 constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
-constexpr std::size_t kReadBackAtOnce = 20'000;  // elements: some tenths of a second
+constexpr std::size_t kReadBackAtOnce = 4'000;  // elements: a tenth of a second or two
 
 std::size_t elements_of(const firewall::RuleSet& rules) {
   std::size_t count = 0;
@@ -68,15 +68,16 @@ OsResult<NetdRules> NetdRules::open() {
   }
 }
 
-OsResult<firewall::Listing> NetdRules::listing() {
-  auto json = table_.list_json();
+OsResult<firewall::Listing> NetdRules::listing(Listing depth) {
+  const auto list = [&] { return depth == Listing::kNames ? table_.list_json_without_elements() : table_.list_json(); };
+  auto json = list();
   if (!json && json.error().number == ENOENT) {  // somebody deleted it
     if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
-    json = table_.list_json();
+    json = list();
   }
   if (!json && json.error().number == EOPNOTSUPP) {  // it is listed awake only
     if (auto awake = wake(); !awake) return std::unexpected(awake.error());
-    json = table_.list_json();
+    json = list();
   }
   if (!json) return std::unexpected(json.error());
   auto listing = firewall::read_listing(*json);
@@ -101,8 +102,12 @@ OsResult<NetdRules::Listed> NetdRules::listed() {
   return out;
 }
 
+bool NetdRules::is_long(const firewall::RuleSet& rules) {
+  return elements_of(rules) > kReadBackAtOnce;
+}
+
 bool NetdRules::quick_to_list() const {
-  return !installed_ || elements_of(*installed_) <= kReadBackAtOnce;
+  return !installed_ || !is_long(*installed_);
 }
 
 OsResult<std::vector<std::string>> NetdRules::differences() {
@@ -111,7 +116,7 @@ OsResult<std::vector<std::string>> NetdRules::differences() {
 }
 
 OsResult<bool> NetdRules::empty() {
-  return TRY(listing()).chains.empty();
+  return TRY(listing(Listing::kNames)).chains.empty();
 }
 
 // A table that is nobody's own may have been put to sleep, and no listing of elements shows that: adding it without
@@ -123,7 +128,7 @@ OsResult<void> NetdRules::wake() {
 
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
   if (auto awake = wake(); !awake) return awake;
-  const auto present = TRY(listing());
+  const auto present = TRY(listing(Listing::kNames));
   return table_.run(firewall::render(firewall::replace(present, wanted)));
 }
 
@@ -134,7 +139,7 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
   if (!done && installed_) done = replace_with(wanted);
   if (!done) return done;
   reader_.end();  // of what was there before
-  if (elements_of(wanted) <= kReadBackAtOnce) {
+  if (!is_long(wanted)) {
     auto held = read_back(wanted);
     if (held || !by_difference) return held;
     // A stranger's change whose event is not read yet: it must not make a cut fail, and with it close everybody.
@@ -148,7 +153,7 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
 
 OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
   distrust();
-  const auto wrong = firewall::differences(wanted, TRY(listing()));
+  const auto wrong = firewall::differences(wanted, TRY(listing(Listing::kElements)));
   if (!wrong.empty()) return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
   installed_ = wanted;
   uncertain_ = false;
@@ -158,8 +163,9 @@ OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
 // What it finds, or why it found nothing.
 void NetdRules::read_back_beside() {
   if (!reader_.running()) {
-    auto started = os::ForkedWorker::start([this] { return core::encode(differences_beside(*installed_)); },
-                                           os::boot_now(), os::ForkedWorker::May::kAskTheKernel);
+    auto started =
+        os::ForkedWorker::start([this] { return core::encode(differences_beside(*installed_)); }, os::boot_now(),
+                                os::ForkedWorker::May::kAskTheKernel, os::ForkedWorker::Haste::kBehind);
     if (started) reader_ = std::move(*started);
     return;  // else again the next time
   }
@@ -181,7 +187,8 @@ void NetdRules::confirm() {
 OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
   std::vector<std::string> wrong;
   if (!installed_) return wrong;
-  wrong = firewall::differences(*installed_, TRY(listing()));
+  if (!quick_to_list() && !surely) return unconfirmed_ = true, wrong;  // looked at beside, by confirm()
+  if (quick_to_list()) wrong = firewall::differences(*installed_, TRY(listing(Listing::kElements)));
   if (wrong.empty() && !surely) return wrong;
   if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
   uncertain_ = true;

@@ -42,6 +42,8 @@ class NetdRules {
   // A listing of what was installed takes some tenths of a second at most; of thousands of facilities seconds, while
   // orders wait.
   [[nodiscard]] bool quick_to_list() const;
+  // So many elements that a listing takes longer than an order may wait.
+  [[nodiscard]] static bool is_long(const firewall::RuleSet& rules);
   // What differs from what was last installed, as far as a listing tells; nothing is changed.
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.
@@ -50,7 +52,8 @@ class NetdRules {
 
  private:
   explicit NetdRules(os::NftablesTable table) : table_(std::move(table)) {}
-  [[nodiscard]] os::OsResult<firewall::Listing> listing();
+  enum class Listing : std::uint8_t { kNames, kElements };  // of what is there, or with all elements
+  [[nodiscard]] os::OsResult<firewall::Listing> listing(Listing depth);
   [[nodiscard]] os::OsResult<void> wake();
   [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
 

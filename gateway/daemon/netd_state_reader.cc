@@ -24,7 +24,8 @@ os::OsResult<void> NetdStateReader::start(std::uint64_t id, const std::function<
                             " octets long, and no more than " + std::to_string(most_) + " can be told");
   };
   id_ = id;
-  worker_ = TRY(os::ForkedWorker::start(work, now, os::ForkedWorker::May::kAskTheKernel, most_));
+  worker_ = TRY(os::ForkedWorker::start(work, now, os::ForkedWorker::May::kAskTheKernel,
+                                        os::ForkedWorker::Haste::kBehind, most_));
   return {};
 }
 

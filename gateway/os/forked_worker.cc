@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@
 namespace gateway::os {
 namespace {
 
-constexpr int kChunksAtOnce = 64;                    // 4 MiB
+constexpr int kChunksAtOnce = 64;  // 4 MiB
+constexpr int kLeastPriority = 19;
 constexpr int kNotRestricted = 3, kNotAnswered = 4;  // exit statuses
 
 bool write_whole(int to, std::span<const std::uint8_t> octets) {
@@ -40,9 +42,10 @@ bool keep_only(int kept) {
 }
 
 [[noreturn]] void become(pid_t parent, int answer, const std::function<ForkedWorker::Octets()>& work,
-                         ForkedWorker::May may) {
+                         ForkedWorker::May may, ForkedWorker::Haste haste) {
   const bool bound = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent;
   if (!bound || !keep_only(answer)) _exit(kNotRestricted);
+  if (haste == ForkedWorker::Haste::kBehind) (void)setpriority(PRIO_PROCESS, 0, kLeastPriority);
   if (may == ForkedWorker::May::kCompute && !allow_only_computing()) _exit(kNotRestricted);
   _exit(write_whole(answer, work()) ? 0 : kNotAnswered);
 }
@@ -69,7 +72,7 @@ ForkedWorker& ForkedWorker::operator=(ForkedWorker&& other) noexcept {
   return *this;
 }
 
-OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, Instant now, May may,
+OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, Instant now, May may, Haste haste,
                                            std::size_t most) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return std::unexpected(OsError{errno, "pipe"});
@@ -81,7 +84,7 @@ OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, 
   if (fcntl(worker.answer_.number(), F_SETFL, O_NONBLOCK) != 0) return std::unexpected(OsError{errno, "O_NONBLOCK"});
   const pid_t parent = getpid(), pid = fork();
   if (pid < 0) return std::unexpected(OsError{errno, "fork"});
-  if (pid == 0) become(parent, tell.number(), work, may);
+  if (pid == 0) become(parent, tell.number(), work, may, haste);
   worker.process_ = FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));  // ours until reaped: no race
   if (worker.process_.valid()) return worker;
   const int error = errno;

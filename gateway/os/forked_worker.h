@@ -31,10 +31,13 @@ class ForkedWorker {
   ~ForkedWorker() { end(); }  // killed when it is still at work
 
   enum class May : std::uint8_t { kCompute, kAskTheKernel };  // the second: what its parent may
+  // Somebody waits for it; or it is done with what the others leave of the processors.
+  enum class Haste : std::uint8_t { kNow, kBehind };
   // `work` runs in the child alone and gives the answer, of at most `most` octets. Only while this process has one
   // thread: another's locks would be held for ever in the child. The child is killed when we die.
   [[nodiscard]] static OsResult<ForkedWorker> start(const std::function<Octets()>& work, Instant now,
-                                                    May may = May::kCompute, std::size_t most = kMostAnswer);
+                                                    May may = May::kCompute, Haste haste = Haste::kNow,
+                                                    std::size_t most = kMostAnswer);
 
   [[nodiscard]] bool running() const { return answer_.valid(); }
   [[nodiscard]] int descriptor() const { return answer_.number(); }  // readable: receive() has something to do

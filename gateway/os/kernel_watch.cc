@@ -96,6 +96,14 @@ KernelChanges KernelWatch::drain() {
   return changes;
 }
 
+OsResult<void> KernelWatch::hear_nftables(bool on) {
+  constexpr unsigned int kGroup = NFNLGRP_NFTABLES;
+  if (setsockopt(nftables_.number(), SOL_NETLINK, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &kGroup,
+                 sizeof kGroup) == 0)
+    return {};
+  return std::unexpected(OsError{errno, "watch of nftables"});
+}
+
 void KernelWatch::drain_nftables(KernelChanges& changes) {
   const bool whole = read_messages(nftables_.number(), [&](const nlmsghdr& message) {
     if ((message.nlmsg_type >> 8) != NFNL_SUBSYS_NFTABLES) return;

@@ -29,6 +29,10 @@ class KernelWatch {
   [[nodiscard]] int routing_descriptor() const { return routing_.number(); }
   // Reads all that is there on both.
   [[nodiscard]] KernelChanges drain();
+  // Not to be told of the transactions of nftables for a while: of a transaction of our own with hundreds of thousands
+  // of elements, each is told singly as long as somebody listens, which takes as long as the transaction and fills the
+  // buffer. A stranger's is not seen meanwhile: what is there must be read back.
+  [[nodiscard]] OsResult<void> hear_nftables(bool on);
 
  private:
   KernelWatch(FileDescriptor nftables, FileDescriptor routing)

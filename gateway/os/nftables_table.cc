@@ -180,12 +180,20 @@ OsResult<void> NftablesTable::run(const std::string& text) {
   return {};
 }
 
-OsResult<std::string> NftablesTable::list_json() {
+OsResult<std::string> NftablesTable::list_json(unsigned int more_flags) {
   if (const auto set = flags(); !set)
     return std::unexpected(set.error());
   else if (std::has_single_bit(*set))
     return std::unexpected(OsError{EOPNOTSUPP, "table inet sekisho was put to sleep, or has another flag alone"});
-  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON);
+  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON | more_flags);
+}
+
+OsResult<std::string> NftablesTable::list_json() {
+  return list_json(0);
+}
+
+OsResult<std::string> NftablesTable::list_json_without_elements() {
+  return list_json(NFT_CTX_OUTPUT_TERSE);
 }
 
 OsResult<std::string> NftablesTable::list_rules() {

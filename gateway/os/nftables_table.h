@@ -32,6 +32,8 @@ class NftablesTable {
   // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table, and with EOPNOTSUPP when it has
   // exactly one flag, as one that was put to sleep: libnftables before 1.0.9 prints that from memory it has given back.
   [[nodiscard]] OsResult<std::string> list_json();
+  // The same with `-t`: quick whatever the number of elements, which are not in it.
+  [[nodiscard]] OsResult<std::string> list_json_without_elements();
   // `nft -a -s -t list ruleset`: the rules of every table, without elements and counts.
   [[nodiscard]] OsResult<std::string> list_rules();
   // `nft -j list counters table inet sekisho`: cheap, whatever the number of facilities.
@@ -45,6 +47,7 @@ class NftablesTable {
       : context_(std::move(context)), socket_(socket) {}
   [[nodiscard]] OsResult<void> create(std::uint32_t flags);
   [[nodiscard]] static OsResult<std::uint32_t> flags();
+  [[nodiscard]] OsResult<std::string> list_json(unsigned int more_flags);
   [[nodiscard]] OsResult<std::string> command(const std::string& text, unsigned int output_flags);
 
   std::unique_ptr<nft_ctx, FreeContext> context_;

@@ -113,6 +113,14 @@ class LiveClean(unittest.TestCase):
         self.assertTrue(drift)
         self.assertEqual(sentences(verify(self.lab.gateway)), [])
 
+    def test_an_isolated_facility_is_as_it_should_be(self):
+        for whom in (("alpha",), ("--all",)):
+            with self.subTest(whom=whom):
+                self.lab.gateway.cli("isolate", *whom, "--reason", "drill")
+                self.assertEqual(sentences(verify(self.lab.gateway)), [])
+                self.lab.gateway.cli("rejoin", *whom)
+        self.assertEqual(sentences(verify(self.lab.gateway)), [])
+
     def test_nobody_is_there(self):
         shown = self.lab.gateway.cli("verify", "--live", "--runtime", "/nowhere", check=False)
         self.assertEqual(shown.returncode, 2)

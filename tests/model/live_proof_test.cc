@@ -345,19 +345,39 @@ TEST_CASE("live proof: a state that cannot be read is no good state") {
   CHECK(verdict.differences[0].what == "table missing: inet sekisho");
 }
 
-TEST_CASE("live proof: an isolated facility has no tunnel, and that is as it should be") {
+namespace {
+
+// As every layer is given it when these are isolated.
+World isolated(const std::vector<std::string>& names) {
   World world;
-  auto isolated = world.plan;
-  for (auto& facility : isolated.facilities) facility.isolated = facility.name.text == "matsumae";
-  std::erase_if(isolated.permissions, [](const auto& row) {
-    return row.from_facility.text == "matsumae" || row.to_facility.text == "matsumae";
-  });
-  world.plan = isolated;
-  world.table = firewall::compile(isolated);
-  world.state.tunnels = tunnels_of(isolated);
-  const auto verdict = world.prove();
+  policy::Plan marks;
+  for (const auto& name : names)
+    marks.facilities.emplace_back().name.text = name, marks.facilities.back().isolated = true;
+  world.plan = policy::isolate_as(world.plan, marks);
+  world.table = firewall::compile(world.plan);
+  world.state.tunnels = tunnels_of(world.plan);
+  auto& routes = world.state.kernel.routes.routes;
+  std::erase_if(routes, [](const auto& each) { return policy::is_route_table(each.table); });
+  std::ranges::move(policy::kernel_routes(world.plan).routes, std::back_inserter(routes));
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("live proof: an isolated facility has no tunnel and no route, and that is as it should be") {
+  World one = isolated({"matsumae"}), all = isolated({"hakodate", "matsumae"});
+  for (World* world : {&one, &all}) {
+    const auto verdict = world->prove();
+    told(verdict);
+    CHECK(verdict.good());
+  }
+  erase_route(one, 7102, "10.2.0.0/24");  // unreachable
+  one.state.kernel.routes.routes.push_back(route(7102, "10.2.0.0/24", "sekisho0"));
+  const auto verdict = one.prove();
   told(verdict);
-  CHECK(verdict.good());
+  REQUIRE_FALSE(verdict.differences.empty());
+  CHECK(verdict.differences[0].opens);
+  CHECK(verdict.differences[0].what.find("10.2.0.0/24") != std::string::npos);
 }
 
 TEST_CASE("live proof: of more differences than are told the rest is counted, and what opens is told first") {
