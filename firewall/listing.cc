@@ -109,11 +109,6 @@ class Reader {
                                number_of(member(counter, "bytes"))});
   }
 
-  std::vector<ListedCounter> counters() {
-    std::sort(out_.counters.begin(), out_.counters.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-    return std::move(out_.counters);
-  }
-
   config::value::Result<Listing, std::string> finish() {
     if (!has_table_) return std::unexpected("there is no table inet sekisho");
     for (ListedChain& chain : out_.chains)
@@ -213,12 +208,6 @@ config::value::Result<Listing, std::string> read_listing(std::string_view text) 
   Reader reader;
   TRY(take_all(text, reader));
   return reader.finish();
-}
-
-config::value::Result<std::vector<ListedCounter>, std::string> read_counters(std::string_view text) {
-  Reader reader;
-  TRY(take_all(text, reader));
-  return reader.counters();
 }
 
 std::vector<std::string> differences(const RuleSet& wanted, const Listing& present) {

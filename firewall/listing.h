@@ -40,9 +40,6 @@ struct Listing {
 // The error is a sentence for the log. A ruleset without the table is an error too.
 [[nodiscard]] config::value::Result<Listing, std::string> read_listing(std::string_view json);
 
-// Reads `nft -j list counters table inet sekisho`: the packets of each reason, by name.
-[[nodiscard]] config::value::Result<std::vector<ListedCounter>, std::string> read_counters(std::string_view json);
-
 // Empty: the kernel holds what `wanted` says, as far as the listing tells (rules are counted, not compared). Otherwise
 // a sentence for each difference.
 [[nodiscard]] std::vector<std::string> differences(const RuleSet& wanted, const Listing& present);

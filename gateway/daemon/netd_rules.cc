@@ -85,12 +85,6 @@ OsResult<firewall::Listing> NetdRules::listing(Listing depth) {
   return *std::move(listing);
 }
 
-OsResult<std::vector<firewall::ListedCounter>> NetdRules::refusals() {
-  auto counters = firewall::read_counters(TRY(table_.list_counters_json()));
-  if (!counters) return std::unexpected(OsError{0, counters.error()});
-  return *std::move(counters);
-}
-
 OsResult<NetdRules::Listed> NetdRules::listed() {
   auto table = TRY(os::NftablesTable::open());
   Listed out{TRY(table.list_rules()), ""};

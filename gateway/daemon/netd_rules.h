@@ -47,7 +47,9 @@ class NetdRules {
   // What differs from what was last installed, as far as a listing tells; nothing is changed.
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.
-  [[nodiscard]] os::OsResult<std::vector<firewall::ListedCounter>> refusals();
+  [[nodiscard]] static os::OsResult<std::vector<os::NftablesCounter>> refusals() {
+    return os::NftablesTable::counters();
+  }
   [[nodiscard]] os::NftablesTable::Protection protection() const { return table_.protection(); }
 
  private:

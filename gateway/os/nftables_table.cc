@@ -121,38 +121,6 @@ OsResult<void> NftablesTable::create(std::uint32_t flags) {
   return {};
 }
 
-// NFTA_TABLE_FLAGS of the table. By a socket of its own, so that no answer is left in libnftables' one.
-OsResult<std::uint32_t> NftablesTable::flags() {
-  const std::unique_ptr<mnl_socket, decltype(&mnl_socket_close)> socket(
-      mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC), &mnl_socket_close);
-  if (!socket) return std::unexpected(OsError{errno, "netlink socket"});
-  alignas(nlmsghdr) std::array<char, 4096> octets{};
-  nlmsghdr* request = mnl_nlmsg_put_header(octets.data());
-  request->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE;
-  request->nlmsg_flags = NLM_F_REQUEST;
-  request->nlmsg_seq = 1;
-  *static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(nfgenmsg))) = {NFPROTO_INET, NFNETLINK_V0, 0};
-  mnl_attr_put_strz(request, NFTA_TABLE_NAME, kTable);
-  if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0)
-    return std::unexpected(OsError{errno, "ask for table inet sekisho"});
-  pollfd readable{mnl_socket_get_fd(socket.get()), POLLIN, 0};
-  if (poll(&readable, 1, kAnswerMilliseconds) <= 0) return std::unexpected(OsError{ETIMEDOUT, "table inet sekisho"});
-  const auto size = mnl_socket_recvfrom(socket.get(), octets.data(), octets.size());
-  if (size < 0) return std::unexpected(OsError{errno, "table inet sekisho"});
-  std::uint32_t found = 0;
-  const auto message = [](const nlmsghdr* header, void* to) {
-    const auto attribute = [](const nlattr* each, void* flags) {
-      if (mnl_attr_get_type(each) == NFTA_TABLE_FLAGS && mnl_attr_validate(each, MNL_TYPE_U32) >= 0)
-        *static_cast<std::uint32_t*>(flags) = ntohl(mnl_attr_get_u32(each));
-      return MNL_CB_OK;
-    };
-    return mnl_attr_parse(header, sizeof(nfgenmsg), attribute, to);
-  };
-  if (mnl_cb_run(octets.data(), static_cast<std::size_t>(size), 1, 0, message, &found) < 0)
-    return std::unexpected(OsError{errno, "list table inet sekisho"});
-  return found;
-}
-
 OsResult<NftablesTable::Protection> NftablesTable::claim() {
   if (auto owned = create(kOwner | kPersist); owned)
     return protection_ = Protection::kOwned;
@@ -181,7 +149,7 @@ OsResult<void> NftablesTable::run(const std::string& text) {
 }
 
 OsResult<std::string> NftablesTable::list_json(unsigned int more_flags) {
-  if (const auto set = flags(); !set)
+  if (const auto set = nftables_flags(kTable); !set)
     return std::unexpected(set.error());
   else if (std::has_single_bit(*set))
     return std::unexpected(OsError{EOPNOTSUPP, "table inet sekisho was put to sleep, or has another flag alone"});
@@ -200,8 +168,8 @@ OsResult<std::string> NftablesTable::list_rules() {
   return command("list ruleset", NFT_CTX_OUTPUT_HANDLE | NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
 }
 
-OsResult<std::string> NftablesTable::list_counters_json() {
-  return command("list counters table inet sekisho", NFT_CTX_OUTPUT_JSON);
+OsResult<std::vector<NftablesCounter>> NftablesTable::counters() {
+  return nftables_counters(kTable);
 }
 
 }  // namespace gateway::os

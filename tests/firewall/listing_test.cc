@@ -90,19 +90,6 @@ TEST_CASE("listing: each kind of drift is named") {
               "{\"counter\": {\"family\": \"inet\", \"name\": \"gone\"") == Lines{"counter detour is missing"});
 }
 
-TEST_CASE("listing: the counters alone, without the table object") {
-  const auto counters = firewall::read_counters(
-      R"({"nftables": [{"metainfo": {"version": "1.0.6"}}, {"counter": {"family": "inet", "name": "detour",
-          "table": "sekisho", "handle": 1, "packets": 7, "bytes": 420}}, {"counter": {"family": "inet",
-          "name": "foreign", "table": "other", "handle": 1, "packets": 9, "bytes": 9}}]})");
-  REQUIRE(counters.has_value());
-  REQUIRE(counters->size() == 1);
-  CHECK(counters->front().name == "detour");
-  CHECK(counters->front().packets == 7);
-  CHECK_FALSE(firewall::read_counters("{").has_value());
-  CHECK_FALSE(firewall::read_counters("{}").has_value());
-}
-
 TEST_CASE("listing: what is no listing is an error, never a crash") {
   for (const char* text :
        {"", "{", "[]", "{}", "null", "{\"nftables\": 1}", "{\"nftables\": []}", "{\"nftables\": [1, {}]}",

@@ -1,0 +1,128 @@
+#include "gateway/os/nftables_query.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace gateway::os {
+namespace {
+
+constexpr int kAnswerMilliseconds = 2000;
+constexpr int kTries = 5;  // of a list that changed while it was read
+
+using Socket = std::unique_ptr<mnl_socket, decltype(&mnl_socket_close)>;
+
+// One question, and every message of its answer to `take(const nlmsghdr&)`.
+class Question {
+ public:
+  Question(std::uint16_t type, std::uint16_t flags) {
+    header_ = mnl_nlmsg_put_header(octets_.data());
+    header_->nlmsg_type = static_cast<std::uint16_t>((NFNL_SUBSYS_NFTABLES << 8) | type);
+    header_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+    header_->nlmsg_seq = 1;
+    *static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(header_, sizeof(nfgenmsg))) = {NFPROTO_INET, NFNETLINK_V0, 0};
+  }
+  void put(std::uint16_t type, const std::string& text) { mnl_attr_put_strz(header_, type, text.c_str()); }
+  void put(std::uint16_t type, std::uint32_t number) { mnl_attr_put_u32(header_, type, htonl(number)); }
+
+  template <class Take>
+  OsResult<void> ask(Take take) const {
+    const Socket socket(mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC), &mnl_socket_close);
+    if (!socket) return failed("netlink socket");
+    if (mnl_socket_sendto(socket.get(), header_, header_->nlmsg_len) < 0) return failed("ask nf_tables");
+    const bool many = (header_->nlmsg_flags & NLM_F_DUMP) != 0;
+    alignas(nlmsghdr) std::array<char, 1 << 16> octets;
+    for (int more = MNL_CB_OK; more > MNL_CB_STOP;) {
+      pollfd readable{mnl_socket_get_fd(socket.get()), POLLIN, 0};
+      if (poll(&readable, 1, kAnswerMilliseconds) <= 0) return std::unexpected(OsError{ETIMEDOUT, "nf_tables"});
+      const auto size = mnl_socket_recvfrom(socket.get(), octets.data(), octets.size());
+      if (size < 0) return failed("read nf_tables");
+      const auto each = [](const nlmsghdr* header, void* to) { return (*static_cast<Take*>(to))(*header), MNL_CB_OK; };
+      more = mnl_cb_run(octets.data(), static_cast<std::size_t>(size), header_->nlmsg_seq, 0, each, &take);
+      if (more < 0) return failed("nf_tables");
+      if (!many) break;
+    }
+    return {};
+  }
+
+ private:
+  static std::unexpected<OsError> failed(const char* what) { return std::unexpected(OsError{errno, what}); }
+  alignas(nlmsghdr) std::array<char, 1024> octets_{};
+  nlmsghdr* header_ = nullptr;
+};
+
+// The attributes of a message (behind its nfgenmsg), or nested in one of them; of each type the last.
+template <std::size_t kMost>
+class Attributes {
+ public:
+  explicit Attributes(const nlmsghdr& message) { (void)mnl_attr_parse(&message, sizeof(nfgenmsg), keep, this); }
+  explicit Attributes(const nlattr* nest) {
+    if (nest != nullptr) (void)mnl_attr_parse_nested(nest, keep, this);
+  }
+  [[nodiscard]] const nlattr* of(std::size_t type) const { return found_[type]; }
+  [[nodiscard]] std::uint32_t number(std::size_t type) const {
+    const auto* at = found_[type];
+    return at == nullptr || mnl_attr_validate(at, MNL_TYPE_U32) < 0 ? 0 : ntohl(mnl_attr_get_u32(at));
+  }
+  [[nodiscard]] std::uint64_t long_number(std::size_t type) const {
+    const auto* at = found_[type];
+    return at == nullptr || mnl_attr_validate(at, MNL_TYPE_U64) < 0 ? 0 : be64toh(mnl_attr_get_u64(at));
+  }
+  [[nodiscard]] std::string text(std::size_t type) const {
+    const auto* at = found_[type];
+    return at == nullptr || mnl_attr_validate(at, MNL_TYPE_NUL_STRING) < 0 ? "" : mnl_attr_get_str(at);
+  }
+
+ private:
+  static int keep(const nlattr* attribute, void* to) {
+    const auto type = mnl_attr_get_type(attribute);
+    if (type < kMost) static_cast<Attributes*>(to)->found_[type] = attribute;
+    return MNL_CB_OK;
+  }
+  std::array<const nlattr*, kMost> found_{};
+};
+
+}  // namespace
+
+OsResult<std::uint32_t> nftables_flags(const std::string& table) {
+  Question question(NFT_MSG_GETTABLE, 0);
+  question.put(NFTA_TABLE_NAME, table);
+  std::uint32_t flags = 0;
+  const auto asked = question.ask(
+      [&](const nlmsghdr& message) { flags = Attributes<NFTA_TABLE_MAX + 1>(message).number(NFTA_TABLE_FLAGS); });
+  if (!asked) return std::unexpected(asked.error());
+  return flags;
+}
+
+OsResult<std::vector<NftablesCounter>> nftables_counters(const std::string& table) {
+  Question question(NFT_MSG_GETOBJ, NLM_F_DUMP);
+  question.put(NFTA_OBJ_TABLE, table);
+  question.put(NFTA_OBJ_TYPE, std::uint32_t{NFT_OBJECT_COUNTER});
+  for (int i = 1;; ++i) {
+    std::vector<NftablesCounter> found;
+    const auto asked = question.ask([&](const nlmsghdr& message) {
+      const Attributes<NFTA_OBJ_MAX + 1> object(message);
+      if (object.number(NFTA_OBJ_TYPE) != NFT_OBJECT_COUNTER || object.text(NFTA_OBJ_TABLE) != table) return;
+      const Attributes<NFTA_COUNTER_MAX + 1> counter(object.of(NFTA_OBJ_DATA));
+      found.push_back({object.text(NFTA_OBJ_NAME), counter.long_number(NFTA_COUNTER_PACKETS),
+                       counter.long_number(NFTA_COUNTER_BYTES)});
+    });
+    if (!asked && asked.error().number == EINTR && i < kTries) continue;
+    if (!asked) return std::unexpected(asked.error());
+    std::ranges::sort(found, {}, &NftablesCounter::name);
+    return found;
+  }
+}
+
+}  // namespace gateway::os
