@@ -1,9 +1,13 @@
 // What is asked of nf_tables itself, beside what `nft` lists.
 #include "gateway/os/nftables_query.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include <cerrno>
+#include <cstdlib>
+#include <fstream>
 
 #include "tests/gateway/network_namespace.h"
 
@@ -18,9 +22,9 @@ TEST_CASE("nftables query: the named counters of one table, by name, also beyond
   CHECK(nftables_counters("sekisho")->empty());  // there is no such table
   REQUIRE(stranger("nft add table inet sekisho") == 0);
   CHECK(nftables_counters("sekisho")->empty());
-  REQUIRE(stranger("nft add counter inet sekisho detour '{ packets 5000000000 bytes 70000000000 ; }'") == 0);
+  REQUIRE(stranger("nft add counter inet sekisho detour { packets 5000000000 bytes 70000000000 ; }") == 0);
   REQUIRE(stranger("nft add counter inet sekisho already") == 0);
-  REQUIRE(stranger("nft add quota inet sekisho none '{ over 9 mbytes ; }'") == 0);  // another kind of object
+  REQUIRE(stranger("nft add quota inet sekisho none { over 9 mbytes ; }") == 0);  // another kind of object
   REQUIRE(stranger("nft add table inet other") == 0);
   REQUIRE(stranger("nft add counter inet other foreign") == 0);
   REQUIRE(stranger("nft add table ip sekisho") == 0);
@@ -34,9 +38,17 @@ TEST_CASE("nftables query: the named counters of one table, by name, also beyond
 
 TEST_CASE("nftables query: more counters than one answer holds", "[fw]") {
   const NetworkNamespace space;
-  std::string text = "printf 'table inet sekisho {\\n";
-  for (int i = 0; i < 1'500; ++i) text += "counter a_name_that_is_rather_long_" + std::to_string(i) + " { }\\n";
-  REQUIRE(stranger(text + "}\\n' | nft -f -") == 0);
+  char file[] = "/tmp/sekisho-counters-XXXXXX";
+  const int descriptor = mkstemp(file);
+  REQUIRE(descriptor >= 0);
+  close(descriptor);
+  std::ofstream out(file);
+  out << "table inet sekisho {\n";
+  for (int i = 0; i < 1'500; ++i) out << "counter a_name_that_is_rather_long_" << i << " { }\n";
+  out << "}\n";
+  out.close();
+  REQUIRE(stranger(std::string("nft -f ") + file) == 0);
+  unlink(file);
   const auto found = nftables_counters("sekisho");
   REQUIRE(found.has_value());
   CHECK(found->size() == 1'500);
@@ -49,7 +61,7 @@ TEST_CASE("nftables query: the flags of a table, and that there is none", "[fw]"
   CHECK(none.error().number == ENOENT);
   REQUIRE(stranger("nft add table inet sekisho") == 0);
   CHECK(*nftables_flags("sekisho") == 0);
-  REQUIRE(stranger("nft add table inet sekisho '{ flags dormant; }'") == 0);
+  REQUIRE(stranger("nft add table inet sekisho { flags dormant; }") == 0);
   CHECK(*nftables_flags("sekisho") == 1);
 }
 
