@@ -109,8 +109,12 @@ class Reader {
                                number_of(member(counter, "bytes"))});
   }
 
-  config::value::Result<Listing, std::string> finish() {
+  config::value::Result<Listing, std::string> whole() {
     if (!has_table_) return std::unexpected("there is no table inet sekisho");
+    return names();
+  }
+
+  Listing names() {
     for (ListedChain& chain : out_.chains)
       if (const auto at = rules_.find(chain.name); at != rules_.end()) chain.rules = at->second;
     std::sort(out_.sets.begin(), out_.sets.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -207,7 +211,13 @@ void compare_chains(const RuleSet& wanted, const Listing& present, std::vector<s
 config::value::Result<Listing, std::string> read_listing(std::string_view text) {
   Reader reader;
   TRY(take_all(text, reader));
-  return reader.finish();
+  return reader.whole();
+}
+
+config::value::Result<Listing, std::string> read_names(const std::vector<std::string>& documents) {
+  Reader reader;
+  for (const std::string& each : documents) TRY(take_all(each, reader));
+  return reader.names();
 }
 
 std::vector<std::string> differences(const RuleSet& wanted, const Listing& present) {

@@ -39,6 +39,8 @@ struct Listing {
 
 // The error is a sentence for the log. A ruleset without the table is an error too.
 [[nodiscard]] config::value::Result<Listing, std::string> read_listing(std::string_view json);
+// Of several such documents together, as of `nft -j list chains inet`: what they name of ours, also nothing.
+[[nodiscard]] config::value::Result<Listing, std::string> read_names(const std::vector<std::string>& documents);
 
 // Empty: the kernel holds what `wanted` says, as far as the listing tells (rules are counted, not compared). Otherwise
 // a sentence for each difference.

@@ -68,21 +68,31 @@ OsResult<NetdRules> NetdRules::open() {
   }
 }
 
-OsResult<firewall::Listing> NetdRules::listing(Listing depth) {
-  const auto list = [&] { return depth == Listing::kNames ? table_.list_json_without_elements() : table_.list_json(); };
-  auto json = list();
+OsResult<firewall::Listing> NetdRules::listing() {
+  auto json = table_.list_json();
   if (!json && json.error().number == ENOENT) {  // somebody deleted it
     if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
-    json = list();
+    json = table_.list_json();
   }
   if (!json && json.error().number == EOPNOTSUPP) {  // it is listed awake only
     if (auto awake = wake(); !awake) return std::unexpected(awake.error());
-    json = list();
+    json = table_.list_json();
   }
   if (!json) return std::unexpected(json.error());
   auto listing = firewall::read_listing(*json);
   if (!listing) return std::unexpected(OsError{0, listing.error()});
   return *std::move(listing);
+}
+
+// Claimed again when somebody deleted it. What is there, without elements.
+OsResult<firewall::Listing> NetdRules::names() {
+  if (const auto flags = table_.flags(); !flags && flags.error().number == ENOENT)
+    if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
+  auto names = firewall::read_names(TRY(table_.list_names_json()));
+  if (!names) return std::unexpected(OsError{0, names.error()});
+  for (const auto& counter : TRY(os::NftablesTable::counters()))
+    names->counters.push_back({counter.name, counter.packets, counter.bytes});
+  return *std::move(names);
 }
 
 OsResult<NetdRules::Listed> NetdRules::listed() {
@@ -110,7 +120,7 @@ OsResult<std::vector<std::string>> NetdRules::differences() {
 }
 
 OsResult<bool> NetdRules::empty() {
-  return TRY(listing(Listing::kNames)).chains.empty();
+  return TRY(names()).chains.empty();
 }
 
 // A table that is nobody's own may have been put to sleep, and no listing of elements shows that: adding it without
@@ -122,7 +132,7 @@ OsResult<void> NetdRules::wake() {
 
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
   if (auto awake = wake(); !awake) return awake;
-  const auto present = TRY(listing(Listing::kNames));
+  const auto present = TRY(names());
   return table_.run(firewall::render(firewall::replace(present, wanted)));
 }
 
@@ -147,7 +157,7 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
 
 OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
   distrust();
-  const auto wrong = firewall::differences(wanted, TRY(listing(Listing::kElements)));
+  const auto wrong = firewall::differences(wanted, TRY(listing()));
   if (!wrong.empty()) return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
   installed_ = wanted;
   uncertain_ = false;
@@ -182,7 +192,7 @@ OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
   std::vector<std::string> wrong;
   if (!installed_) return wrong;
   if (!quick_to_list() && !surely) return unconfirmed_ = true, wrong;  // looked at beside, by confirm()
-  if (quick_to_list()) wrong = firewall::differences(*installed_, TRY(listing(Listing::kElements)));
+  if (quick_to_list()) wrong = firewall::differences(*installed_, TRY(listing()));
   if (wrong.empty() && !surely) return wrong;
   if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
   uncertain_ = true;

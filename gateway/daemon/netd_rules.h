@@ -54,8 +54,8 @@ class NetdRules {
 
  private:
   explicit NetdRules(os::NftablesTable table) : table_(std::move(table)) {}
-  enum class Listing : std::uint8_t { kNames, kElements };  // of what is there, or with all elements
-  [[nodiscard]] os::OsResult<firewall::Listing> listing(Listing depth);
+  [[nodiscard]] os::OsResult<firewall::Listing> listing();
+  [[nodiscard]] os::OsResult<firewall::Listing> names();
   [[nodiscard]] os::OsResult<void> wake();
   [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
 

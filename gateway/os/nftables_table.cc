@@ -148,24 +148,28 @@ OsResult<void> NftablesTable::run(const std::string& text) {
   return {};
 }
 
-OsResult<std::string> NftablesTable::list_json(unsigned int more_flags) {
+OsResult<std::string> NftablesTable::list_json() {
   if (const auto set = nftables_flags(kTable); !set)
     return std::unexpected(set.error());
   else if (std::has_single_bit(*set))
     return std::unexpected(OsError{EOPNOTSUPP, "table inet sekisho was put to sleep, or has another flag alone"});
-  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON | more_flags);
+  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON);
 }
 
-OsResult<std::string> NftablesTable::list_json() {
-  return list_json(0);
-}
-
-OsResult<std::string> NftablesTable::list_json_without_elements() {
-  return list_json(NFT_CTX_OUTPUT_TERSE);
+OsResult<std::vector<std::string>> NftablesTable::list_names_json() {
+  std::vector<std::string> documents;
+  for (const char* what : {"chains", "sets", "maps"})
+    documents.push_back(
+        TRY(command(std::string("list ") + what + " inet", NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_TERSE)));
+  return documents;
 }
 
 OsResult<std::string> NftablesTable::list_rules() {
   return command("list ruleset", NFT_CTX_OUTPUT_HANDLE | NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
+}
+
+OsResult<std::uint32_t> NftablesTable::flags() {
+  return nftables_flags(kTable);
 }
 
 OsResult<std::vector<NftablesCounter>> NftablesTable::counters() {

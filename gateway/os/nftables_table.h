@@ -33,10 +33,12 @@ class NftablesTable {
   // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table, and with EOPNOTSUPP when it has
   // exactly one flag, as one that was put to sleep: libnftables before 1.0.9 prints that from memory it has given back.
   [[nodiscard]] OsResult<std::string> list_json();
-  // The same with `-t`: quick whatever the number of elements, which are not in it.
-  [[nodiscard]] OsResult<std::string> list_json_without_elements();
+  // `nft -j -t list chains inet`, then `sets`, then `maps`: what there is, without elements. Quick whatever their
+  // number: `list table` reads all of them also where it prints none.
+  [[nodiscard]] OsResult<std::vector<std::string>> list_names_json();
   // `nft -a -s -t list ruleset`: the rules of every table, without elements and counts.
   [[nodiscard]] OsResult<std::string> list_rules();
+  [[nodiscard]] static OsResult<std::uint32_t> flags();
   // Its named counters: cheap, whatever the number of facilities (`nft list counters` reads every element).
   [[nodiscard]] static OsResult<std::vector<NftablesCounter>> counters();
 
@@ -47,7 +49,6 @@ class NftablesTable {
   NftablesTable(std::unique_ptr<nft_ctx, FreeContext> context, int socket)
       : context_(std::move(context)), socket_(socket) {}
   [[nodiscard]] OsResult<void> create(std::uint32_t flags);
-  [[nodiscard]] OsResult<std::string> list_json(unsigned int more_flags);
   [[nodiscard]] OsResult<std::string> command(const std::string& text, unsigned int output_flags);
 
   std::unique_ptr<nft_ctx, FreeContext> context_;

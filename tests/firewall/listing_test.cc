@@ -90,6 +90,26 @@ TEST_CASE("listing: each kind of drift is named") {
               "{\"counter\": {\"family\": \"inet\", \"name\": \"gone\"") == Lines{"counter detour is missing"});
 }
 
+TEST_CASE("listing: names are put together out of several documents, and may be none") {
+  const std::string chains =
+      R"({"nftables": [{"metainfo": {}}, {"chain": {"family": "inet", "table": "sekisho", "name": "forward",
+          "hook": "forward", "policy": "drop"}}, {"chain": {"family": "inet", "table": "other", "name": "a"}}]})";
+  const std::string sets =
+      R"({"nftables": [{"set": {"family": "inet", "table": "sekisho", "name": "site4", "type": "ipv4_addr"}}]})";
+  const std::string maps =
+      R"({"nftables": [{"map": {"family": "inet", "table": "sekisho", "name": "service4", "type": "ipv4_addr",
+          "map": "mark"}}]})";
+  const auto found = firewall::read_names({chains, sets, maps});
+  REQUIRE(found.has_value());
+  REQUIRE(found->chains.size() == 1);
+  CHECK(found->chains[0].name == "forward");
+  REQUIRE(found->sets.size() == 2);
+  CHECK((found->sets[0].name == "service4" && found->sets[0].kind == "map"));
+  CHECK((found->sets[1].name == "site4" && found->sets[1].kind == "set"));
+  CHECK(firewall::read_names({R"({"nftables": []})"})->chains.empty());
+  CHECK_FALSE(firewall::read_names({chains, "{"}).has_value());
+}
+
 TEST_CASE("listing: what is no listing is an error, never a crash") {
   for (const char* text :
        {"", "{", "[]", "{}", "null", "{\"nftables\": 1}", "{\"nftables\": []}", "{\"nftables\": [1, {}]}",
