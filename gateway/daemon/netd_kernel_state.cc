@@ -12,6 +12,7 @@ namespace gateway::daemon {
 namespace {
 
 constexpr std::size_t kMostWriters = 32;  // tables of others may come and go
+constexpr const char* kOwnTable = "sekisho";
 
 }  // namespace
 
@@ -40,7 +41,10 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
 
 void NetdKernel::note_writers(const os::KernelChanges& changes) {
   for (const auto& [table, writer] : changes.writers) {
-    if (writers_.size() >= kMostWriters && !writers_.contains(table)) writers_.erase(writers_.begin());
+    if (writers_.size() >= kMostWriters && !writers_.contains(table)) {
+      const auto first = writers_.begin();
+      writers_.erase(first->first == kOwnTable ? std::next(first) : first);  // who wrote ours is always told
+    }
     writers_[table] = writer;
   }
 }

@@ -125,6 +125,19 @@ NetdStateReader::Octets answer_of(NetdStateReader& reader) {
   return {};
 }
 
+TEST_CASE("netd state: who wrote our table is told however many other tables come", "[osn]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // not our own: strangers may write it
+  auto kernel = opened(sample_plan());
+  REQUIRE(stranger("nft add chain inet sekisho theirs") == 0);
+  (void)repaired(kernel);
+  for (int i = 0; i < 40; ++i) REQUIRE(stranger("nft add table inet zz" + std::to_string(100 + i)) == 0);
+  (void)kernel.repair();
+  const auto state = state_of(kernel);
+  CHECK(state.writers.size() == 32);
+  CHECK(std::ranges::count(state.writers, "sekisho", &core::TableWriter::table) == 1);
+}
+
 TEST_CASE("netd state: it is read in a child, while netd goes on, and is the same", "[osn]") {
   const NetworkNamespace space;
   auto kernel = opened(sample_plan());
