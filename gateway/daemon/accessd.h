@@ -60,11 +60,12 @@ class Accessd {
     Json request;
   };
   struct Live {
-    std::vector<std::uint64_t> clients;    // that wait for what is installed
-    bool check = false;                    // it is for a check of our own, too
-    std::optional<Instant> check_at;       // the next one of our own
-    std::optional<Instant> asked_by;       // netd and tunneld were asked, and answer until then
-    std::uint64_t id = 0, generation = 0;  // of the question that is out
+    std::vector<std::uint64_t> clients;       // that wait for what is installed
+    std::vector<std::uint64_t> next_clients;  // that asked while a question was out
+    bool check = false;                       // it is for a check of our own, too
+    std::optional<Instant> check_at;          // the next one of our own
+    std::optional<Instant> asked_by;          // netd and tunneld were asked, and answer until then
+    std::uint64_t id = 0, generation = 0;     // of the question that is out
     std::optional<core::KernelState> kernel;
     std::optional<core::TunnelState> tunnels;
     Instant earliest{};     // for the next check that nobody asked for
@@ -183,6 +184,8 @@ class Accessd {
   void want_live_check(config::value::Duration within);
   void look_at_live();
   void ask_installed();
+  void ask_for_the_next();
+  bool is_check_due();
   void on_kernel_state(core::KernelState state);
   void on_tunnel_state(core::TunnelState state);
   void on_installed();

@@ -13,10 +13,11 @@ using config::value::Instant;
 using core::MessageType;
 using core::ProcessRole;
 
-constexpr auto kAnswerTime = std::chrono::seconds(30);
+constexpr auto kAnswerTime = std::chrono::seconds(90);    // longer than netd's reader may take
 constexpr auto kAgain = std::chrono::seconds(2);          // after a repair, or a change that came in between
 constexpr auto kLeastBetween = std::chrono::seconds(10);  // two checks that the kernel's events ask for
-constexpr int kShareOfTime = 10;                          // a check that takes long is made less often
+constexpr config::value::Duration kAfterFailure = std::chrono::seconds(60);
+constexpr int kShareOfTime = 10;  // a check that takes long is made less often
 
 }  // namespace
 
@@ -27,8 +28,18 @@ void Accessd::answer_live(std::uint64_t client) {
         error_line("busy", controller_.running_plan() == nullptr ? "nothing is installed: no plan runs"
                                                                  : "a change is under way; ask again when it is done"),
         child_.loop());
-  live_.clients.push_back(client);
   control_.keep(client, true);
+  // Who asks while a question is out wants what is there now, so it is asked anew, behind that one: whoever asks again
+  // and again must not keep the others from an answer.
+  if (live_.asked_by) return live_.next_clients.push_back(client);
+  live_.clients.push_back(client);
+  ask_installed();
+}
+
+void Accessd::ask_for_the_next() {
+  if (live_.next_clients.empty() || live_.asked_by) return;
+  live_.clients = std::exchange(live_.next_clients, {});
+  (void)is_check_due();
   ask_installed();
 }
 
@@ -43,18 +54,21 @@ std::optional<Instant> Accessd::next_live_deadline() const {
 }
 
 void Accessd::look_at_live() {
-  if (live_.asked_by && *live_.asked_by <= now_) refuse_live("netd or tunneld did not answer within 30 s");
-  if (!live_.check_at || *live_.check_at > now_ || live_check_.under_way() || live_.asked_by) return;
-  if (!controller_.settled()) {
-    live_.check_at = now_ + kAgain;
-    return;
-  }
-  live_.check_at = now_ + std::chrono::seconds(controller_.running_plan()->live.every_seconds);
-  live_.check = true;
-  ask_installed();
+  if (live_.asked_by && *live_.asked_by <= now_) refuse_live("netd or tunneld did not answer within 90 s");
+  if (!live_.asked_by && is_check_due()) ask_installed();
 }
 
-// Who asks while a question is out wants what is there now, so it is asked anew.
+// Then what is asked for now is for it.
+bool Accessd::is_check_due() {
+  if (!live_.check_at || *live_.check_at > now_ || live_check_.under_way()) return false;
+  if (!controller_.settled()) {
+    live_.check_at = now_ + kAgain;
+    return false;
+  }
+  live_.check_at = now_ + std::chrono::seconds(controller_.running_plan()->live.every_seconds);
+  return live_.check = true;
+}
+
 void Accessd::ask_installed() {
   live_.kernel.reset(), live_.tunnels.reset();
   live_.generation = controller_.running_generation().number;
@@ -89,6 +103,7 @@ void Accessd::on_installed() {
   live_.kernel.reset(), live_.tunnels.reset();
   hand_over(state);
   if (std::exchange(live_.check, false)) check_live(state);
+  ask_for_the_next();
 }
 
 // Not while a thread reads files: the child would have the locks that it holds (forked_worker.h).
@@ -125,6 +140,7 @@ void Accessd::refuse_live(const std::string& why) {
     control_.send(client, error_line("failed", why), child_.loop());
   }
   if (std::exchange(live_.check, false)) note_not_checked(why);
+  ask_for_the_next();
 }
 
 // What was found before stays: nothing says that it is gone.
@@ -145,8 +161,9 @@ void Accessd::take_live_verdict() {
   auto done = live_check_.take(now_);
   if (!done) return;
   child_.loop().forget(descriptor);
-  const auto took = *done ? (*done)->took : os::ForkedWorker::kMostTime;
-  live_.earliest = now_ + std::max<config::value::Duration>(kLeastBetween, kShareOfTime * took);
+  const auto rest =
+      *done ? std::max<config::value::Duration>(kLeastBetween, kShareOfTime * (*done)->took) : kAfterFailure;
+  live_.earliest = now_ + rest;
   if (!*done) return note_not_checked(done->error());
   // Of what ran when it began: another plan runs now, and this says nothing of that.
   if ((*done)->generation != controller_.running_generation().number) return want_live_check(kAgain);
@@ -157,8 +174,10 @@ void Accessd::take_live_verdict() {
   tell_differences(**done);
   live_.report = {now_, **std::move(done), ""};
   const auto& verdict = live_.report.done->verdict;
-  if (verdict.good()) live_.repaired = false;
-  if (!verdict.proof || std::ranges::any_of(verdict.differences, &core::LiveDifference::ours)) repair_once();
+  // What others leave there for ever must not be the end of repairing ours.
+  const bool ours = std::ranges::any_of(verdict.differences, &core::LiveDifference::ours);
+  if (verdict.proof && !ours) live_.repaired = false;
+  if (!verdict.proof || ours) repair_once();
 }
 
 // What of ours differs, or cannot even be read; then a second look.

@@ -201,6 +201,7 @@ void Accessd::forget_clients(const std::vector<std::uint64_t>& lost) {
     watchers_.erase(client);
     std::erase_if(waiting_, [client](const auto& waiter) { return waiter.client == client; });
     std::erase(live_.clients, client);
+    std::erase(live_.next_clients, client);
     std::erase_if(changes_, [client](const auto& change) { return change.second == client; });
     std::erase_if(isolations_, [client](const auto& asked) { return asked.second.client == client; });
   }

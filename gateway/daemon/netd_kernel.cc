@@ -97,8 +97,8 @@ OsResult<void> NetdKernel::apply(policy::Plan plan) {
 // A difference to what was installed would leave what a stranger changed meanwhile, or fail on it.
 OsResult<void> NetdKernel::install(firewall::RuleSet wanted) {
   if (std::exchange(rules_left_, false)) rules_.distrust();
-  const bool is_long = NetdRules::is_long(wanted);
-  return unheard(is_long, [&] { return rules_.install(std::move(wanted)); });
+  const auto elements = std::max(NetdRules::elements_of(wanted), rules_.elements());
+  return unheard(elements, [&] { return rules_.install(std::move(wanted)); });
 }
 
 // The new plan cannot be had, so the old one goes on; but what the new one isolates is cut in the old one too.
@@ -114,8 +114,10 @@ OsResult<void> NetdKernel::isolate_in_force(const policy::Plan& as) {
     if (!done && first) first = std::unexpected(done.error());
   };
   // Also of who is isolated already, where a stranger's row may let it through.
-  if (auto cut = policy::isolate_as(*plan_, as); rules_left_ || cut != *plan_) {
-    note(install(firewall::compile(cut)));
+  if (auto cut = policy::isolate_as(*plan_, as); rules_left_ || rules_.uncertain() || cut != *plan_) {
+    const auto done = install(firewall::compile(cut));
+    if (!done) rules_.distrust();  // so that it is tried each second
+    note(done);
     forget_cut_flows(cut);
     plan_ = std::move(cut);
     note(switch_forwarding(forwards()));
@@ -159,7 +161,9 @@ OsResult<void> NetdKernel::switch_forwarding(bool on) {
 OsResult<void> NetdKernel::close_all() {
   closed_ = true;
   auto first = switch_forwarding(false);
-  if (auto closed = install(rules_wanted_now()); !closed && first) first = closed;
+  const auto closed = install(rules_wanted_now());
+  if (!closed) rules_.distrust();  // so that it is tried each second
+  if (!closed && first) first = closed;
   closed_ = true;
   if (!plan_) return first;
   if (auto routed = routing_.apply(os::closed_routing(*plan_)); !routed && first)
@@ -175,6 +179,7 @@ NetdKernel::Repairs NetdKernel::repair() {
     const auto& by = changes.writers.empty() ? changes.routing_by : changes.writers.back().by;
     repairs.touched = core::KernelTouched{by};
   }
+  if (!plan_ && !closed_ && changes.rules) close_if_empty(repairs);
   if (!repairs_wanted()) {
     if (changes.rules) tell_rules(changes, repairs);
     if (changes.routing) tell_routing(changes, repairs);
@@ -194,7 +199,7 @@ NetdKernel::Repairs NetdKernel::repair_all() {
 }
 
 void NetdKernel::repair_rules(bool surely, const core::KernelWriter& by, Repairs& repairs) {
-  const auto wrong = unheard(!rules_.quick_to_list(), [&] { return rules_.repair(surely); });
+  const auto wrong = unheard(rules_.elements(), [&] { return rules_.repair(surely); });
   if (!wrong) return repairs.drifts.push_back(failed_repair(wrong.error()));
   for (const auto& what : *wrong) repairs.drifts.push_back({what, true, by.pid, by.program});
 }
@@ -222,8 +227,20 @@ core::KernelRefusals NetdKernel::refusals() {
   return out;
 }
 
+// Before the first plan what a dead netd left holds; when somebody takes it away, nothing would.
+void NetdKernel::close_if_empty(Repairs& repairs) {
+  const auto empty = rules_.empty();
+  if (empty && !*empty) return;
+  const auto closed = close_all();
+  repairs.drifts.push_back({"table inet sekisho was emptied before there was a plan", closed.has_value(), 0, {}});
+}
+
 void NetdKernel::retry_rules(Repairs& repairs) {
+  hear_again();
   rules_.confirm();
+  if (rules_.unread() != unread_told_ && !rules_.unread().empty())
+    repairs.drifts.push_back({"table inet sekisho cannot be read back: " + rules_.unread(), false, 0, {}});
+  unread_told_ = rules_.unread();
   if (!rules_.uncertain()) return;
   const auto done = install(rules_wanted_now());
   const std::string error = done ? "" : done.error().to_string();

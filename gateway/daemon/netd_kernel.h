@@ -31,6 +31,9 @@ class NetdKernel {
   [[nodiscard]] bool owned() const { return rules_.protection() == os::NftablesTable::Protection::kOwned; }
   [[nodiscard]] const std::optional<policy::Plan>& plan() const { return plan_; }
 
+  // To be called before a transaction of so many elements that nobody is answered for long.
+  void before_long(std::function<void(std::size_t elements)> call) { before_long_ = std::move(call); }
+
   // Everything for `plan`, forwarding last. On error the old plan stays (or the gateway stays closed), but without what
   // the new one isolates. Flows of a facility that is isolated now are forgotten.
   [[nodiscard]] os::OsResult<void> apply(policy::Plan plan);
@@ -65,15 +68,19 @@ class NetdKernel {
   [[nodiscard]] os::OsResult<void> prepare(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> switch_forwarding(bool on);
   [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
-  // A long transaction of our own, which nobody has to tell us of; what it installs is read back afterwards.
+  // A transaction of our own with so many elements: of a long one nobody has to tell us, and whoever waits for us is
+  // told before. What it installs is read back afterwards.
   template <class Work>
-  [[nodiscard]] auto unheard(bool is_long, Work work) {
-    const auto off = is_long ? watch_.hear_nftables(false) : os::OsResult<void>();
+  [[nodiscard]] auto unheard(std::size_t elements, Work work) {
+    const bool is_long = NetdRules::is_long(elements);
+    if (is_long && before_long_) before_long_(elements);
+    deaf_ = (is_long && watch_.hear_nftables(false)) || deaf_;
     auto done = work();
-    const auto on = is_long && off ? watch_.hear_nftables(true) : os::OsResult<void>();
-    if (!on && done) done = std::unexpected(on.error());
+    hear_again();
+    if (is_long && !repairs_wanted()) rules_left_ = true;  // a stranger's change is not known: the next apply is whole
     return done;
   }
+  void hear_again() { deaf_ = deaf_ && !watch_.hear_nftables(true); }
   void stay_isolated_as(const policy::Plan& plan);
   [[nodiscard]] os::OsResult<void> isolate_in_force(const policy::Plan& as);
   void forget_cut_flows(const policy::Plan& plan);
@@ -87,6 +94,7 @@ class NetdKernel {
                  Repairs& repairs);
   void note_writers(const os::KernelChanges& changes);
   void retry_rules(Repairs& repairs);
+  void close_if_empty(Repairs& repairs);
   void remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan);
   [[nodiscard]] firewall::RuleSet rules_wanted_now() const;
 
@@ -100,6 +108,9 @@ class NetdKernel {
   std::string retry_error_;                            // told already
   std::map<std::string, std::set<std::string>> left_;  // what differs and is left as it is, by layer
   bool rules_left_ = false;                            // a stranger's change among them
+  bool deaf_ = false;                                  // the watch hears nothing of nftables
+  std::string unread_told_;
+  std::function<void(std::size_t)> before_long_;
   std::map<std::string, core::KernelWriter> writers_;  // by table
 };
 

@@ -32,6 +32,7 @@ class Netd {
       return watched;
     if (auto watched = child_.loop().watch(kernel_.watch().routing_descriptor(), kRoutingToken); !watched)
       return watched;
+    kernel_.before_long([this](std::size_t elements) { announce(elements); });
     return child_.ready(kernel_.owned() ? "table owned" : "table watched");
   }
 
@@ -79,8 +80,8 @@ class Netd {
     if (!good) child_.peer(peer).close();
   }
 
-  // Of so many rows a transaction of the whole table may take longer than the watchdog waits: libnftables reads it as
-  // text, in one piece (bench/apply_scale.py).
+  // Of so many rows or elements a transaction of the whole table may take longer than the watchdog waits: libnftables
+  // reads it as text, in one piece (bench/apply_scale.py).
   void announce(std::size_t rows) {
     if (rows > kManyRows) child_.busy_for(std::chrono::seconds(rows / kRowsPerSecond));
   }

@@ -1,6 +1,7 @@
 // Every change is read back: what the kernel lists is what counts, not what it acknowledged.
 #include "gateway/daemon/netd_rules.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -21,12 +22,6 @@ constexpr int kClaims = 40;  // a killed predecessor's socket goes away within m
 constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
 constexpr std::size_t kReadBackAtOnce = 4'000;  // elements: a tenth of a second or two
 
-std::size_t elements_of(const firewall::RuleSet& rules) {
-  std::size_t count = 0;
-  for (const auto& set : rules.sets) count += set.elements.size();
-  return count;
-}
-
 // Of `wanted` and what `table` lists now; nothing is changed.
 OsResult<std::vector<std::string>> listed_differences(os::NftablesTable& table, const firewall::RuleSet& wanted) {
   constexpr std::size_t kMostTold = 20;
@@ -35,7 +30,7 @@ OsResult<std::vector<std::string>> listed_differences(os::NftablesTable& table, 
   if (!json && json.error().number == EOPNOTSUPP) return std::vector<std::string>{json.error().to_string()};
   if (!json) return std::unexpected(json.error());
   const auto listing = firewall::read_listing(*json);
-  if (!listing) return std::vector<std::string>{listing.error()};
+  if (!listing) return std::unexpected(OsError{0, listing.error()});
   auto wrong = firewall::differences(wanted, *listing);
   if (wrong.size() <= kMostTold) return wrong;
   const std::size_t more = wrong.size() - kMostTold;
@@ -44,12 +39,15 @@ OsResult<std::vector<std::string>> listed_differences(os::NftablesTable& table, 
   return wrong;
 }
 
-// In a process of its own, so with a socket of its own.
+// In a process of its own, so with a socket of its own. First why nothing was read, or nothing; then the differences.
 std::vector<std::string> differences_beside(const firewall::RuleSet& wanted) {
   auto table = os::NftablesTable::open();
   if (!table) return {table.error().to_string()};
-  auto wrong = listed_differences(*table, wanted);
-  return wrong ? *std::move(wrong) : std::vector<std::string>{wrong.error().to_string()};
+  const auto wrong = listed_differences(*table, wanted);
+  if (!wrong) return {wrong.error().to_string()};
+  std::vector<std::string> told{""};
+  told.insert(told.end(), wrong->begin(), wrong->end());
+  return told;
 }
 
 }  // namespace
@@ -106,12 +104,22 @@ OsResult<NetdRules::Listed> NetdRules::listed() {
   return out;
 }
 
-bool NetdRules::is_long(const firewall::RuleSet& rules) {
-  return elements_of(rules) > kReadBackAtOnce;
+std::size_t NetdRules::elements_of(const firewall::RuleSet& rules) {
+  std::size_t count = 0;
+  for (const auto& set : rules.sets) count += set.elements.size();
+  return count;
+}
+
+bool NetdRules::is_long(std::size_t elements) {
+  return elements > kReadBackAtOnce;
+}
+
+std::size_t NetdRules::elements() const {
+  return installed_ ? elements_of(*installed_) : 0;
 }
 
 bool NetdRules::quick_to_list() const {
-  return !installed_ || !is_long(*installed_);
+  return !is_long(elements());
 }
 
 OsResult<std::vector<std::string>> NetdRules::differences() {
@@ -120,6 +128,7 @@ OsResult<std::vector<std::string>> NetdRules::differences() {
 }
 
 OsResult<bool> NetdRules::empty() {
+  if (auto awake = wake(); !awake) return std::unexpected(awake.error());
   return TRY(names()).chains.empty();
 }
 
@@ -141,9 +150,10 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
   auto done = installed_ ? table_.run(firewall::render(firewall::diff(*installed_, wanted))) : replace_with(wanted);
   // A difference to something that is no longer there: start from what is.
   if (!done && installed_) done = replace_with(wanted);
+  if (!done && !installed_) uncertain_ = true;
   if (!done) return done;
-  reader_.end();  // of what was there before
-  if (!is_long(wanted)) {
+  look_anew();
+  if (!is_long(elements_of(wanted))) {
     auto held = read_back(wanted);
     if (held || !by_difference) return held;
     // A stranger's change whose event is not read yet: it must not make a cut fail, and with it close everybody.
@@ -164,20 +174,40 @@ OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
   return {};
 }
 
-// What it finds, or why it found nothing.
+// What is under way is about what was there before.
+void NetdRules::look_anew() {
+  reader_.end();
+  look_at_ = {}, unread_times_ = 0, unread_.clear();
+}
+
+// Only what was read can differ: a reader that dies, is late or meets an error says nothing of the table. It looks
+// again later and later, and from then on before others.
 void NetdRules::read_back_beside() {
+  const auto now = os::boot_now();
   if (!reader_.running()) {
-    auto started =
-        os::ForkedWorker::start([this] { return core::encode(differences_beside(*installed_)); }, os::boot_now(),
-                                os::ForkedWorker::May::kAskTheKernel, os::ForkedWorker::Haste::kBehind);
-    if (started) reader_ = std::move(*started);
-    return;  // else again the next time
+    if (now < look_at_) return;
+    const auto haste = unread_times_ == 0 ? os::ForkedWorker::Haste::kBehind : os::ForkedWorker::Haste::kNow;
+    auto started = os::ForkedWorker::start([this] { return core::encode(differences_beside(*installed_)); }, now,
+                                           os::ForkedWorker::May::kAskTheKernel, haste);
+    if (started) return void(reader_ = std::move(*started));
+    return look_later(started.error().to_string());
   }
-  const auto answer = reader_.receive(os::boot_now());
+  const auto answer = reader_.receive(now);
   if (!answer) return;
+  if (!*answer) return look_later("the process that reads it did not finish: " + answer->error());
+  const auto told = core::decode<std::vector<std::string>>(**answer);
+  if (!told || told->empty()) return look_later("the answer of the process that reads it has no known form");
+  if (!told->front().empty()) return look_later(told->front());
   unconfirmed_ = false;
-  const auto wrong = *answer ? core::decode<std::vector<std::string>>(**answer) : std::nullopt;
-  if (!wrong || !wrong->empty()) distrust();
+  look_anew();
+  if (told->size() > 1) distrust();
+}
+
+void NetdRules::look_later(const std::string& why) {
+  unread_ = why;
+  look_at_ = os::boot_now() + std::min<config::value::Duration>(std::chrono::seconds(1 << std::min(unread_times_, 6)),
+                                                                std::chrono::seconds(60));
+  ++unread_times_;
 }
 
 void NetdRules::confirm() {
@@ -191,12 +221,17 @@ void NetdRules::confirm() {
 OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
   std::vector<std::string> wrong;
   if (!installed_) return wrong;
-  if (!quick_to_list() && !surely) return unconfirmed_ = true, wrong;  // looked at beside, by confirm()
+  if (!quick_to_list() && !surely) {  // looked at beside, by confirm(), from now on
+    look_anew();
+    unconfirmed_ = true;
+    return wrong;
+  }
   if (quick_to_list()) wrong = firewall::differences(*installed_, TRY(listing()));
   if (wrong.empty() && !surely) return wrong;
   if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
   uncertain_ = true;
   if (auto replaced = replace_with(*installed_); !replaced) return std::unexpected(replaced.error());
+  look_anew();
   uncertain_ = false;
   unconfirmed_ = true;  // reading back takes as long again; the repair must be quick
   return wrong;

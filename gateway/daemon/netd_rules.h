@@ -43,7 +43,11 @@ class NetdRules {
   // orders wait.
   [[nodiscard]] bool quick_to_list() const;
   // So many elements that a listing takes longer than an order may wait.
-  [[nodiscard]] static bool is_long(const firewall::RuleSet& rules);
+  [[nodiscard]] static bool is_long(std::size_t elements);
+  [[nodiscard]] static std::size_t elements_of(const firewall::RuleSet& rules);
+  [[nodiscard]] std::size_t elements() const;  // of what was last installed
+  // Why a long table could not be read back so far; empty: nothing was in the way. It is tried again.
+  [[nodiscard]] const std::string& unread() const { return unread_; }
   // What differs from what was last installed, as far as a listing tells; nothing is changed.
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences();
   // Packets refused so far, by reason.
@@ -61,12 +65,17 @@ class NetdRules {
 
   [[nodiscard]] os::OsResult<void> read_back(const firewall::RuleSet& wanted);
   void read_back_beside();
+  void look_anew();
+  void look_later(const std::string& why);
 
   os::NftablesTable table_;
   std::optional<firewall::RuleSet> installed_;  // none: the content is not known to be ours
   bool uncertain_ = false;
   bool unconfirmed_ = false;
   os::ForkedWorker reader_;  // of the kernel's listing, for installed_
+  config::value::Instant look_at_{};
+  int unread_times_ = 0;
+  std::string unread_;
 };
 
 }  // namespace gateway::daemon

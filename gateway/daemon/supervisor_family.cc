@@ -15,6 +15,8 @@ using config::value::Instant;
 using core::MessageType;
 using core::ProcessRole;
 
+constexpr Duration kAway = std::chrono::seconds(3);  // between two ticks, which come each second
+
 constexpr std::array<std::pair<ProcessRole, ProcessRole>, 4> kPairs{{{ProcessRole::kAccessd, ProcessRole::kNetd},
                                                                      {ProcessRole::kAccessd, ProcessRole::kTunneld},
                                                                      {ProcessRole::kAccessd, ProcessRole::kKeyd},
@@ -124,8 +126,12 @@ SupervisedFamily::News SupervisedFamily::read_channel(SupervisedProcess& from, I
 
 void SupervisedFamily::tick(Instant now) {
   const auto alive = core::encode(core::Alive{++count_});
+  // We stood still ourselves (suspended, stopped): the answers lie in the channels, and nobody is to blame.
+  const bool away = ticked_ && now - *ticked_ > kAway;
+  ticked_ = now;
   for (auto& child : processes_) {
     if (!child.running()) continue;
+    if (away) child.answered(now);
     if (child.overdue(now)) {
       log_alarm("sekisho-" + name_of(child.role()) + " does not answer and is killed");
       child.answered(now);  // once is enough

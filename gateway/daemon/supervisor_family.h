@@ -59,6 +59,7 @@ class SupervisedFamily {
                                               SupervisedProcess(core::ProcessRole::kAccessd, kFirstToken + 6)};
   std::optional<os::Message> kept_;  // netd's descriptors, so that its successor need not bind what is in use
   std::uint64_t count_ = 0;
+  std::optional<config::value::Instant> ticked_;
   bool ending_ = false;
 };
 

@@ -59,6 +59,21 @@ std::string reap(const FileDescriptor& process) {
   return facts.si_status == 0 ? "" : "it ended with status " + std::to_string(facts.si_status);
 }
 
+// Killed, and not gone yet. To give back a large memory takes a process time, and more when it has the least priority;
+// nobody waits for that.
+std::vector<FileDescriptor>& dying() {
+  static std::vector<FileDescriptor> processes;
+  return processes;
+}
+
+void reap_dead() {
+  std::erase_if(dying(), [](const FileDescriptor& process) {
+    siginfo_t facts{};
+    const auto id = static_cast<id_t>(process.number());
+    return waitid(static_cast<idtype_t>(P_PIDFD), id, &facts, WEXITED | WNOHANG) != 0 || facts.si_pid != 0;
+  });
+}
+
 }  // namespace
 
 ForkedWorker& ForkedWorker::operator=(ForkedWorker&& other) noexcept {
@@ -74,6 +89,7 @@ ForkedWorker& ForkedWorker::operator=(ForkedWorker&& other) noexcept {
 
 OsResult<ForkedWorker> ForkedWorker::start(const std::function<Octets()>& work, Instant now, May may, Haste haste,
                                            std::size_t most) {
+  reap_dead();
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return std::unexpected(OsError{errno, "pipe"});
   ForkedWorker worker;
@@ -129,7 +145,8 @@ std::optional<config::value::Result<ForkedWorker::Octets, std::string>> ForkedWo
 void ForkedWorker::end() {
   if (process_.valid()) {
     syscall(SYS_pidfd_send_signal, process_.number(), SIGKILL, nullptr, 0);
-    (void)reap(process_);
+    dying().push_back(std::move(process_));
+    reap_dead();
   }
   process_.reset(), answer_.reset();
   got_.clear();

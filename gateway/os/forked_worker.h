@@ -46,7 +46,7 @@ class ForkedWorker {
   // has ended well, once; or a sentence that says how it ended otherwise: one that is late is killed. After either it
   // runs no longer.
   [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> receive(Instant now);
-  void end();  // SIGKILL; waits for it
+  void end();  // SIGKILL; does not wait until it is gone
 
  private:
   [[nodiscard]] std::optional<config::value::Result<Octets, std::string>> read_answer();

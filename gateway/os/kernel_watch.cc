@@ -98,6 +98,8 @@ KernelChanges KernelWatch::drain() {
 
 OsResult<void> KernelWatch::hear_nftables(bool on) {
   constexpr unsigned int kGroup = NFNLGRP_NFTABLES;
+  table_touched_ = false;  // of a transaction whose end is not heard, or whose begin was not
+  last_touched_.clear();
   if (setsockopt(nftables_.number(), SOL_NETLINK, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &kGroup,
                  sizeof kGroup) == 0)
     return {};

@@ -196,6 +196,22 @@ TEST_CASE("netd: a table that sleeps already at the start is awake before anythi
   CHECK_FALSE(is_asleep());
 }
 
+TEST_CASE("netd: a table that is taken away before there is a plan is closed at once", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);  // a plain one, as kernels before 6.9 have
+  {
+    const auto before = opened(sample_plan());
+  }
+  auto kernel = daemon::NetdKernel::open();
+  REQUIRE(kernel.has_value());
+  CHECK(holds(firewall::compile(sample_plan())));  // what the last one left stays
+  const std::string what = GENERATE("nft flush ruleset", "nft delete table inet sekisho");
+  REQUIRE(stranger(what) == 0);
+  const auto repairs = repaired(*kernel);
+  CHECK(repairs.drifts.size() == 1);
+  CHECK(holds(firewall::closed_rule_set("")));
+}
+
 namespace {
 
 // More than is listed while orders wait.

@@ -211,6 +211,17 @@ TEST_CASE("supervisor: who hangs is killed within seven seconds", "[osn]") {
       7s));
 }
 
+TEST_CASE("supervisor: when it stood still itself, nobody is to blame", "[osn]") {
+  const NetworkNamespace space;
+  const Gateway gateway;
+  const auto before = children_of(gateway.pid());
+  REQUIRE(kill(gateway.pid(), SIGSTOP) == 0);
+  std::this_thread::sleep_for(8s);
+  REQUIRE(kill(gateway.pid(), SIGCONT) == 0);
+  std::this_thread::sleep_for(3s);
+  CHECK(children_of(gateway.pid()) == before);
+}
+
 TEST_CASE("supervisor: the watchdog waits longer for who said so, to a bound, and not twice") {
   using daemon::SupervisedProcess;
   SupervisedProcess netd(core::ProcessRole::kNetd, 16);
