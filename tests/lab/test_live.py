@@ -120,6 +120,8 @@ class LiveClean(unittest.TestCase):
                 self.assertEqual(sentences(verify(self.lab.gateway)), [])
                 self.lab.gateway.cli("rejoin", *whom)
         self.assertEqual(sentences(verify(self.lab.gateway)), [])
+        for hospital in (self.lab.a, self.lab.b):  # the other tests need them
+            wait_for("the tunnel is back", lambda hospital=hospital: reaches(hospital.pc, SERVICE4), 60, 0.5)
 
     def test_nobody_is_there(self):
         shown = self.lab.gateway.cli("verify", "--live", "--runtime", "/nowhere", check=False)
