@@ -121,9 +121,13 @@ void Endpoint::State::establish(IkeSa& sa, Peer& peer, const Authenticated& /*pr
   std::size_t kept = 0;
   for (const Spi spi : std::views::reverse(others)) {
     IkeSa* const other = sa_by_spi(spi);
-    if (other == nullptr || !other->established()) continue;
-    if (other->path.remote.address != sa.path.remote.address)
+    const bool closing = other != nullptr && other->phase == IkeSa::Phase::kClosing;
+    if (other == nullptr || (!other->established() && !closing)) continue;
+    const auto& there = other->held ? other->held->path : other->path;  // a place that is not proven is nobody's
+    if (there.remote.address != sa.path.remote.address)
       end_elsewhere(*other, sa, peer, turn);  // also with INITIAL_CONTACT: who is elsewhere may be somebody else
+    else if (closing)
+      continue;
     else if (initial_contact)
       bury(*other);  // RFC 7296 2.4: the peer knows of no other
     else if (++kept >= kSasOfPeer)

@@ -363,6 +363,7 @@ struct Endpoint::State {
   [[nodiscard]] std::size_t living(const Peer& peer) const;
   [[nodiscard]] bool all_ended(const Peer& peer) const;
   [[nodiscard]] bool only_sa(const Peer& peer) const;
+  void make_anew(IkeSa& sa, Peer& peer, Turn turn);
   void settle(Peer& peer, Turn turn);
 
   // endpoint.cc

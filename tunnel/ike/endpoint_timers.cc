@@ -81,7 +81,10 @@ void Endpoint::State::pursue(IkeSa& sa, Turn turn) {
   if (std::ranges::any_of(sa.children, doomed)) return send_delete_children(sa, turn);
   if (sa.phase == IkeSa::Phase::kReplaced) return;
   const Peer& peer = *peer_of(sa);
-  const crypto::Group group = peer.params.profile.groups.front();
+  // That was agreed on before: the peer has it, and asking for another costs a round (RFC 7296 1.3).
+  const auto& groups = peer.params.profile.groups;
+  const bool known = std::ranges::find(groups, sa.suite.group) != groups.end();
+  const crypto::Group group = known ? sa.suite.group : groups.front();
   if (sa.rekey <= turn.now) return send_rekey_ike(sa, sa.suite.group, turn);
   const auto old = std::ranges::find_if(
       sa.children, [&](const ChildSa& child) { return child.may_be_rekeyed() && child.rekey <= turn.now; });
@@ -173,6 +176,14 @@ bool Endpoint::State::all_ended(const Peer& peer) const {
 
 bool Endpoint::State::only_sa(const Peer& peer) const {
   return living(peer) == 1;
+}
+
+// RFC 7296 2.8: what cannot be rekeyed is made anew, with an IKE SA of its own; 4: also where the peer takes no second
+// CHILD SA on one. The old one goes when the new one carries (accept_first_child). One is begun at a time.
+void Endpoint::State::make_anew(IkeSa& sa, Peer& peer, Turn turn) {
+  sa.cannot_rekey = true;
+  const auto begun = [&](Spi spi) { return sas.at(spi)->half_open(); };
+  if (peer.params.endpoint && living(peer) < kAllSasOfPeer && std::ranges::none_of(peer.sas, begun)) begin(peer, turn);
 }
 
 // A peer is up while it has a CHILD SA to send on; one that should be up and has no SA is called again.

@@ -378,6 +378,8 @@ void Endpoint::State::accept_first_child(IkeSa& sa, Peer& peer, const Handshake&
   ChildSa* const made =
       add_child(sa, plan, derive_child_keys(sa.suite.prf, choice->cipher, sa.keys.d, {}, nonces), true, turn);
   if (made == nullptr) return;
+  for (const Spi spi : peer.sas)
+    if (IkeSa& other = *sas.at(spi); other.cannot_rekey) other.close_wanted = true;
   if (!room_for(peer, {})) return too_many_selectors(sa, *made, turn);
   rest_after(sa, *made, turn);
 }

@@ -242,8 +242,7 @@ void Endpoint::State::child_refused(IkeSa& sa, const Exchanging& done, const Not
   if (old != nullptr) old->rekey = again(old->ends);
   if (passing) return;
   tell_failure(peer, sa.path, "the peer answers CREATE_CHILD_SA with " + std::string(name(error.type)), turn);
-  // RFC 7296 2.8: what cannot be rekeyed is made anew, with an IKE SA of its own.
-  if (done.kind == Kind::kRekeyChild && peer.params.endpoint && only_sa(peer)) begin(peer, turn);
+  if (done.kind == Kind::kRekeyChild) make_anew(sa, peer, turn);
 }
 
 }  // namespace tunnel::ike

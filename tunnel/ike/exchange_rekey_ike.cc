@@ -189,8 +189,7 @@ void Endpoint::State::rekey_ike_refused(IkeSa& sa, IkeSa* rival, const Exchangin
   if (passing) return;
   tell_failure(peer, sa.path, "the peer answers the rekeying of the IKE SA with " + std::string(name(error.type)),
                turn);
-  // RFC 7296 2.8: what cannot be rekeyed is made anew.
-  if (peer.params.endpoint && only_sa(peer)) begin(peer, turn);
+  make_anew(sa, peer, turn);
 }
 
 }  // namespace tunnel::ike

@@ -162,6 +162,7 @@ struct IkeSa {
   wire::IpAddress first_source;
   bool redundant = false;      // lost a collision: the peer deletes it, or has never known it
   bool wider_refused = false;  // for the moment: a CHILD SA for more than the others hold, wanted at `child_wanted`
+  bool cannot_rekey = false;   // the peer refuses to: another SA takes its place, and then it is closed
   bool close_wanted = false;   // a Delete goes as soon as no other request is outstanding
 
   IkeChoice suite;

@@ -80,6 +80,9 @@ void Endpoint::State::own_address_changed(IkeSa& sa, bool list_changed) {
   const auto other = std::ranges::find(params.addresses, sa.path.remote.address.family(), &wire::IpAddress::family);
   if (gone && other != params.addresses.end()) sa.path.local = *other;
   const bool stands = sa.phase == IkeSa::Phase::kEstablished;
+  // RFC 7296 2.11: without MOBIKE the peer goes on sending to where we were, and only what is behind a NAT is followed
+  // (2.23). That it answers from there would hide it for ever, so it is told and called again.
+  if (gone && !sa.mobike && stands && !sa.nat.we_behind) sa.close_wanted = true;
   // One that was replaced: the peer may not have our answer to its rekeying yet, and then knows no other.
   if (!sa.mobike || !(stands || sa.phase == IkeSa::Phase::kReplaced)) return;
   if (gone && sa.moves) sa.update_wanted = true;
