@@ -179,7 +179,7 @@ NetdKernel::Repairs NetdKernel::repair() {
     const auto& by = changes.writers.empty() ? changes.routing_by : changes.writers.back().by;
     repairs.touched = core::KernelTouched{by};
   }
-  if (!plan_ && !closed_ && changes.rules) close_if_empty(repairs);
+  if (!plan_ && !closed_ && changes.rules && close_if_empty(repairs)) return repairs;
   if (!repairs_wanted()) {
     if (changes.rules) tell_rules(changes, repairs);
     if (changes.routing) tell_routing(changes, repairs);
@@ -228,11 +228,12 @@ core::KernelRefusals NetdKernel::refusals() {
 }
 
 // Before the first plan what a dead netd left holds; when somebody takes it away, nothing would.
-void NetdKernel::close_if_empty(Repairs& repairs) {
+bool NetdKernel::close_if_empty(Repairs& repairs) {
   const auto empty = rules_.empty();
-  if (empty && !*empty) return;
+  if (empty && !*empty) return false;
   const auto closed = close_all();
   repairs.drifts.push_back({"table inet sekisho was emptied before there was a plan", closed.has_value(), 0, {}});
+  return true;
 }
 
 void NetdKernel::retry_rules(Repairs& repairs) {

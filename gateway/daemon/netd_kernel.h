@@ -94,7 +94,7 @@ class NetdKernel {
                  Repairs& repairs);
   void note_writers(const os::KernelChanges& changes);
   void retry_rules(Repairs& repairs);
-  void close_if_empty(Repairs& repairs);
+  [[nodiscard]] bool close_if_empty(Repairs& repairs);
   void remove_foreign_rules(std::vector<core::KernelDrift>& drifts, const policy::Plan& plan);
   [[nodiscard]] firewall::RuleSet rules_wanted_now() const;
 
