@@ -166,6 +166,8 @@ int print_refusal(const CommandLine& line, const Json& answer) {
   for (const auto& each : errors) fmt::print(stderr, "{}\n", printable_lines(each));
   if (errors.empty())
     fmt::print(stderr, "sekisho: {}\n", printable(text_at(error, "message")));
+  else if (text_at(error, "code") == "incomplete")
+    fmt::print(stderr, "sekisho: the order stands, and is not in force yet; 'sekisho status' shows when it is\n");
   else
     fmt::print(stderr, "sekisho: refused; nothing was changed\n");
   return kFindings;

@@ -18,7 +18,7 @@ using gateway::os::SupervisedChild;
 namespace core = gateway::core;
 
 constexpr auto kParameterCheck = std::chrono::seconds(1);
-constexpr std::size_t kManyRows = 5'000, kRowsPerSecond = 2'000;  // of a slow machine under load
+constexpr std::size_t kMany = 4'000, kInASecond = 2'000;  // of a slow machine under load
 constexpr std::uint32_t kNftablesToken = SupervisedChild::kFirstFreeToken;
 constexpr std::uint32_t kRoutingToken = kNftablesToken + 1;
 constexpr std::uint32_t kStateToken = kNftablesToken + 2;
@@ -47,10 +47,7 @@ class Netd {
       if (turn.stop) return kernel_.close_all();
       const auto of_state = [](const auto& ready) { return ready.token == kStateToken; };
       if (std::ranges::any_of(turn.other, of_state)) tell_state();
-      if (!std::ranges::all_of(turn.other, of_state)) {
-        announce(kernel_.plan() ? kernel_.plan()->permissions.size() : 0);
-        tell(kernel_.repair());
-      }
+      if (!std::ranges::all_of(turn.other, of_state)) tell(kernel_.repair());
       if (const auto now = gateway::os::boot_now(); now >= next_check) {
         next_check = now + kParameterCheck;
         tell_state();  // that it was late
@@ -69,7 +66,6 @@ class Netd {
     if (message.type == MessageType::kApplyPlan || message.type == MessageType::kCutFacilities ||
         message.type == MessageType::kCloseAll)
       stop_reading();
-    announce(kernel_.plan() ? kernel_.plan()->permissions.size() : 0);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kApplyPlan) good = apply(message);
     if (peer == ProcessRole::kAccessd && message.type == MessageType::kOpenDescriptors)
       good = open_descriptors(message);
@@ -80,10 +76,10 @@ class Netd {
     if (!good) child_.peer(peer).close();
   }
 
-  // Of so many rows or elements a transaction of the whole table may take longer than the watchdog waits: libnftables
-  // reads it as text, in one piece (bench/apply_scale.py).
-  void announce(std::size_t rows) {
-    if (rows > kManyRows) child_.busy_for(std::chrono::seconds(rows / kRowsPerSecond));
+  // A plan of so many rows, or a transaction of so many elements, may take longer than the watchdog waits: libnftables
+  // reads a table as text, in one piece (docs/decisions/0017).
+  void announce(std::size_t count) {
+    if (count > kMany) child_.busy_for(std::chrono::seconds(count / kInASecond));
   }
 
   bool apply(const Message& message) {

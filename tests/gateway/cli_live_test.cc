@@ -1,32 +1,25 @@
 // sekisho verify --live against a control socket that hands over a state: what a person is told, and the exit status.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "gateway/core/codec.h"
 #include "gateway/daemon/accessd_views.h"
-#include "gateway/daemon/cli.h"
 #include "gateway/os/clock.h"
 #include "gateway/os/control_socket.h"
 #include "gateway/os/memory_file.h"
+#include "tests/gateway/cli_told.h"
 #include "tests/model/live_world.h"
 
 using namespace gateway::daemon;
+using gateway::tests::has;
+using gateway::tests::Told;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
 namespace {
-
-struct Told {
-  int status = -1;
-  std::string out, err;
-};
 
 class Gateway {
  public:
@@ -47,26 +40,12 @@ class Gateway {
 
   [[nodiscard]] Told told(Words words) const {
     words.insert(words.end(), {"--config", folder_ + "/sekisho.json", "--runtime", folder_});
-    const int out = open((folder_ + "/out").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    const int err = open((folder_ + "/err").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    std::fflush(nullptr);
-    const int kept_out = dup(1), kept_err = dup(2);
-    dup2(out, 1), dup2(err, 2);
-    const int status = cli::run(words);
-    std::fflush(nullptr);
-    dup2(kept_out, 1), dup2(kept_err, 2);
-    for (const int each : {out, err, kept_out, kept_err}) close(each);
-    return {status, read("out"), read("err")};
+    return gateway::tests::told(folder_, words);
   }
 
  private:
   static constexpr std::uint32_t kToken = 18;
 
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ostringstream out;
-    out << std::ifstream(folder_ + "/" + name).rdbuf();
-    return out.str();
-  }
   void turn() {
     std::vector<gateway::os::ControlSocket::Request> requests;
     std::vector<std::uint64_t> lost;
@@ -86,10 +65,6 @@ class Gateway {
   std::optional<gateway::os::ControlSocket> socket_;
   std::jthread thread_;
 };
-
-bool has(const std::string& text, std::string_view words) {
-  return text.find(words) != std::string::npos;
-}
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // netd against the real kernel, when something went wrong: rules that could not be read back, and strangers' rules that
 // take packets before ours. A gateway without a mistake: netd_kernel_test.cc.
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,6 +19,7 @@ namespace gateway::tests {
 namespace {
 
 using daemon::NetdKernel;
+using daemon::NetdRules;
 
 policy::Plan sample_plan() {
   return policy::compile(::tests::sample_config(), ::tests::at_second(1)).plan;
@@ -223,6 +225,30 @@ firewall::RuleSet long_rules() {
 }
 
 }  // namespace
+
+TEST_CASE("netd rules: a long table that cannot be read back is not one that differs, and is looked at again", "[fw]") {
+  const NetworkNamespace space;
+  auto rules = daemon::NetdRules::open();
+  REQUIRE(rules.has_value());
+  const auto wanted = long_rules();
+  REQUIRE(rules->install(wanted).has_value());
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);  // no pipe to a child
+  rules->confirm();
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(rules->unread().empty());
+  CHECK_FALSE(rules->uncertain());
+  CHECK(rules->elements() == NetdRules::elements_of(wanted));  // it is not thrown away
+  for (int i = 0; i < 500 && !rules->unread().empty(); ++i) {
+    rules->confirm();
+    (void)poll(nullptr, 0, 30);
+  }
+  CHECK(rules->unread().empty());
+  CHECK_FALSE(rules->uncertain());
+}
 
 TEST_CASE("netd rules: a long table is read back beside, and what differs makes the next install replace it", "[fw]") {
   const NetworkNamespace space;

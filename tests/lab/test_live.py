@@ -123,6 +123,12 @@ class LiveClean(unittest.TestCase):
         for hospital in (self.lab.a, self.lab.b):  # the other tests need them
             wait_for("the tunnel is back", lambda hospital=hospital: reaches(hospital.pc, SERVICE4), 60, 0.5)
 
+    def test_who_asks_again_and_again_keeps_nobody_from_an_answer(self):
+        asked = [self.lab.gw.start(self.lab.gateway.programs / "sekisho", "verify", "--live", "--runtime", self.lab.gateway.runtime,
+                                   log=f"{self.lab.folder}/verify-{i}.log") for i in range(6)]
+        for each in asked:
+            self.assertEqual(each.wait(60), 0)
+
     def test_nobody_is_there(self):
         shown = self.lab.gateway.cli("verify", "--live", "--runtime", "/nowhere", check=False)
         self.assertEqual(shown.returncode, 2)

@@ -58,8 +58,9 @@ TEST_CASE("ike esp: a packet that is not between the agreed networks is not deli
 namespace {
 
 // The same identity once more, with a session of its own, from `source`.
-ScriptedPeer second_session(EspScene& scene, const SocketAddress& source, bool initial_contact = false) {
-  ScriptedPeer second(scene.node, kStart);
+ScriptedPeer second_session(EspScene& scene, const SocketAddress& source, bool initial_contact = false,
+                            Instant now = kStart) {
+  ScriptedPeer second(scene.node, now);
   second.spi = 0x99;
   second.from = source;
   second.nat = true;
@@ -91,6 +92,24 @@ TEST_CASE("ike esp: a second session of the same identity from elsewhere ends th
   CHECK(scene.node.drops.of(Drop::kUnknownReceiver) == 1);
   CHECK(scene.sends_to() == kElsewhere.address);
   second.send_esp(sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60), kElsewhere);
+  CHECK(scene.node.received.size() == 1);
+}
+
+// One that we have told to go, and that does not answer: it opens what still comes, but not once its identity has
+// proved itself from elsewhere.
+TEST_CASE("ike esp: a session that is closing is barred too when its identity proves itself from elsewhere") {
+  EspScene scene;
+  const auto end = kStart + scene.params.lifetimes.ike;
+  scene.node.on_deadline(end);
+  REQUIRE(scene.node.endpoint->ike_sas() == 1);
+  const auto packet = sim::ipv4_packet("10.1.0.5", "10.2.0.5", 60);
+  scene.peer.at(end);
+  auto second = second_session(scene, kElsewhere, false, end);
+  scene.node.received.clear();
+  scene.peer.send_esp(packet, scene.peer.from);
+  CHECK(scene.node.received.empty());
+  CHECK(scene.node.drops.of(Drop::kUnknownReceiver) == 1);
+  second.send_esp(packet, kElsewhere);
   CHECK(scene.node.received.size() == 1);
 }
 

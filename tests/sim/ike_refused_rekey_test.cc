@@ -73,3 +73,55 @@ TEST_CASE("ike: a tunnel whose rekeyings are all refused stands, made anew each 
     CHECK(router.node.counters().ike_sas <= 2);
   }
 }
+
+// RFC 7296 1.3: the group of IKE is asked for again, not the first of the profile.
+TEST_CASE("ike: a CHILD SA is rekeyed with the group that was agreed on", "[rfc7296-1.3]") {
+  ScriptedResponder router;
+  router.params.lifetimes.child = 100s;
+  router.params.lifetimes.liveness = {};
+  router.called();
+  const auto first = router.group();
+  const auto other = *std::ranges::find_if(router.params.profile.groups, [&](auto group) { return group != first; });
+  const auto number = static_cast<std::uint16_t>(other);
+  const Datagram octets{static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
+  const auto again = router.say(router.init_notify(ike::NotifyType::kInvalidKePayload, octets));
+  REQUIRE(again.size() == 1);
+  router.hear(again[0]);
+  REQUIRE(router.group() == other);
+  (void)router.say(router.init());
+  (void)router.answer_auth(router.auth());
+  REQUIRE(router.node.counters().up);
+  router.now += 99s;
+  router.node.on_deadline(router.now);
+  const auto asked = router.node.take_sent();
+  REQUIRE(asked.size() == 1);
+  const auto opened = router.open(asked[0]);
+  REQUIRE(opened.child.has_value());
+  CHECK(opened.child->key_exchange->group == other);
+}
+
+// RFC 7296 2.11: without MOBIKE the router sends to where we were; that it answers from there hides it.
+TEST_CASE(
+    "ike: an address of ours that goes away ends the session of a router without MOBIKE, and it is called again") {
+  ScriptedResponder router;
+  router.up();
+  REQUIRE(router.node.counters().up);
+  router.node.address = *tunnel::wire::IpAddress::parse("198.51.100.7");
+  router.node.endpoint->set_doors(router.node.doors(false), {router.node.address});
+  router.node.on_deadline(router.now);
+  const auto told = router.node.take_sent();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].from.address == router.node.address);
+  const auto header = *ike::read_header(told[0].bytes);
+  CHECK(header.exchange == ike::Exchange::kInformational);
+  (void)router.answer(ike::Exchange::kInformational, header.message_id, {});
+  bool called = false;
+  for (int i = 0; i < 30 && !called; ++i) {
+    router.now += 1s;
+    router.node.on_deadline(router.now);
+    for (const auto& sent : router.node.take_sent())
+      called |=
+          ike::read_header(sent.bytes)->exchange == ike::Exchange::kSaInit && sent.from.address == router.node.address;
+  }
+  CHECK(called);
+}
