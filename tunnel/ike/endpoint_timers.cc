@@ -122,8 +122,10 @@ void Endpoint::State::arm(IkeSa& sa) {
     const Duration patience = peer_of(sa)->params.lifetimes.liveness;
     if (patience > Duration::zero()) next = std::min(next, sa.heard + patience);
   }
-  if (sa.close_wanted)
-    next = std::min(sa.requests.deadline(), certificate_end(sa));  // the outstanding request must end first
+  if (sa.close_wanted) {  // at once, but the outstanding request must end first
+    const bool may = sa.established() && !sa.requests.outstanding() && sa.asked == Asked::kNothing;
+    next = may ? Instant{} : std::min(sa.requests.deadline(), certificate_end(sa));
+  }
   if (next == sa.wakes) return;
   deadlines.erase({sa.wakes, sa.local()});
   sa.wakes = next;
