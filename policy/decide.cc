@@ -58,7 +58,8 @@ std::optional<Decision> decide_by(const std::vector<const Permission*>& between,
 }
 
 Decision decide(const Plan& plan, const std::vector<const Permission*>& between, const Packet& packet, WallTime now) {
-  return decide_by(between, packet, now).value_or(Decision{without_row(plan, packet), nullptr});
+  if (const auto found = decide_by(between, packet, now)) return *found;
+  return {without_row(plan, packet), nullptr};
 }
 
 std::string to_text(const Decision& decision) {

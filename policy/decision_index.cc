@@ -53,8 +53,8 @@ std::vector<const Permission*> DecisionIndex::rows_at(const IpAddress& source, c
 }
 
 Decision DecisionIndex::decide(const Packet& packet, WallTime now) const {
-  return decide_by(rows_at(packet.source, packet.destination), packet, now)
-      .value_or(Decision{without_row(packet), nullptr});
+  if (const auto found = decide_by(rows_at(packet.source, packet.destination), packet, now)) return *found;
+  return {without_row(packet), nullptr};
 }
 
 const FacilityPlan* DecisionIndex::facility_at(const IpAddress& seen) const {
