@@ -11,6 +11,7 @@
 #include "gateway/daemon/live_views.h"
 #include "gateway/os/clock.h"
 #include "policy/compile.h"
+#include "tests/gateway/patience.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -22,7 +23,7 @@ using daemon::LiveCheck;
 using Taken = config::value::Result<LiveCheck::Done, std::string>;
 
 Taken taken(LiveCheck& check) {
-  const auto end = os::boot_now() + std::chrono::seconds(60);
+  const auto end = os::boot_now() + kPatience;
   while (os::boot_now() < end) {
     pollfd waiting{check.descriptor(), POLLIN, 0};
     (void)poll(&waiting, 1, 1000);

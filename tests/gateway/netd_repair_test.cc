@@ -13,6 +13,7 @@
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
 #include "tests/gateway/opened_kernel.h"
+#include "tests/gateway/patience.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -242,11 +243,7 @@ TEST_CASE("netd rules: a long table that cannot be read back is not one that dif
   CHECK_FALSE(rules->unread().empty());
   CHECK_FALSE(rules->uncertain());
   CHECK(rules->elements() == NetdRules::elements_of(wanted));  // it is not thrown away
-  for (int i = 0; i < 500 && !rules->unread().empty(); ++i) {
-    rules->confirm();
-    (void)poll(nullptr, 0, 30);
-  }
-  CHECK(rules->unread().empty());
+  CHECK(eventually([&] { return rules->confirm(), rules->unread().empty(); }));
   CHECK_FALSE(rules->uncertain());
 }
 
@@ -263,11 +260,9 @@ TEST_CASE("netd rules: a long table is read back beside, and what differs makes 
   CAPTURE(changed);
   if (changed) REQUIRE(stranger("nft delete element inet sekisho many { 10.7.0.1 }") == 0);
   CHECK_FALSE(rules->uncertain());  // not read back yet
-  for (int i = 0; i < (changed ? 500 : 50) && !rules->uncertain(); ++i) {
-    rules->confirm();
-    (void)poll(nullptr, 0, 30);
-  }
-  CHECK(rules->uncertain() == changed);
+  const auto patience = changed ? kPatience : std::chrono::seconds(3);
+  CHECK(eventually([&] { return rules->confirm(), rules->uncertain(); }, std::chrono::milliseconds(30), patience) ==
+        changed);
   CHECK(rules->install(wanted).has_value());
   CHECK_FALSE(rules->uncertain());
   CHECK(rules->differences()->empty());

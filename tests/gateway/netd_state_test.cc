@@ -23,6 +23,7 @@
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
 #include "tests/gateway/opened_kernel.h"
+#include "tests/gateway/patience.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -116,7 +117,7 @@ TEST_CASE("netd state: routes, rules, addresses, links and parameters of others 
 }
 
 NetdStateReader::Octets answer_of(NetdStateReader& reader) {
-  for (int i = 0; i < 100; ++i) {
+  for (const auto end = os::boot_now() + kPatience; os::boot_now() < end;) {
     pollfd waiting{reader.descriptor(), POLLIN, 0};
     (void)poll(&waiting, 1, 200);
     if (auto octets = reader.answer(os::boot_now())) return *std::move(octets);

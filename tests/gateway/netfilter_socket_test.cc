@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "gateway/os/netlink_socket.h"
+#include "tests/gateway/patience.h"
 
 using gateway::os::NetfilterSocket;
 
@@ -18,8 +19,7 @@ namespace {
 using Outcome = NetfilterSocket::Read::Outcome;
 
 Outcome next(NetfilterSocket& socket) {
-  pollfd there{socket.descriptor(), POLLIN, 0};
-  REQUIRE(poll(&there, 1, 2000) == 1);
+  REQUIRE(gateway::tests::readable(socket.descriptor()));
   const auto read = socket.read();
   REQUIRE(read);
   CHECK(read->datagram.empty() == (read->outcome != Outcome::kDatagram));

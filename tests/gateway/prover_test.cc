@@ -11,6 +11,7 @@
 
 #include "gateway/os/clock.h"
 #include "policy/compile.h"
+#include "tests/gateway/patience.h"
 #include "tests/policy/sample_config.h"
 
 namespace gateway::tests {
@@ -20,11 +21,9 @@ using daemon::Prover;
 using Breaches = std::vector<std::string>;
 using Octets = Prover::Octets;
 
-constexpr auto kSoon = std::chrono::seconds(20);
-
 // As accessd's loop: asks when there is something to read.
 Breaches answer_of(Prover& prover) {
-  const auto end = os::boot_now() + kSoon;
+  const auto end = os::boot_now() + kPatience;
   while (os::boot_now() < end) {
     pollfd waiting{prover.descriptor(), POLLIN, 0};
     (void)poll(&waiting, 1, 1000);

@@ -8,6 +8,7 @@
 
 #include "gateway/os/outside_socket.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/gateway/patience.h"
 
 using config::value::SocketAddress;
 using gateway::os::UdpSocket;
@@ -24,10 +25,8 @@ UdpSocket open_on(const std::string& text, std::uint16_t index) {
   return UdpSocket(*std::move(descriptor), *bound, index);
 }
 
-// At most a second, on a machine that may be busy.
 std::vector<tunnel::wire::OuterDatagram> receive(UdpSocket& socket) {
-  pollfd there{socket.descriptor(), POLLIN, 0};
-  REQUIRE(poll(&there, 1, 1000) == 1);
+  REQUIRE(gateway::tests::readable(socket.descriptor()));
   const auto got = socket.receive();
   return {got.begin(), got.end()};
 }
