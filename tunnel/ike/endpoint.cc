@@ -129,6 +129,10 @@ std::size_t Endpoint::ike_sas() const {
   return state_->sas.size();
 }
 
+std::size_t Endpoint::esp_spis() const {
+  return state_->child_spis.size();
+}
+
 #ifdef SEKISHO_FAULTS
 void Endpoint::set_faults(Faults faults) {
   state_->faults = faults;

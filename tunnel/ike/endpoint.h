@@ -186,6 +186,7 @@ class Endpoint {  // no clock, no socket, no log
   [[nodiscard]] std::size_t half_open() const;
   // All IKE SAs, half-open ones included.
   [[nodiscard]] std::size_t ike_sas() const;
+  [[nodiscard]] std::size_t esp_spis() const;  // of ours: in use, or offered and not yet answered
 #ifdef SEKISHO_FAULTS
   void set_faults(Faults faults);
 #endif

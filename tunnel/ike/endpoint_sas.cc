@@ -175,6 +175,7 @@ ChildSa* Endpoint::State::add_child(IkeSa& sa, const ChildPlan& plan, const Chil
   child.inbound = esp::InboundSa::make({child.in_spi, plan.suite.cipher, in_key.expose(), plan.suite.esn});
   if (!child.outbound || !child.inbound) {  // a reserved SPI of the peer's: RFC 4303 2.1
     sa.close_wanted = true;
+    child_spis.erase(child.in_spi);
     tell_failure(peer, sa.path, "the peer's CHILD SA cannot be used", turn);
     return nullptr;
   }
@@ -208,11 +209,8 @@ void Endpoint::State::close_child(IkeSa& sa, ChildSa& child, Turn turn) {
 }
 
 void Endpoint::State::retire(IkeSa& sa, Turn turn) {
-  // RFC 7296 2.25.2: closed while we were rekeying it; what the peer made of its own rekeying has the CHILD SAs now.
-  IkeSa* const rival = sa.exchanging.kind == Exchanging::Kind::kRekeyIke ? sa_by_spi(sa.exchanging.rival) : nullptr;
-  if (rival != nullptr) inherit(sa, *rival);
-  child_spis.erase(sa.exchanging.offered_spi);
-  for (const ChildSa& child : sa.children) child_spis.erase(child.in_spi);
+  pass_to_rival(sa);
+  forget_spis(sa);
   sa.children.clear();
   sa.phase = IkeSa::Phase::kRefused;
   sa.rekey = sa.keepalive = kNever;
@@ -226,6 +224,25 @@ void Endpoint::State::retire(IkeSa& sa, Turn turn) {
   if (sa.requests.outstanding()) sa.requests.answered();
   sa.exchanging = {};
   if (Peer* const peer = peer_of(sa)) forget_repeating(*peer);
+}
+
+// RFC 7296 2.25.2: it ends while we were rekeying it; what the peer made of its own rekeying has the CHILD SAs now.
+void Endpoint::State::pass_to_rival(IkeSa& sa) {
+  IkeSa* const rival = sa.exchanging.kind == Exchanging::Kind::kRekeyIke ? sa_by_spi(sa.exchanging.rival) : nullptr;
+  if (rival != nullptr) inherit(sa, *rival);
+}
+
+// Nothing comes in on what it has, or has offered, from now on.
+void Endpoint::State::forget_spis(const IkeSa& sa) {
+  const auto forget = [&](std::uint32_t spi) {
+    if (const auto found = child_spis.find(spi); found != child_spis.end() && found->second == sa.local())
+      child_spis.erase(found);
+  };
+  for (const ChildSa& child : sa.children) forget(child.in_spi);
+  forget(sa.exchanging.offered_spi);
+  if (!sa.handshake) return;
+  forget(sa.handshake->offered_spi);
+  if (sa.handshake->child) forget(sa.handshake->child->in_spi);
 }
 
 bool Endpoint::State::room_for(const Peer& peer, const NarrowedSelectors& more) const {

@@ -323,6 +323,8 @@ struct Endpoint::State {
   void no_longer_half_open(IkeSa& sa);
   void retire(IkeSa& sa, Turn turn);  // closed by the peer or refused: only its last answer is repeated
   void bury(IkeSa& sa);
+  void pass_to_rival(IkeSa& sa);
+  void forget_spis(const IkeSa& sa);
   [[nodiscard]] std::uint32_t new_child_spi();
   void remove_peer(Peer& peer, Turn turn);
   void end_elsewhere(IkeSa& other, const IkeSa& sa, Peer& peer, Turn turn);

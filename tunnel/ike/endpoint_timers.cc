@@ -33,8 +33,15 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
   for (ChildSa& child : sa.children) {
     if (child.ends > turn.now) continue;
     if (child.closed()) child_spis.erase(child.in_spi);
-    if (child.closed() || child.phase == ChildSa::Phase::kDeleting) continue;
+    if (child.closed()) continue;
+    // RFC 4301 4.4.2.1: nothing is opened with it after its end, however long the peer leaves our Delete unanswered;
+    // but what was under way when it ended.
+    if (child.phase == ChildSa::Phase::kDeleting) {
+      child.barred = true;
+      continue;
+    }
     child.phase = ChildSa::Phase::kDeleting, child.sends = false;
+    child.ends = turn.now + kLinger;
     if (Peer* const peer = peer_of(sa)) peer->down_because = "the CHILD SA was not rekeyed before its end";
   }
   std::erase_if(sa.children, [&](const ChildSa& child) { return child.closed() && child.ends <= turn.now; });
@@ -69,6 +76,7 @@ void Endpoint::State::give_up(IkeSa& sa, Turn turn) {
   if (peer != nullptr && sa.phase != IkeSa::Phase::kClosing)
     tell(wire::EventKind::kHandshakeGaveUp, *peer, "no answer from the peer", turn);
   if (peer != nullptr) peer->down_because = "the peer no longer answers";
+  pass_to_rival(sa);
   bury(sa);
 }
 
@@ -113,7 +121,7 @@ Instant Endpoint::State::certificate_end(const IkeSa& sa) const {
 void Endpoint::State::arm(IkeSa& sa) {
   Instant next = std::min({sa.requests.deadline(), sa.ends, sa.keepalive, certificate_end(sa)});
   for (const ChildSa& child : sa.children)
-    if (child.phase != ChildSa::Phase::kDeleting) next = std::min(next, child.ends);
+    if (!child.barred || child.closed()) next = std::min(next, child.ends);
   if (sa.established() && sa.mobike && path_due(sa) && !sa.requests.outstanding()) next = Instant{};
   if (sa.phase == IkeSa::Phase::kEstablished && !sa.requests.outstanding()) {
     next = std::min({next, sa.rekey, sa.child_wanted, sa.pairs.at});
@@ -154,7 +162,7 @@ std::vector<std::uint32_t> Endpoint::State::settle_touched(Turn turn) {
       if (sa.counts_as_refused) --repeating;
       key_requests.erase(sa.key_request);
       deadlines.erase({sa.wakes, spi});
-      std::erase_if(child_spis, [&](const auto& entry) { return entry.second == spi; });
+      forget_spis(sa);
       if (Peer* const peer = peer_of(sa)) std::erase(peer->sas, spi);
       sas.erase(found);
     }

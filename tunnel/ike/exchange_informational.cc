@@ -81,6 +81,7 @@ void Endpoint::State::fatal_answer(IkeSa& sa, Turn turn) {
 void Endpoint::State::unreadable_answer(IkeSa& sa, std::string_view why, Turn turn) {
   if (Peer* const peer = peer_of(sa)) peer->down_because = why;
   sa.requests.answered();
+  forget_spis(sa);
   sa.exchanging = {};
   part_from(sa, turn);
   bury(sa);

@@ -11,8 +11,9 @@ namespace tunnel::ike {
 namespace {
 
 constexpr std::uint32_t kMaximumRetries = 3;
-constexpr Duration kReplacedLimit = std::chrono::seconds(60);  // then we delete it ourselves
-
+// Then we delete it ourselves. Whoever began the rekeying repeats its request as long as that, and has nothing but the
+// old one until our answer arrives: our Delete would end its tunnel (RFC 7296 2.4, 2.8).
+constexpr Duration kReplacedLimit = std::chrono::minutes(4);
 constexpr Duration kRedundantLimit = std::chrono::seconds(10);  // then it is forgotten without a word
 
 using Kind = Exchanging::Kind;
@@ -161,7 +162,8 @@ void Endpoint::State::receive_rekey_ike_response(IkeSa& sa, const Incoming& mess
     made.close_wanted = true;
     return replaced(sa, turn);
   }
-  if (rival != nullptr) {  // RFC 7296 2.25.2: our Delete of the old one may reach the peer before our answer did
+  if (rival != nullptr) {   // RFC 7296 2.25.2: our Delete of the old one may reach the peer before our answer did
+    inherit(*rival, made);  // what inherit_now gave it, to a peer that used it before it had seen ours
     replaced(*rival, turn);
     rival->redundant = true;
     rival->ends = turn.now + kRedundantLimit;
