@@ -41,7 +41,7 @@ void check_carries(Pair& pair) {
 
 // Its Delete of the old IKE SA would be the end of everything to the peer, which has heard of no other.
 TEST_CASE("ike: our answer to the rekeying of the IKE SA is lost, and the line is cut for minutes", "[rfc7296-2.8]") {
-  for (const auto cut : {30s, 90s, 150s, 200s}) {
+  for (const auto cut : {30s, 90s, 150s}) {  // after 165 s nothing is repeated any more, and after 205 s it is given up
     CAPTURE(cut.count());
     Pair pair;
     no_liveness(pair);
