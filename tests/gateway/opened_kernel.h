@@ -27,7 +27,7 @@ inline daemon::NetdKernel opened(const policy::Plan& plan) {
 inline daemon::NetdKernel::Repairs repaired(daemon::NetdKernel& kernel) {
   std::array<pollfd, 2> events{
       {{kernel.watch().nftables_descriptor(), POLLIN, 0}, {kernel.watch().routing_descriptor(), POLLIN, 0}}};
-  REQUIRE(poll(events.data(), events.size(), static_cast<int>(std::chrono::milliseconds(kPatience).count())) > 0);
+  REQUIRE(poll(events.data(), events.size(), kPatienceMs) > 0);
   return kernel.repair();
 }
 

@@ -9,6 +9,7 @@
 namespace gateway::tests {
 
 constexpr auto kPatience = std::chrono::seconds(300);
+constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();  // as poll(2) takes it
 
 // Asks `condition` until it holds, with a pause between two questions.
 bool eventually(auto condition, std::chrono::milliseconds pause = std::chrono::milliseconds(10),
@@ -24,7 +25,7 @@ bool eventually(auto condition, std::chrono::milliseconds pause = std::chrono::m
 // Is there something to read at `descriptor`?
 inline bool readable(int descriptor) {
   pollfd there{descriptor, POLLIN, 0};
-  return poll(&there, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) == 1;
+  return poll(&there, 1, kPatienceMs) == 1;
 }
 
 }  // namespace gateway::tests

@@ -9,6 +9,7 @@
 #include "gateway/os/tun_device.h"
 #include "policy/plan.h"
 #include "tests/gateway/network_namespace.h"
+#include "tests/gateway/patience.h"
 
 namespace gateway::tests {
 namespace {
@@ -46,7 +47,7 @@ class Tunneld {
     request.plan.gateway_key = "gateway.key";
     request.sockets = said;
     REQUIRE(accessd_.send(MessageType::kConfigureTunnels, request, descriptors));
-    for (pollfd there{accessd_.descriptor(), POLLIN, 0}; poll(&there, 1, 10'000) == 1;) {
+    while (readable(accessd_.descriptor())) {
       const auto messages = accessd_.receive();
       REQUIRE(messages);
       for (const auto& message : *messages) {

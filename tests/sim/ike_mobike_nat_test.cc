@@ -1,4 +1,6 @@
 // A NAT that comes, or changes its mapping, while SAs live: RFC 4555 3.8, RFC 7296 2.23, RFC 3948 4.
+#include <catch2/catch.hpp>
+
 #include "tests/sim/ike_moving_pair.h"
 
 using namespace ike_sim;
@@ -8,7 +10,7 @@ TEST_CASE("ike mobike: behind a NAT after the move ESP goes in UDP, before it we
   for (Node* node : {&pair.a, &pair.b}) node->endpoint->set_doors(node->doors(true), {node->address});
   pair.connect();
   pair.seen.clear();
-  pair.check_carries();
+  CHECK(pair.carries());
   CHECK(pair.seen.front().to.port == 0);
   const SocketAddress mapped{*tunnel::wire::IpAddress::parse("203.0.113.1"), 61000};
   pair.middle = [&](Sent& s) {
@@ -21,7 +23,7 @@ TEST_CASE("ike mobike: behind a NAT after the move ESP goes in UDP, before it we
   pair.run(pair.now + 1s);
   CHECK(pair.b.counters().path->remote == mapped);
   pair.seen.clear();
-  pair.check_carries();
+  CHECK(pair.carries());
   for (const Sent& s : pair.seen) CHECK(s.to.port != 0);
 }
 
@@ -43,7 +45,7 @@ TEST_CASE("ike mobike: another mapping of the NAT is found and told") {
   mapped.port = 61001;
   pair.run(pair.now + 40s);  // the next liveness check of a
   CHECK(pair.b.counters().path->remote == mapped);
-  pair.check_carries();
+  CHECK(pair.carries());
 }
 
 // RFC 4555 3.8: the hashes of the old IKE SA say nothing in the new one, so what happened between is asked for at once.
@@ -67,7 +69,7 @@ TEST_CASE("ike mobike: another mapping of the NAT is found after a rekeying of t
   mapped = 61001;
   pair.run(kStart + 110s);
   CHECK(pair.b.counters().path->remote == SocketAddress{outside, mapped});
-  pair.check_carries();
+  CHECK(pair.carries());
 }
 
 // RFC 3948 4: who follows the other's move may be behind a NAT on the new path.

@@ -71,6 +71,20 @@ struct Sent {
   Datagram bytes;
 };
 
+// What kind of IKE message it is, on either port.
+struct IkeKind {
+  int exchange = 0;  // 0: it is ESP
+  bool response = false;
+};
+
+inline IkeKind ike_of(const Sent& s) {
+  const std::size_t at = s.to.port == 4500 ? 4 : 0;
+  const bool marked = at == 0 || (s.bytes.size() > 4 && std::ranges::all_of(s.bytes.begin(), s.bytes.begin() + 4,
+                                                                            [](std::uint8_t o) { return o == 0; }));
+  if (!marked || s.bytes.size() < at + 28) return {};
+  return {s.bytes[at + 18], (s.bytes[at + 19] & 0x20) != 0};
+}
+
 // An endpoint with everything around it, of one IPv4 address.
 class Node {
  public:
@@ -193,6 +207,13 @@ class Pair {
   }
   void a_sends(std::size_t size = 100) { a.send(sim::ipv4_packet("10.1.0.5", "10.2.0.5", size), now); }
   void b_sends(std::size_t size = 100) { b.send(sim::ipv4_packet("10.2.0.5", "10.1.0.5", size), now); }
+  // One packet each way, within a second.
+  [[nodiscard]] bool carries() {
+    a.received.clear(), b.received.clear();
+    a_sends(), b_sends();
+    run(now + 1s);
+    return a.received.size() == 1 && b.received.size() == 1;
+  }
   [[nodiscard]] bool up() const { return a.counters().up && b.counters().up; }
 
   void run(Instant until) {

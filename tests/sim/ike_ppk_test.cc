@@ -18,14 +18,6 @@ bool with_ppk(const Node& node) {
   return node.counters().negotiated.ends_with("; PPK");
 }
 
-void check_carries(Pair& pair) {
-  pair.a.received.clear(), pair.b.received.clear();
-  pair.a_sends(), pair.b_sends();
-  pair.run(pair.now + 1s);
-  CHECK(pair.a.received.size() == 1);
-  CHECK(pair.b.received.size() == 1);
-}
-
 }  // namespace
 
 // RFC 8784 3.
@@ -39,7 +31,7 @@ TEST_CASE("ike ppk: both have it, required or not: it is used, in four messages 
     CHECK(pair.carried == 4);
     CHECK((with_ppk(pair.a) && with_ppk(pair.b)));
     pair.run(pair.now + 120s);
-    check_carries(pair);
+    CHECK(pair.carries());
     CHECK((with_ppk(pair.a) && with_ppk(pair.b)));
   }
 }
@@ -52,7 +44,7 @@ TEST_CASE("ike ppk: with certificates as well") {
     pair.connect(2s);
     REQUIRE(pair.up());
     CHECK(with_ppk(pair.a) == b_has);
-    check_carries(pair);
+    CHECK(pair.carries());
   }
 }
 
@@ -65,7 +57,7 @@ TEST_CASE("ike ppk: one end alone has it and does not insist: up without") {
     REQUIRE(pair.up());
     CHECK_FALSE(with_ppk(pair.a));
     CHECK_FALSE(with_ppk(pair.b));
-    check_carries(pair);
+    CHECK(pair.carries());
   }
 }
 
@@ -78,7 +70,7 @@ TEST_CASE("ike ppk: NO_PPK_AUTH counts where the responder has no PPK of this na
     pair.connect(2s);
     CHECK(pair.up() == (insists == 0));
     CHECK_FALSE(with_ppk(pair.b));
-    if (insists == 0) check_carries(pair);
+    if (insists == 0) CHECK(pair.carries());
     if (insists == 1) CHECK(pair.b.told("insists on a PPK that we do not have"));
     if (insists == 2) CHECK(pair.b.told("the peer names another PPK"));
   }

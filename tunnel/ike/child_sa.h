@@ -34,11 +34,12 @@ struct ChildSa {
   // something comes in on this one or the old one is closed (RFC 7296 2.8).
   bool sends = true;
   bool used_up = false;          // its octets or numbers come to an end, and it is to be rekeyed for that
-  bool barred = false;           // no longer allowed, or worn out: nothing comes in on it either
+  bool barred = false;           // no longer allowed, or its life is over: nothing comes in on it either
   std::uint32_t replaces = 0;    // in_spi of the one it was made to replace; 0: none
   std::uint64_t order = 0;       // rises with every CHILD SA of the endpoint: the newest is used
   wire::Instant rekey = kNever;  // soft end of life
-  wire::Instant ends = kNever;   // hard end; of a lingering one, when it is forgotten
+  // Hard end: it is deleted, and opens what was under way a moment longer; of a lingering one, when it is forgotten.
+  wire::Instant ends = kNever;
 
   [[nodiscard]] bool may_send() const {
     return sends && (phase == Phase::kUsed || phase == Phase::kRekeying || phase == Phase::kReplaced);

@@ -32,8 +32,10 @@ void Endpoint::State::wake(IkeSa& sa, Turn turn) {
   }
   for (ChildSa& child : sa.children) {
     if (child.ends > turn.now) continue;
-    if (child.closed()) child_spis.erase(child.in_spi);
-    if (child.closed()) continue;
+    if (child.closed()) {
+      child_spis.erase(child.in_spi);
+      continue;
+    }
     // RFC 4301 4.4.2.1: nothing is opened with it after its end, however long the peer leaves our Delete unanswered;
     // but what was under way when it ended.
     if (child.phase == ChildSa::Phase::kDeleting) {
