@@ -155,13 +155,9 @@ void sort_by_place(std::vector<config::Diagnostic>& diagnostics) {
   });
 }
 
-}  // namespace
-
-config::Loaded load_configuration(const std::string& main_path, config::WallTime now, KeyFiles key_files) {
-  Reader reader(main_path);
-  reader.read_includes();
-  auto loaded = reader.load(now);
-  loaded.sources = reader.take_files();
+// What only the files beside the configuration tell.
+config::Loaded with_files_beside(config::Loaded loaded, const std::string& main_path, config::WallTime now,
+                                 KeyFiles key_files) {
   // Without a gateway there is no place to speak of its key.
   if (key_files == KeyFiles::kInspect && loaded.config.gateway.at.line != 0) {
     const auto facts = inspect_all(loaded.config, fs::path(main_path).parent_path());
@@ -176,6 +172,23 @@ config::Loaded load_configuration(const std::string& main_path, config::WallTime
   loaded.credentials = std::move(credentials.digests);
   sort_by_place(loaded.diagnostics);
   return loaded;
+}
+
+}  // namespace
+
+config::Loaded load_configuration(const std::string& main_path, config::WallTime now, KeyFiles key_files) {
+  Reader reader(main_path);
+  reader.read_includes();
+  auto loaded = reader.load(now);
+  loaded.sources = reader.take_files();
+  return with_files_beside(std::move(loaded), main_path, now, key_files);
+}
+
+config::Loaded load_texts(std::vector<config::SourceFile> files, const std::string& main_path, config::WallTime now,
+                          KeyFiles key_files) {
+  auto loaded = config::load(files, now);
+  loaded.sources = std::move(files);
+  return with_files_beside(std::move(loaded), main_path, now, key_files);
 }
 
 }  // namespace gateway::os

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config/load.h"
 
@@ -17,6 +18,11 @@ enum class KeyFiles : std::uint8_t {
 // config.files[0] is `main_path` as given; included files are shown below the same directory.
 [[nodiscard]] config::Loaded load_configuration(const std::string& main_path, config::WallTime now,
                                                 KeyFiles key_files = KeyFiles::kInspect);
+
+// The same of texts that do not stand on disk (config/canary.h), the main file first. What they name is looked for
+// beside `main_path`.
+[[nodiscard]] config::Loaded load_texts(std::vector<config::SourceFile> files, const std::string& main_path,
+                                        config::WallTime now, KeyFiles key_files = KeyFiles::kInspect);
 
 enum class KeyKind : std::uint8_t { kPrivate, kPreshared };
 
