@@ -226,11 +226,22 @@ void Unproved::refuse(std::vector<std::string> errors) {
   std::ranges::move(errors, std::back_inserter(candidate_.errors));
 }
 
+void Unproved::note(std::string warning) {
+  candidate_.warnings.push_back(std::move(warning));
+}
+
 Candidate Unproved::decided(std::vector<std::string> breaches) && {
   refuse(std::move(breaches));
   if (candidate_.errors.empty() || !otherwise_) return std::move(candidate_);
   std::ranges::move(candidate_.errors, std::back_inserter(otherwise_->warnings));
   return *std::move(otherwise_);
+}
+
+Unproved refused(std::vector<std::string> errors) {
+  Candidate none;
+  none.errors = std::move(errors);
+  if (none.errors.empty()) none.errors.emplace_back("refused");
+  return {std::move(none), {}};
 }
 
 Candidate proved_here(Unproved judged) {

@@ -50,6 +50,7 @@ class Unproved {
   // process.
   [[nodiscard]] std::vector<std::string> prove() const;
   void refuse(std::vector<std::string> errors);  // for a reason of the caller's
+  void note(std::string warning);                // whatever becomes of it
   // `breaches` empty: it was proved.
   [[nodiscard]] Candidate decided(std::vector<std::string> breaches) &&;
 
@@ -57,6 +58,7 @@ class Unproved {
   friend Unproved judge(const config::Loaded& loaded, const std::string& directory, config::value::WallTime now);
   friend Unproved judge_again(const config::GatewayConfig& config, std::shared_ptr<const policy::Plan> running,
                               const std::string& directory, config::value::WallTime now);
+  friend Unproved refused(std::vector<std::string> errors);
   Unproved(Candidate candidate, config::value::WallTime now) : candidate_(std::move(candidate)), now_(now) {}
 
   Candidate candidate_;
@@ -73,6 +75,9 @@ class Unproved {
 // `running` without the ended ones.
 [[nodiscard]] Unproved judge_again(const config::GatewayConfig& config, std::shared_ptr<const policy::Plan> running,
                                    const std::string& directory, config::value::WallTime now);
+
+// What never became a configuration; without a reason given it is refused all the same.
+[[nodiscard]] Unproved refused(std::vector<std::string> errors);
 
 // Proves it here and now.
 [[nodiscard]] Candidate proved_here(Unproved judged);

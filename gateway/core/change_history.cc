@@ -65,6 +65,23 @@ bool ChangeHistory::consistent() const {
          (tried->state == ChangeState::kApplying || tried->state == ChangeState::kPending);
 }
 
+std::vector<ChangeHistory::Canary> ChangeHistory::canaries() const {
+  std::vector<Canary> found;
+  for (const auto& each : entries_)
+    if (!each.canary.empty()) found.push_back({each.generation, each.canary});
+  return found;
+}
+
+// False: they are of no entry.
+bool ChangeHistory::take(const std::vector<Canary>& canaries) {
+  for (const auto& each : canaries) {
+    auto* tried = find(each.generation);
+    if (tried == nullptr || each.facility.empty()) return false;
+    tried->canary = each.facility;
+  }
+  return true;
+}
+
 void ChangeHistory::note(Generation used) {
   highest_ = std::max(highest_, used);
 }
@@ -85,7 +102,7 @@ void ChangeHistory::push(ChangeEntry entry) {
 }
 
 void ChangeHistory::adopted(ChangeEntry entry) {
-  held_.reset();
+  held_.reset(), held_before_.clear();
   unask();
   const auto* now = confirmed_entry();
   if (now != nullptr && now->digest == entry.digest) return note(entry.generation);
@@ -114,8 +131,10 @@ void ChangeHistory::applied(Instant now, WallTime wall) {
 
 void ChangeHistory::failed(const std::string& why, WallTime wall) {
   if (!trial_) return;
-  if (auto* tried = find(trial_->generation)) decide(*tried, ChangeState::kFailed, "gateway", why, wall);
-  held_ = trial_->generation;
+  if (auto* tried = find(trial_->generation)) {
+    decide(*tried, ChangeState::kFailed, "gateway", why, wall);
+    hold(*tried);
+  }
   trial_.reset();
 }
 
@@ -131,7 +150,7 @@ config::value::Result<void, std::string> ChangeHistory::confirm(const std::strin
   decide(*find(trial_->generation), ChangeState::kConfirmed, by, "", wall);
   confirmed_ = trial_->generation;
   trial_.reset();
-  held_.reset();
+  if (confirmed_entry()->canary.empty()) held_.reset(), held_before_.clear();
   return {};
 }
 
@@ -164,14 +183,33 @@ config::value::Result<Generation, std::string> ChangeHistory::target(std::option
 }
 
 void ChangeHistory::roll_back(Generation to, const std::string& by, const std::string& why, WallTime wall) {
+  const ChangeEntry* newest = nullptr;
   for (auto& each : entries_)
     if (each.generation > to && each.state != ChangeState::kRolledBack && each.state != ChangeState::kFailed) {
       decide(each, ChangeState::kRolledBack, by, why, wall);
-      held_ = each.generation;
+      newest = &each;
     }
+  if (newest != nullptr) hold(*newest);
   confirmed_ = to;
   trial_.reset();
   unask();
+}
+
+// The files on disk may still have what was taken back before, beyond the one facility of a canary.
+void ChangeHistory::hold(const ChangeEntry& taken_back) {
+  if (taken_back.canary.empty())
+    held_before_.clear();
+  else if (held_ && *held_ != taken_back.generation)
+    held_before_.insert(held_before_.begin(), *held_);
+  if (held_before_.size() > kMostHeldBefore) held_before_.resize(kMostHeldBefore);
+  held_ = taken_back.generation;
+}
+
+std::vector<Generation> ChangeHistory::held_all() const {
+  std::vector<Generation> all;
+  if (held_) all.push_back(*held_);
+  all.insert(all.end(), held_before_.begin(), held_before_.end());
+  return all;
 }
 
 std::string ChangeHistory::over_at_start(const std::string& boot, Instant now) const {
@@ -214,7 +252,7 @@ std::set<std::uint64_t> ChangeHistory::kept() const {
   };
   keep(confirmed_);
   if (trial_) keep(trial_->generation);
-  if (held_) keep(*held_);
+  for (const auto generation : held_all()) keep(generation);
   for (auto each = entries_.rbegin(); each != entries_.rend() && kept.size() < kMostKept; ++each)
     if (each->state == ChangeState::kConfirmed) keep(each->generation);
   return kept;

@@ -34,6 +34,7 @@ struct ChangeEntry {
   std::uint64_t lines = 0;              // of the whole difference
   std::string decided_by, why;          // who confirmed or took it back: an actor, "timer", "start", "facilities"
   std::optional<WallTime> decided_at;
+  std::string canary;  // not empty: of the files on disk only this facility's part
 };
 
 struct Trial {
@@ -52,7 +53,8 @@ class ChangeHistory {
   static constexpr std::size_t kMostKept = 20;  // entries whose plan and files are kept: what `rollback N` can name
   static constexpr std::size_t kMostLines = 50;
   static constexpr Duration kLeastTime = std::chrono::seconds(5), kMostTime = std::chrono::hours(24);
-  static constexpr Duration kDownTime = std::chrono::seconds(30);  // down so long counts; a rekey is no loss
+  static constexpr Duration kCanaryTime = std::chrono::minutes(10);  // of a canary whose author named no time
+  static constexpr Duration kDownTime = std::chrono::seconds(30);    // down so long counts; a rekey is no loss
 
   // A change that nobody has to confirm, applied. Without an entry when it runs what is confirmed already.
   void adopted(ChangeEntry entry);
@@ -89,8 +91,10 @@ class ChangeHistory {
   [[nodiscard]] Generation confirmed() const { return confirmed_; }  // 0: none yet
   [[nodiscard]] const ChangeEntry* confirmed_entry() const { return entry(confirmed_); }
   // The newest change that was rolled back, or could not be applied, and may still stand in the files on disk; until
-  // another is applied.
+  // another is applied. A canary, which is one facility's part, ends that of no change before it: neither when it is
+  // confirmed nor when it is rolled back itself.
   [[nodiscard]] std::optional<Generation> held() const { return held_; }
+  [[nodiscard]] std::vector<Generation> held_all() const;  // held() first, then those before its canaries
   [[nodiscard]] const std::string& asked_by() const { return asked_by_; }             // empty: nobody asks
   [[nodiscard]] const std::vector<ChangeEntry>& entries() const { return entries_; }  // oldest first
   [[nodiscard]] const ChangeEntry* entry(Generation generation) const;
@@ -101,14 +105,31 @@ class ChangeHistory {
   friend void fields(Ar& ar, ChangeHistory& history) {
     std::uint16_t version = kVersion;
     transfer_all(ar, version);
-    if (version != kVersion) return ar.fail();
+    if (version != kVersion && version != kWithoutCanaries) return ar.fail();
     transfer_all(ar, history.entries_, history.trial_, history.confirmed_, history.held_, history.asked_by_,
                  history.highest_, history.unkept_);
+    auto canaries = history.canaries();
+    if (version == kVersion) transfer_all(ar, canaries, history.held_before_);
+    if constexpr (Ar::kReads)
+      if (!history.take(canaries)) ar.fail();
     if (!history.consistent()) ar.fail();
   }
 
  private:
-  static constexpr std::uint16_t kVersion = 1;
+  // Behind what older files have, so that those are read on.
+  struct Canary {
+    Generation generation;
+    std::string facility;
+    template <class Ar>
+    friend void fields(Ar& ar, Canary& canary) {
+      transfer_all(ar, canary.generation, canary.facility);
+    }
+  };
+  static constexpr std::uint16_t kVersion = 2, kWithoutCanaries = 1;
+  static constexpr std::size_t kMostHeldBefore = 4;
+  void hold(const ChangeEntry& taken_back);
+  [[nodiscard]] std::vector<Canary> canaries() const;
+  [[nodiscard]] bool take(const std::vector<Canary>& canaries);
   [[nodiscard]] ChangeEntry* find(Generation generation);
   [[nodiscard]] bool consistent() const;
   void push(ChangeEntry entry);
@@ -117,6 +138,7 @@ class ChangeHistory {
   std::optional<Trial> trial_;
   Generation confirmed_;
   std::optional<Generation> held_;
+  std::vector<Generation> held_before_;  // the newest first
   std::string asked_by_;
   Generation highest_;
   std::vector<std::uint64_t> unkept_;

@@ -32,9 +32,10 @@ enum class ChangeReason : std::uint8_t { kStart, kRequest, kExpiry, kLastGood, k
 struct ChangeRequest {
   std::uint64_t id = 0;  // 0: nobody waits for the answer
   ChangeReason reason = ChangeReason::kRequest;
-  std::string actor;    // "uid 0 (root), pid 812"
-  std::string comment;  // of a person, may be empty
-  bool once = false;    // never begun again after an isolation: it is a trial, and who is up is another question then
+  std::string actor;     // "uid 0 (root), pid 812"
+  std::string comment;   // of a person, may be empty
+  bool once = false;     // never begun again after an isolation: it is a trial, and who is up is another question then
+  std::string canary{};  // the facility of which alone the candidate is tried; empty: it is the whole
 };
 
 struct ChangeOutcome {

@@ -170,6 +170,70 @@ TEST_CASE("history: far back takes every newer change back") {
   CHECK(history.target(std::nullopt) == Generation{1});
 }
 
+TEST_CASE("history: a canary ends nothing that was taken back before it, confirmed or not") {
+  const auto canary = [](std::uint64_t generation) {
+    auto made = entry(generation);
+    made.canary = "alpha";
+    return made;
+  };
+  auto held = tried();
+  held.roll_back({1}, "timer", "", kWall);
+  REQUIRE(held.held() == Generation{2});
+  held.begin(canary(3), trial());
+  held.applied(kNow, kWall);
+  auto confirmed = held;
+  REQUIRE(confirmed.confirm("uid 5", kNow, kWall));
+  CHECK(confirmed.confirmed() == Generation{3});
+  CHECK(confirmed.held_all() == std::vector<Generation>{{2}});
+  auto taken_back = held;
+  taken_back.roll_back({1}, "uid 5", "", kWall);
+  CHECK(taken_back.held() == Generation{3});
+  CHECK(taken_back.held_all() == std::vector<Generation>{{3}, {2}});
+  CHECK(taken_back.kept() == std::set<std::uint64_t>{1, 2, 3});
+  const auto read = decode<ChangeHistory>(encode(taken_back));
+  REQUIRE(read);
+  CHECK(read->held_all() == taken_back.held_all());
+  CHECK(read->entry({3})->canary == "alpha");
+  CHECK(read->entry({2})->canary.empty());
+  auto failed = held;
+  failed.failed("netd: no such device", kWall);
+  CHECK(failed.held_all() == std::vector<Generation>{{3}, {2}});
+  // The whole of the files: applied, or tried and taken back itself.
+  auto adopted = taken_back;
+  adopted.adopted(entry(4));
+  CHECK(adopted.held_all().empty());
+  taken_back.begin(entry(4), trial());
+  taken_back.applied(kNow, kWall);
+  auto whole = taken_back;
+  REQUIRE(whole.confirm("uid 5", kNow, kWall));
+  CHECK(whole.held_all().empty());
+  taken_back.roll_back({1}, "timer", "", kWall);
+  CHECK(taken_back.held_all() == std::vector<Generation>{{4}});
+}
+
+TEST_CASE("history: one that was written before there were canaries is read on") {
+  auto octets = encode(tried({"alpha"}, 1));
+  octets.resize(octets.size() - 8);  // two lists with nothing in them
+  CHECK_FALSE(decode<ChangeHistory>(octets));
+  octets[0] = 1;
+  const auto read = decode<ChangeHistory>(octets);
+  REQUIRE(read);
+  CHECK(read->waits());
+  octets[0] = 3;
+  CHECK_FALSE(decode<ChangeHistory>(octets));
+}
+
+TEST_CASE("history: a canary of no entry is no history") {
+  auto canary = entry(1);
+  canary.canary = "alpha";
+  ChangeHistory history;
+  history.adopted(canary);
+  auto octets = encode(history);
+  REQUIRE(decode<ChangeHistory>(octets));
+  octets[octets.size() - 4 - 5 - 4 - 8] ^= 1;  // its generation, before the length and the name
+  CHECK_FALSE(decode<ChangeHistory>(octets));
+}
+
 TEST_CASE("history: what a start makes of a trial") {
   ChangeHistory begun;
   begun.adopted(entry(1));
