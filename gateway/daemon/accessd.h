@@ -80,6 +80,7 @@ class Accessd {
     std::uint64_t client = 0;  // of kDiff
     bool again = false;        // also what was rolled back
     config::value::WallTime asked{};
+    std::shared_ptr<const CanaryAsked> canary{};  // of kChange: of the files on disk only this facility's part
   };
 
   Accessd(os::SupervisedChild child, os::ControlSocket control, Changes changes,
@@ -92,7 +93,7 @@ class Accessd {
 
   // accessd_judging.cc: what becomes of the files on disk before the controller is given it
   using Reading = std::function<core::Unproved()>;
-  [[nodiscard]] Reading reading(Judging::Purpose purpose) const;
+  [[nodiscard]] Reading reading(const Judging& wanted) const;
   void judge(Judging wanted);
   void refuse_to_judge(const Judging& wanted, const std::string& why);
   void begin_judging();
@@ -157,6 +158,7 @@ class Accessd {
   // accessd_changes.cc: trials, rollbacks and the history of changes
   void start_running();
   void answer_apply(const os::ControlSocket::Request& request, const Json& json);
+  void answer_trial(const os::ControlSocket::Request& request, const Json& json, bool again);
   void answer_confirm(const os::ControlSocket::Request& request);
   void answer_rollback(const os::ControlSocket::Request& request, const Json& json);
   void answer_history(std::uint64_t client);

@@ -2,6 +2,7 @@
 // waits for a person's word holds the lock: nobody else's is applied until it is confirmed or taken back.
 #include <cerrno>
 
+#include "config/text_forms.h"
 #include "gateway/daemon/accessd.h"
 #include "gateway/daemon/change_views.h"
 #include "gateway/os/clock.h"
@@ -36,6 +37,34 @@ std::string some_of(const std::vector<std::string>& names) {
   return text + (names.size() > kShown ? " and " + std::to_string(names.size() - kShown) + " more" : "");
 }
 
+std::uint64_t number_of(const Json& json, const char* key) {
+  return json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>() : 0;
+}
+
+core::Duration trial_time(const Json& json) {
+  if (!json.contains("confirm_seconds")) return core::ChangeHistory::kCanaryTime;
+  return std::chrono::seconds(std::min<std::uint64_t>(number_of(json, "confirm_seconds"), 1'000'000));
+}
+
+// Into what would come back, and not into the files that were there some time: those may be edited already.
+config::value::Result<std::shared_ptr<const CanaryAsked>, std::string> canary_of(const Json& json, KeptChange base,
+                                                                                 const policy::Plan& running) {
+  const auto name = TRY(config::NameText::parse(text_of(json, "canary")));
+  if (base.files.empty())
+    return std::unexpected("the files of " + named(base.generation) +
+                           " were not kept, so nothing can be put into them: apply once without --canary");
+  for (const auto& facility : running.facilities)
+    if (facility.isolated && facility.name.text == name.text)
+      return std::unexpected("facility " + name.text + " is isolated: nothing of it could be seen while it is tried");
+  return std::make_shared<const CanaryAsked>(CanaryAsked{{name.text}, std::move(base.files)});
+}
+
+// Of a change, by name of the facility when it is a canary.
+audit::Record with_canary(audit::Record record, const core::ChangeEntry* entry) {
+  if (entry != nullptr) add_canary(record.fields, *entry);
+  return record;
+}
+
 }  // namespace
 
 // A trial that may not go on is taken back first; then what is due runs: the trial, what it was rolled back to, or what
@@ -46,8 +75,10 @@ void Accessd::start_running() {
   const auto tried = history_.history().trial();
   if (const auto why = history_.end_at_start(now_, wall)) {
     save_changes();
-    record({"config.rolled-back",
-            {{"generation", tried->generation.number}, {"to", tried->base.number}, {"by", "start"}, {"why", *why}}},
+    record(with_canary(
+               {"config.rolled-back",
+                {{"generation", tried->generation.number}, {"to", tried->base.number}, {"by", "start"}, {"why", *why}}},
+               history_.history().entry(tried->generation)),
            Weight::kDurable);
     recorder_.tell(telemetry::Alarm{named(tried->generation) + " is rolled back: " + *why});
   }
@@ -61,8 +92,8 @@ std::string Accessd::lock_holder(bool again) const {
   if (history.waits()) {
     const auto& trial = *history.trial();
     const auto* tried = history.entry(trial.generation);
-    return named(trial.generation) + " of " + tried->author + ", applied " + moment(tried->at) +
-           ", waits for confirmation until " + moment(trial.until) +
+    return named(trial.generation) + (tried->canary.empty() ? "" : ", a canary of " + tried->canary + ",") + " of " +
+           tried->author + ", applied " + moment(tried->at) + ", waits for confirmation until " + moment(trial.until) +
            ": 'sekisho confirm' keeps it, 'sekisho rollback' takes it back; nothing else is applied before";
   }
   if (controller_.rolling_back() && !again)
@@ -78,34 +109,40 @@ std::string Accessd::lock_holder(bool again) const {
 }
 
 void Accessd::answer_apply(const os::ControlSocket::Request& request, const Json& json) {
+  const bool again = json.contains("again") && json["again"] == true;
+  if (const auto holder = lock_holder(again); !holder.empty())
+    return control_.send(request.client, error_line("locked", holder), child_.loop());
+  if (json.contains("confirm_seconds") || json.contains("canary")) return answer_trial(request, json, again);
+  const auto id = next_change_++;
+  changes_[id] = request.client;
+  control_.keep(request.client, true);
+  judge({Judging::Purpose::kChange, {id, ChangeReason::kRequest, request.actor, text_of(json, "comment")}, 0, again});
+}
+
+void Accessd::answer_trial(const os::ControlSocket::Request& request, const Json& json, bool again) {
   const auto refuse = [&](const std::string& code, const std::string& sentence) {
     control_.send(request.client, error_line(code, sentence), child_.loop());
   };
-  const bool again = json.contains("again") && json["again"] == true;
-  if (const auto holder = lock_holder(again); !holder.empty()) return refuse("locked", holder);
-  const auto number_of = [&json](const char* key) {
-    return json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>() : 0;
-  };
-  const std::string comment = text_of(json, "comment");
-  const auto id = next_change_++;
-  if (!json.contains("confirm_seconds")) {
-    changes_[id] = request.client;
-    control_.keep(request.client, true);
-    return judge({Judging::Purpose::kChange, {id, ChangeReason::kRequest, request.actor, comment}, 0, again});
-  }
-  const auto seconds = number_of("confirm_seconds");
   using History = core::ChangeHistory;
-  const core::Duration time = std::chrono::seconds(std::min<std::uint64_t>(seconds, 1'000'000));
+  const auto time = trial_time(json);
   if (time < History::kLeastTime || time > History::kMostTime)
     return refuse("form", "\"confirm_seconds\" must be between 5 and 86400");
   if (!controller_.settled())
     return refuse("busy", "another change is being applied, or a process is missing; 'sekisho status' says which");
-  if (const auto base = history_.plan_of(history_.history().confirmed()); !base)
+  auto base = history_.plan_of(history_.history().confirmed());
+  if (!base)
     return refuse("refused", "there would be nothing to go back to: " + base.error() +
                                  "; apply once without --confirm, which keeps what then runs");
-  Changes::Wish wish{id, request.actor, comment, os::wall_now(), time, kDownLimit, {}, false, again};
+  Changes::Wish wish{next_change_++, request.actor, text_of(json, "comment"), os::wall_now(), time, kDownLimit, {},
+                     false,          again};
   if (json.contains("down_limit"))
-    wish.down_limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_of("down_limit"), 1'000'000));
+    wish.down_limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(number_of(json, "down_limit"), 1'000'000));
+  if (json.contains("canary")) {
+    auto canary = canary_of(json, *std::move(base), policy::or_none(controller_.running_plan()));
+    if (!canary) return refuse("refused", canary.error());
+    wish.canary = *std::move(canary);
+  }
+  const auto id = wish.id;
   history_.wish() = std::move(wish);
   history_.history().ask(request.actor);
   if (!save_changes()) {
@@ -123,12 +160,17 @@ void Accessd::begin_trial() {
   auto& wish = history_.wish();
   if (!wish || std::exchange(wish->given, true)) return;
   for (const auto& [facility, status] : tunnels_)
-    if (status.up) wish->up.push_back(facility);
+    if (status.up && (!wish->canary || wish->canary->facility.text == facility)) wish->up.push_back(facility);
   // Where fewer were up, all of them down is as bad.
   if (wish->down_limit != 0 && !wish->up.empty())
     wish->down_limit = std::min(wish->down_limit, static_cast<std::uint32_t>(wish->up.size()));
-  const auto id = wish->id;
-  judge({Judging::Purpose::kChange, {id, ChangeReason::kRequest, wish->actor, wish->comment, true}, 0, wish->again});
+  const std::string canary = wish->canary ? wish->canary->facility.text : "";
+  Judging wanted{Judging::Purpose::kChange,
+                 {wish->id, ChangeReason::kRequest, wish->actor, wish->comment, true, canary},
+                 0,
+                 wish->again};
+  wanted.canary = wish->canary;
+  judge(std::move(wanted));
 }
 
 // While a change is being proved the signal waits: the files may have been written after they were read for that.
@@ -196,9 +238,14 @@ void Accessd::answer_confirm(const os::ControlSocket::Request& request) {
         "the confirmation could not be written; the change is rolled back at its time. 'sekisho status' says why");
   }
   const auto generation = history_.history().confirmed();
-  record({"config.confirmed", {{"generation", generation.number}, {"by", request.actor}}}, Weight::kDurable);
+  const auto* entry = history_.history().confirmed_entry();
+  record(with_canary({"config.confirmed", {{"generation", generation.number}, {"by", request.actor}}}, entry),
+         Weight::kDurable);
   if (auto good = controller_.running_good()) act(*good);
-  control_.send(request.client, answer_line({{"generation", generation.number}}), child_.loop());
+  Json view = Json::object();
+  view["generation"] = generation.number;
+  if (entry != nullptr) add_canary(view, *entry);
+  control_.send(request.client, answer_line(std::move(view)), child_.loop());
 }
 
 void Accessd::answer_rollback(const os::ControlSocket::Request& request, const Json& json) {
@@ -234,7 +281,9 @@ void Accessd::roll_back(core::Generation to, const std::string& by, const std::s
   history_.history().roll_back(to, by, why, os::wall_now());
   save_changes();
   const auto taken_back = history_.history().held().value_or(from);
-  record({"config.rolled-back", {{"generation", taken_back.number}, {"to", to.number}, {"by", by}, {"why", why}}},
+  record(with_canary(
+             {"config.rolled-back", {{"generation", taken_back.number}, {"to", to.number}, {"by", by}, {"why", why}}},
+             history_.history().entry(taken_back)),
          Weight::kDurable);
   recorder_.tell(telemetry::Alarm{named(taken_back) + " is rolled back by " + by + (why.empty() ? "" : ": " + why)});
   give(candidate_of(*std::move(kept), os::wall_now()), {request, ChangeReason::kRollback, by, why});

@@ -24,21 +24,24 @@ std::vector<std::string> still_there(config::value::Generation rolled_back, cons
 }  // namespace
 
 // Everything is given to it: it runs beside us.
-Accessd::Reading Accessd::reading(Judging::Purpose purpose) const {
+Accessd::Reading Accessd::reading(const Judging& wanted) const {
   const auto wall = os::wall_now();
   const auto directory = config_directory();
-  if (purpose == Judging::Purpose::kExpiry)  // the running configuration at this later time
+  if (wanted.purpose == Judging::Purpose::kExpiry)  // the running configuration at this later time
     return [config = controller_.running_config(), plan = controller_.running_shared(), directory, wall] {
       return core::judge_again(*config, plan, directory, wall);
     };
   config::RunningOn running;
   if (const auto* plan = controller_.running_plan()) running = {plan->outside_interface, plan->inside_interface};
-  return [file = child_.arguments().config_file, running, directory, wall] {
+  return [file = child_.arguments().config_file, running, directory, wall, canary = wanted.canary,
+          plan = controller_.running_shared()] {
     auto loaded = os::load_configuration(file, wall, os::KeyFiles::kLeave);
     if (!config::has_errors(loaded.diagnostics)) {
       auto absent = config::check_host(loaded.config, os::host_facts(), running);
       std::ranges::move(absent, std::back_inserter(loaded.diagnostics));
     }
+    if (canary && plan) return judge_canary(*canary, loaded, file, *plan, wall);
+    if (canary) return core::refused({"no configuration runs that one facility's part could be put into"});
     return core::judge(loaded, directory, wall);
   };
 }
@@ -101,7 +104,7 @@ void Accessd::refuse_to_judge(const Judging& wanted, const std::string& why) {
 }
 
 void Accessd::begin_judging() {
-  auto work = reading(to_judge_.front().purpose);
+  auto work = reading(to_judge_.front());
   auto started = os::SideThread::start([work, read = read_] { read->emplace(work()); });
   if (started) reader_ = std::move(*started);
   if (started && child_.loop().watch(reader_.descriptor(), kReaderToken)) return;

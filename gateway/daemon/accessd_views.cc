@@ -228,6 +228,7 @@ audit::Record to_record(const core::ChangeRecord& change) {
   fields["reason"] = core::to_string(change.request.reason);
   fields["actor"] = change.request.actor;
   fields["comment"] = change.request.comment;
+  if (!change.request.canary.empty()) fields["canary"] = change.request.canary;
   fields["digest_before"] = change.digest_before;
   fields["digest_after"] = change.digest_after;
   fields["difference"] = change.difference;

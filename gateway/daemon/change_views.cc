@@ -11,6 +11,10 @@ std::int64_t seconds_left(const core::Trial& trial, config::value::Instant now) 
 
 }  // namespace
 
+void add_canary(Json& to, const core::ChangeEntry& entry) {
+  if (!entry.canary.empty()) to["canary"] = entry.canary;
+}
+
 Json outcome_view(const core::ChangeOutcome& outcome, const core::ChangeHistory& history,
                   const audit::RecordTime& now) {
   Json view{
@@ -19,6 +23,7 @@ Json outcome_view(const core::ChangeOutcome& outcome, const core::ChangeHistory&
     view["confirm_until"] = audit::to_rfc3339(history.trial()->until, now.offset_minutes);
     view["confirm_seconds"] = seconds_left(*history.trial(), now.boot);
   }
+  if (const auto* entry = history.entry(outcome.generation)) add_canary(view, *entry);
   return view;
 }
 
@@ -65,6 +70,7 @@ Json change_view(const core::ChangeHistory& history, const std::vector<std::stri
             {"author", tried == nullptr ? "" : tried->author},
             {"comment", tried == nullptr ? "" : tried->comment}};
   if (tried != nullptr) view["at"] = audit::to_rfc3339(tried->at, time.offset_minutes);
+  if (tried != nullptr) add_canary(view, *tried);
   if (history.waits()) view["confirm_until"] = audit::to_rfc3339(trial.until, time.offset_minutes);
   if (history.waits()) view["confirm_seconds"] = seconds_left(trial, now);
   view["down_limit"] = trial.down_limit;
@@ -88,6 +94,7 @@ Json history_view(const core::ChangeHistory& history, const audit::RecordTime& n
                {"kept", kept.contains(each->generation.number)},
                {"runs", history.trial() ? each->generation == history.trial()->generation
                                         : each->generation == history.confirmed()}};
+    add_canary(entry, *each);
     if (each->decided_at) {
       entry["decided_by"] = each->decided_by;
       entry["decided_at"] = audit::to_rfc3339(*each->decided_at, now.offset_minutes);
@@ -105,6 +112,9 @@ std::vector<std::string> change_warnings(const Changes& changes) {
                     "; it is begun anew with the next change that is applied");
   if (const auto held = changes.held_back(); !held.empty())
     lines.push_back(held + ", and the files on disk may still have it: 'sekisho diff' says what differs");
+  if (const auto canary = changes.canary_alone(); !canary.empty())
+    lines.push_back(canary +
+                    ", and the files on disk may have more: 'sekisho diff' says what, 'sekisho apply' brings it in");
   return lines;
 }
 

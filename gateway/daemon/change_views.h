@@ -10,6 +10,8 @@
 
 namespace gateway::daemon {
 
+// "canary", the facility, where the entry is of one.
+void add_canary(Json& to, const core::ChangeEntry& entry);
 // Of a change that was applied; with "confirm_until" and "confirm_seconds" when it waits for somebody's word.
 [[nodiscard]] Json outcome_view(const core::ChangeOutcome& outcome, const core::ChangeHistory& history,
                                 const audit::RecordTime& now);

@@ -1,5 +1,7 @@
 #include "gateway/daemon/changes.h"
 
+#include <algorithm>
+
 #include "gateway/core/change_effect.h"
 #include "gateway/daemon/last_good.h"
 #include "policy/compile.h"
@@ -58,7 +60,7 @@ Changes::Start Changes::choose_start(const core::Candidate& on_disk) {
   if (confirmed != nullptr && !disk.empty() && confirmed->digest != disk)
     if (const auto kept = store_.read(confirmed->generation))
       start_difference_ = core::describe_difference(kept->plan, on_disk.plan);
-  const std::string held_back = this->held_back();
+  const std::string held_back = this->held_back().empty() ? canary_alone() : this->held_back();
   if (held_back.empty() || (confirmed != nullptr && confirmed->digest == disk)) return {};
   auto kept = plan_of(history_.confirmed());
   const std::string held = held_back + ", and the files on disk are not those of " + name_of(history_.confirmed());
@@ -78,6 +80,7 @@ core::ChangeEntry Changes::entry_of(const ChangeRecord& record, WallTime wall) c
   entry.at = wall;
   const bool again = record.request.reason == ChangeReason::kStart && history_.confirmed().number != 0;
   entry.difference = again ? start_difference_ : record.difference;
+  entry.canary = record.request.canary;
   return entry;
 }
 
@@ -180,13 +183,26 @@ std::string Changes::held_back() const {
   return "the gateway ended while a change of " + history_.asked_by() + " was being begun";
 }
 
+std::string Changes::canary_alone() const {
+  const auto* confirmed = history_.confirmed_entry();
+  if (confirmed == nullptr || confirmed->canary.empty()) return "";
+  return name_of(confirmed->generation) + " is a canary of " + confirmed->canary;
+}
+
 std::vector<std::string> Changes::brought_again(const policy::Plan& running, const policy::Plan& candidate) const {
   if (!history_.held()) return {};
-  const auto rolled_back = store_.read(*history_.held());
-  if (!rolled_back) return {"(" + rolled_back.error() + ": whether the change is in the files cannot be said)"};
   // Not what runs: until the rollback is done that is the change itself.
   const auto base = plan_of(history_.confirmed());
-  return core::brought_again(base ? base->plan : running, rolled_back->plan, candidate);
+  std::vector<std::string> again;
+  for (const auto generation : history_.held_all()) {
+    const auto rolled_back = store_.read(generation);
+    auto lines = rolled_back ? core::brought_again(base ? base->plan : running, rolled_back->plan, candidate)
+                             : std::vector<std::string>{"(" + rolled_back.error() +
+                                                        ": whether the change is in the files cannot be said)"};
+    for (auto& line : lines)
+      if (std::ranges::find(again, line) == again.end()) again.push_back(std::move(line));
+  }
+  return again;
 }
 
 os::OsResult<void> Changes::save() {

@@ -3,11 +3,13 @@
 // Each step changes the value in memory; the caller then calls save() and acts after it (design 3: record, then act).
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "gateway/core/controller.h"
+#include "gateway/daemon/canary.h"
 #include "gateway/daemon/change_store.h"
 
 namespace gateway::daemon {
@@ -28,9 +30,10 @@ class Changes {
     WallTime at;
     core::Duration time{};
     std::uint32_t down_limit = 0;
-    std::vector<std::string> up;  // filled when tunneld has answered
-    bool given = false;           // to the controller
-    bool again = false;           // also what was rolled back
+    std::vector<std::string> up;                  // filled when tunneld has answered
+    bool given = false;                           // to the controller
+    bool again = false;                           // also what was rolled back
+    std::shared_ptr<const CanaryAsked> canary{};  // null: the whole of the files on disk
   };
 
   struct Start {
@@ -60,6 +63,9 @@ class Changes {
   [[nodiscard]] config::value::Result<KeptChange, std::string> plan_of(Generation generation) const;
   // What the files on disk may still have, though it does not run: "generation 7 was rolled back". Empty: nothing.
   [[nodiscard]] std::string held_back() const;
+  // What runs is a canary that was confirmed: "generation 7 is a canary of hakodate". The files on disk may have more,
+  // which nobody has applied. Empty: it is not.
+  [[nodiscard]] std::string canary_alone() const;
   // Lines that `candidate` would bring in again (core::brought_again); empty when nothing was rolled back since.
   [[nodiscard]] std::vector<std::string> brought_again(const policy::Plan& running,
                                                        const policy::Plan& candidate) const;

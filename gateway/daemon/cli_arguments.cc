@@ -34,8 +34,12 @@ constexpr std::array<Option, 2> kDiff{{
     kReplay,
     {"--at", "TIME", "with --replay: decide for that time: RFC 3339, or local \"2027-03-31 09:00\" (now)", false},
 }};
-constexpr std::array<Option, 6> kApply{{
+constexpr std::array<Option, 7> kApply{{
     {"--confirm", "TIME", "take it back after TIME (90s, 10m, 2h) unless 'sekisho confirm' comes before", false},
+    {"--canary", "FACILITY",
+     "try that facility's part of the files alone; all else runs as it does. Taken back as with --confirm (10m unless "
+     "you say)",
+     false},
     {"--down", "N",
      "with --confirm: take it back also when N facilities that were up are down for 30 s; 0: never for that (3, or all "
      "that were up when they are fewer)",
@@ -111,7 +115,7 @@ constexpr std::array<Verb, 18> kVerbs{{
     {"check", "[FILE]", "read the configuration and show everything that is wrong", 0, 1, {}, check},
     {"run", "", "run the whole gateway in the foreground", 0, 0, {}, run_foreground},
     {"reload", "", "make the running gateway read its configuration again", 0, 0, kReload, reload},
-    {"apply", "", "reload that may be taken back by itself: --confirm", 0, 0, kApply, apply},
+    {"apply", "", "reload that may be taken back by itself: --confirm, --canary", 0, 0, kApply, apply},
     {"confirm", "", "keep the change that waits for confirmation", 0, 0, {}, confirm},
     {"rollback", "[N]", "take back the change that waits, or the last one; or go back to generation N", 0, 1, kComment,
      rollback},

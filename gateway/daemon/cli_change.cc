@@ -39,12 +39,24 @@ int print_change(const CommandLine& line, const Json& answer) {
   for (const auto& warning : lines_at(result, "warnings")) fmt::print("{}\n", printable_lines(warning));
   const auto difference = lines_at(result, "difference");
   for (const auto& each : difference) fmt::print("{}\n", printable(each));
-  fmt::print("generation {} runs{}\n", text_at(result, "generation"),
+  const auto canary = text_at(result, "canary");
+  fmt::print("generation {} runs{}{}\n", text_at(result, "generation"),
+             canary.empty() ? "" : ", a canary of " + printable(canary),
              difference.empty() ? "; nothing is different" : "");
   if (const auto until = text_at(result, "confirm_until"); !until.empty())
     fmt::print("{}\n",
                coloured(Colour::kYellow, "until " + until + " 'sekisho confirm' keeps it; else it is rolled back"));
   return kFine;
+}
+
+void print_confirmed(const Json& result) {
+  const auto canary = text_at(result, "canary");
+  fmt::print("generation {} is confirmed{}\n", text_at(result, "generation"),
+             canary.empty() ? "" : ", a canary of " + printable(canary));
+  if (!canary.empty())
+    fmt::print(
+        "what else differs in the files on disk is not in force: 'sekisho diff' says what, 'sekisho apply "
+        "--confirm 10m' tries it\n");
 }
 
 int change(const CommandLine& line, Json request) {
@@ -77,10 +89,15 @@ std::string first_line(const Json& entry) {
   return count == 1 ? lines.front() : fmt::format("{} and {} more", lines.front(), count - 1);
 }
 
+std::string state_of(const Json& entry) {
+  const auto canary = text_at(entry, "canary");
+  return text_at(entry, "state") + (canary.empty() ? "" : ", canary of " + printable(canary));
+}
+
 void print_history(const Json& changes) {
   Table table({"", "GENERATION", "STATE", "TIME", "AUTHOR", "COMMENT", "WHAT"});
   for (const auto& each : changes)
-    table.add({text_at(each, "runs") == "true" ? "*" : "", text_at(each, "generation"), text_at(each, "state"),
+    table.add({text_at(each, "runs") == "true" ? "*" : "", text_at(each, "generation"), state_of(each),
                text_at(each, "at"), printable(text_at(each, "author")), printable(text_at(each, "comment")),
                printable(first_line(each))});
   fmt::print("{}", table.to_string());
@@ -88,7 +105,7 @@ void print_history(const Json& changes) {
 
 void print_entry(const Json& entry) {
   for (const auto* key :
-       {"generation", "state", "at", "author", "comment", "decided_by", "decided_at", "why", "digest"})
+       {"generation", "state", "canary", "at", "author", "comment", "decided_by", "decided_at", "why", "digest"})
     if (const auto text = text_at(entry, key); !text.empty()) fmt::print("{}: {}\n", key, printable(text));
   fmt::print("{}\n", text_at(entry, "kept") == "true" ? "kept: its plan and files; --out DIR writes the files"
                                                       : "kept: nothing but this entry");
@@ -137,8 +154,17 @@ int apply(const CommandLine& line) {
   if (line.has("--down")) {
     const auto down = number_in(line.value("--down"));
     if (!down) return usage("--down needs a number of facilities, not '" + line.value("--down") + "'");
-    if (!line.has("--confirm")) return usage("--down is for a change that is tried: say --confirm TIME too");
+    if (!line.has("--confirm") && !line.has("--canary"))
+      return usage("--down is for a change that is tried: say --confirm TIME too");
     request["down_limit"] = *down;
+  }
+  if (line.has("--canary")) {
+    if (line.value("--canary").empty()) return usage("--canary needs the name of a facility");
+    if (line.has("--replay"))
+      return usage(
+          "--replay asks the whole of the files, --canary tries one facility: 'sekisho diff --replay SPAN' "
+          "first, then apply --canary");
+    request["canary"] = line.value("--canary");
   }
   if (line.has("--stop-flows") && !line.has("--replay"))
     return usage("--stop-flows is for a change that is replayed before: say --replay SPAN too");
@@ -154,7 +180,7 @@ int confirm(const CommandLine& line) {
   if (line.json())
     fmt::print("{}", one_line(asked->answer));
   else
-    fmt::print("generation {} is confirmed\n", text_at(object_at(asked->answer, "result"), "generation"));
+    print_confirmed(object_at(asked->answer, "result"));
   return kFine;
 }
 
@@ -232,15 +258,17 @@ int diff(const CommandLine& line) {
 void print_trial(const Json& status) {
   const auto trial = object_at(status, "change");
   if (trial.empty()) return;
+  const auto canary = text_at(trial, "canary");
   fmt::print("{}\n", coloured(Colour::kYellow,
-                              fmt::format("generation {} of {} {}", text_at(trial, "generation"),
+                              fmt::format("generation {}{} of {} {}", text_at(trial, "generation"),
+                                          canary.empty() ? "" : ", a canary of " + printable(canary) + ",",
                                           printable(text_at(trial, "author")),
                                           text_at(trial, "confirm_until").empty()
                                               ? "is being applied"
                                               : "waits for confirmation until " + text_at(trial, "confirm_until"))));
   const auto limit = number_at(trial, "down_limit");
   const auto down = lines_at(trial, "down");
-  if (limit == 0)
+  if (limit == 0 || number_at(trial, "up_before") == 0)
     fmt::print("  it is rolled back then, whatever facilities are down\n");
   else
     fmt::print("  it is rolled back then, or when {} of the {} facilities that were up are down; {} are\n", limit,

@@ -17,6 +17,7 @@ _sekisho() {
     --kind) COMPREPLY=($(compgen -W "wireguard ecdsa-p256 ecdsa-p384 ecdsa-p521 rsa-3072 rsa-4096 ed25519" -- "$word")); return ;;
     --lang) COMPREPLY=($(compgen -W "ja en" -- "$word")); return ;;
     router-config|sheet) [ "$verb" = facility ] && COMPREPLY=($(compgen -W "$(_sekisho_facilities)" -- "$word")) && return ;;
+    --canary) COMPREPLY=($(compgen -W "$(_sekisho_facilities)" -- "$word")); return ;;
     --role) COMPREPLY=($(compgen -W "viewing disclosing" -- "$word")); return ;;
   esac
   case $verb in
@@ -51,7 +52,7 @@ _sekisho() {
         *) COMPREPLY=($(compgen -W "add router-config sheet suggest-prefix --protocol --title --role --network --may-use --source --remote-id --endpoint --reason --approved-by --until --out $common" -- "$word")) ;;
       esac ;;
     reload) COMPREPLY=($(compgen -W "--comment --again $common" -- "$word")) ;;
-    apply) COMPREPLY=($(compgen -W "--confirm --down --comment --again --replay --stop-flows $common" -- "$word")) ;;
+    apply) COMPREPLY=($(compgen -W "--confirm --canary --down --comment --again --replay --stop-flows $common" -- "$word")) ;;
     diff) COMPREPLY=($(compgen -f -W "--replay --at $common" -- "$word")) ;;
     rollback) COMPREPLY=($(compgen -W "--comment $common" -- "$word")) ;;
     history) COMPREPLY=($(compgen -d -W "--out $common" -- "$word")) ;;

@@ -104,11 +104,11 @@ struct Gateway {
     const auto name = choice.kept ? choice.kept->plan.gateway_name : disk;
     apply(name, choice.kept ? core::ChangeReason::kKept : core::ChangeReason::kStart, 0);
   }
-  bool apply(const std::string& name, core::ChangeReason reason, std::uint64_t id) {
+  bool apply(const std::string& name, core::ChangeReason reason, std::uint64_t id, const std::string& canary = "") {
     const auto made = candidate(name);
     core::ChangeRecord record;
     record.generation = {++generation};
-    record.request = {id, reason, "uid 0 (root), pid 1", "why"};
+    record.request = {id, reason, "uid 0 (root), pid 1", "why", false, canary};
     record.digest_after = core::digest(made.plan);
     std::optional<os::OsError> error;
     if (!changes.on_applying(record, {std::make_shared<const policy::Plan>(made.plan), made.keys, made.sources}, kWall,
@@ -141,10 +141,10 @@ struct Gateway {
     changes.history().ask("uid 0");
     return changes.save().has_value();
   }
-  bool try_out(const std::string& name, std::uint64_t id = 9) {
+  bool try_out(const std::string& name, std::uint64_t id = 9, const std::string& canary = "") {
     if (!ask(id)) return false;
-    disk = name;
-    return apply(name, core::ChangeReason::kRequest, id);
+    disk = canary.empty() ? name : "new";
+    return apply(name, core::ChangeReason::kRequest, id, canary);
   }
   bool confirm() {
     if (!changes.history().confirm("uid 0", now, kWall) || !changes.save()) return false;
@@ -302,6 +302,50 @@ TEST_CASE("changes: what was rolled back is not started again, until somebody ap
   REQUIRE(gateway.apply("new", core::ChangeReason::kRequest, 10));
   CHECK(gateway.changes.brought_again(candidate("old").plan, candidate("new").plan).empty());
   CHECK(Gateway(folder.path, "new and more", "boot-2", Instant()).runs == "new and more");
+}
+
+TEST_CASE("changes: a canary is a trial under each clock, and confirmed it runs alone until somebody applies") {
+  for (const auto& restart : kRestarts) {
+    CAPTURE(restart.name);
+    const Folder silent, confirmed;
+    REQUIRE(Gateway(silent.path, "old", "boot-1", kStart).try_out("old with alpha", 9, "alpha"));
+    CHECK(Gateway(silent.path, "new", restart.boot, restart.now).runs == (restart.in_time ? "old with alpha" : "old"));
+    Gateway gateway(confirmed.path, "old", "boot-1", kStart);
+    REQUIRE(gateway.try_out("old with alpha", 9, "alpha"));
+    REQUIRE(gateway.confirm());
+    const Gateway again(confirmed.path, "new", restart.boot, restart.now);
+    CHECK(again.runs == "old with alpha");
+    CHECK(again.changes.canary_alone() == "generation 2 is a canary of alpha");
+    CHECK(again.changes.held_back().empty());
+    // Nothing was taken back, so the whole may be applied without a further word.
+    CHECK(again.changes.brought_again(candidate("old with alpha").plan, candidate("new").plan).empty());
+  }
+}
+
+TEST_CASE("changes: after a canary the whole is applied, and starts run the files on disk again") {
+  const Folder folder;
+  Gateway gateway(folder.path, "old", "boot-1", kStart);
+  REQUIRE(gateway.try_out("old with alpha", 9, "alpha"));
+  REQUIRE(gateway.confirm());
+  REQUIRE(gateway.apply("new", core::ChangeReason::kRequest, 10));
+  CHECK(gateway.changes.canary_alone().empty());
+  CHECK(Gateway(folder.path, "new and more", "boot-2", Instant()).runs == "new and more");
+}
+
+TEST_CASE("changes: a canary does not let in what was rolled back before it") {
+  const Folder folder;
+  Gateway gateway(folder.path, "old", "boot-1", kStart);
+  const auto again = [&] { return gateway.changes.brought_again(candidate("old").plan, candidate("new").plan); };
+  REQUIRE(gateway.try_out("new"));
+  REQUIRE(gateway.roll_back({1}));
+  REQUIRE_FALSE(again().empty());
+  REQUIRE(gateway.try_out("old with alpha", 10, "alpha"));
+  REQUIRE(gateway.roll_back({1}));
+  CHECK_FALSE(again().empty());
+  REQUIRE(gateway.try_out("old with alpha", 11, "alpha"));
+  REQUIRE(gateway.confirm());
+  CHECK_FALSE(again().empty());
+  CHECK(Gateway(folder.path, "new", "boot-1", kStart).runs == "old with alpha");
 }
 
 TEST_CASE("changes: back to a generation and its files") {

@@ -156,6 +156,10 @@ TEST_CASE("cli: a change that is tried says what is wrong with it before it asks
   CHECK(told({"apply", "--confirm", "ten"}).starts_with("sekisho: 'ten' is no time to confirm in"));
   CHECK(told({"apply", "--confirm", "10m", "--down", "some"}).find("a number of facilities") != std::string::npos);
   CHECK(told({"apply", "--down", "2"}).find("say --confirm TIME too") != std::string::npos);
+  CHECK(told({"apply", "--canary", ""}).find("--canary needs the name of a facility") != std::string::npos);
+  CHECK(told({"apply", "--canary", "alpha", "--confirm", "ten"}).find("no time to confirm in") != std::string::npos);
+  CHECK(told({"apply", "--canary", "alpha", "--down", "1"}).find("--confirm TIME") == std::string::npos);
+  CHECK(told({"apply", "--canary", "alpha", "--replay", "7d"}).find("tries one facility") != std::string::npos);
   CHECK(told({"rollback", "last"}).find("'last' is no generation") != std::string::npos);
   CHECK(told({"history", "--out", site.folder + "/new"}).find("--out needs a generation") != std::string::npos);
   CHECK(told({"history", "3", "--out", site.folder + "/new"}).find("history/3.plan: is missing") != std::string::npos);
