@@ -260,6 +260,110 @@ class ChangeSafely(unittest.TestCase):
         self.assertIn("1 of 2 facilities that were up before are down: alpha", taken["why"])
         self.lab.wait_service(self.lab.a, 40)
 
+    def write_narrow_for_both(self):
+        """Both lose their service, so that it can be seen whose part of the files is in force."""
+        config = self.lab.config()
+        for facility in config["facilities"].values():
+            facility["may_use"] = []
+        self.gateway.write_config(config)
+
+    def permitted(self):
+        """By what runs: without --config the files on disk are not asked."""
+        def allowed(name):
+            asked = subprocess.run([str(self.gateway.programs / "sekisho"), "explain", name, "karte:tcp/80", "--runtime",
+                                    str(self.gateway.runtime)], capture_output=True, text=True, timeout=20)
+            self.assertIn(asked.returncode, (0, 1), asked.stderr)
+            return asked.returncode == 0
+        return {name for name in ("alpha", "bravo") if allowed(name)}
+
+    def test_canary_is_one_facility_alone_until_the_whole_is_applied(self):
+        self.wait_both_up()
+        self.write_narrow_for_both()
+        told = self.gateway.cli("apply", "--canary", "bravo", "--comment", "one first").stdout
+        self.assertIn("a canary of bravo", told)
+        self.assertIn("sekisho diff", told)
+        self.assertEqual(self.permitted(), {"alpha"})
+        self.assertFalse(reaches(self.lab.b.pc, SERVICE4))
+        self.assertTrue(reaches(self.lab.a.pc, SERVICE4))
+        waiting = self.status()["change"]
+        self.assertEqual((waiting["canary"], waiting["up_before"], waiting["down_limit"]), ("bravo", 1, 1))
+        self.assertTrue(300 < waiting["confirm_seconds"] <= 600, "it has an end though nobody named one")
+        self.assertEqual((self.runs()["state"], self.runs()["canary"]), ("pending", "bravo"))
+        for words in (("apply",), ("apply", "--canary", "alpha"), ("reload", "--again")):
+            locked = self.gateway.cli(*words, check=False)
+            self.assertEqual(locked.returncode, 1, words)
+            self.assertIn("a canary of bravo", locked.stderr)
+        applied = self.dump()
+        self.gateway.kill("sekisho-accessd")
+        wait_for("accessd is there again", self.gateway.running, 15)
+        self.assertEqual(self.dump(), applied, "its time is not over: it goes on")
+        self.assertIn("sekisho diff", self.gateway.cli("confirm").stdout)
+        self.assertEqual(self.dump(), applied, "a word for one facility is none for the others")
+        self.boot_again_in_place()
+        self.assertEqual(self.dump(), applied, "a start does not take the others' part from the files either")
+        self.assertEqual(self.permitted(), {"alpha"}, "what was kept of it is a configuration again")
+        self.assertTrue(any("is a canary of bravo" in line for line in self.status()["warnings"]))
+        self.lab.wait_service(self.lab.a, 40)
+        differs = self.gateway.cli("diff", check=False)
+        self.assertEqual(differs.returncode, 1)
+        self.assertIn("alpha", differs.stdout)
+        self.assertNotIn("bravo", differs.stdout)
+        self.gateway.cli("apply")
+        self.assertEqual(self.permitted(), set())
+        self.assertFalse(reaches(self.lab.a.pc, SERVICE4))
+        self.assertFalse(any("canary" in line for line in self.status()["warnings"]))
+        generation = waiting["generation"]
+        said = [(each["kind"], each.get("canary")) for each in self.gateway.records()
+                if each.get("generation") == generation and each["kind"].startswith("config.")]
+        self.assertEqual(said, [(f"config.{step}", "bravo") for step in ("applying", "applied", "confirmed")])
+
+    def test_canary_goes_by_itself_at_its_time_and_at_a_reboot(self):
+        self.write_narrow_for_both()
+        self.gateway.cli("apply", "--canary", "bravo", "--confirm", "12s")
+        self.assertEqual(self.permitted(), {"alpha"})
+        self.wait_taken_back()
+        taken = self.history()[0]
+        self.assertEqual((taken["state"], taken["decided_by"], taken["canary"]), ("rolled back", "timer", "bravo"))
+        refused = self.gateway.cli("apply", "--canary", "bravo", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("--again", refused.stderr)
+        self.gateway.cli("apply", "--canary", "bravo", "--again")
+        self.assertNotEqual(self.dump(), self.before)
+        self.boot_again_in_place()
+        self.assertEqual(self.dump(), self.before)
+        self.assertEqual((self.history()[0]["state"], self.history()[0]["decided_by"]), ("rolled back", "start"))
+
+    def test_canary_whose_facility_goes_down_is_taken_back(self):
+        self.wait_both_up()
+        config = self.lab.config()
+        for facility in config["facilities"].values():
+            facility["tunnel"]["public_key"] = generate_key()[1]
+        self.gateway.write_config(config)
+        self.gateway.cli("apply", "--canary", "alpha")
+        self.assertFalse(reaches(self.lab.a.pc, SERVICE4))
+        self.assertTrue(reaches(self.lab.b.pc, SERVICE4))
+        self.wait_taken_back(50)
+        taken = self.history()[0]
+        self.assertEqual((taken["state"], taken["decided_by"]), ("rolled back", "facilities"))
+        self.assertIn("1 of 1 facilities that were up before are down: alpha", taken["why"])
+        self.lab.wait_service(self.lab.a, 40)
+
+    def test_what_is_more_than_one_facility_is_no_canary(self):
+        def refused(facility, words, **changes):
+            self.gateway.write_config(self.lab.config(**changes))
+            told = self.gateway.cli("apply", "--canary", facility, check=False)
+            self.assertEqual(told.returncode, 1, told.stdout)
+            self.assertIn(words, told.stderr)
+            self.assertEqual(self.dump(), self.before)
+            self.assertIsNone(self.status()["change"])
+
+        plain = self.lab.config()
+        refused("alpha", "there is nothing to be tried")
+        refused("alpah", "did you mean")
+        refused("alpha", "gateway.tunnel_mtu", gateway={**plain["gateway"], "tunnel_mtu": 1300})
+        other = {"karte": {**plain["services"]["karte"], "ports": ["tcp/81"]}}
+        refused("alpha", "permission bravo", services=other)
+
     def test_facilities_that_stay_up_do_not(self):
         self.wait_both_up()
         self.try_narrow(60, "--down", "1")
