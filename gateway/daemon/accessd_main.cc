@@ -2,8 +2,10 @@
 #include <cstdio>
 
 #include "gateway/daemon/accessd.h"
+#include "gateway/os/heap.h"
 
 int main(int argc, char** argv) {
+  gateway::os::prepare_heap();
   auto child = gateway::os::SupervisedChild::start(gateway::core::ProcessRole::kAccessd, argc, argv);
   if (!child) {
     std::fprintf(stderr, "sekisho-accessd: %s\n", child.error().to_string().c_str());

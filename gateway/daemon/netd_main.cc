@@ -5,6 +5,7 @@
 #include "gateway/daemon/netd_kernel.h"
 #include "gateway/daemon/netd_state_reader.h"
 #include "gateway/os/clock.h"
+#include "gateway/os/heap.h"
 #include "gateway/os/supervised_child.h"
 
 namespace {
@@ -192,6 +193,7 @@ int fail(const gateway::os::OsError& error, int status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  gateway::os::prepare_heap();
   auto child = SupervisedChild::start(ProcessRole::kNetd, argc, argv);
   if (!child) return fail(child.error(), 2);
   auto kernel = NetdKernel::open();
