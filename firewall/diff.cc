@@ -132,12 +132,15 @@ Transaction diff(const RuleSet& installed, const RuleSet& wanted) {
   return Builder(installed, wanted).take();
 }
 
-Transaction replace(const Listing& present, const RuleSet& wanted) {
-  // What stands there as a rule set of another form: every set's form differs, so all chains and sets are made anew.
+Transaction replace(const Listing& present, const RuleSet& wanted, const std::set<std::string>& kept) {
+  // What stands there as a rule set of another form: the forms differ, so all chains and all other sets are made anew.
   RuleSet unknown;
   for (const ListedCounter& counter : present.counters) unknown.counters.push_back(counter.name);
   std::sort(unknown.counters.begin(), unknown.counters.end());
   for (const ListedSet& set : present.sets) unknown.sets.push_back({set.name, set.kind, "?", "", {}});
+  for (Set& set : unknown.sets)
+    if (kept.contains(set.name))
+      if (const auto as = std::ranges::find(wanted.sets, set.name, &Set::name); as != wanted.sets.end()) set = *as;
   for (const ListedChain& chain : present.chains) unknown.chains.push_back({chain.name, "?", {"?"}});
   return diff(unknown, wanted);
 }

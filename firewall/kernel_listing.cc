@@ -243,15 +243,15 @@ std::string hook_text(const KernelChain& chain) {
          " priority " + std::to_string(chain.priority) + "; policy " + chain.policy + ";";
 }
 
-RuleSet installed(const KernelTable& table, const Listing& listing) {
+RuleSet installed(const KernelTable& table, const std::vector<ListedSet>& sets) {
   RuleSet out;
   for (const std::string& other : table.others)
     if (other.starts_with("counter ")) out.counters.push_back(other.substr(8));
   std::sort(out.counters.begin(), out.counters.end());
   out.sets = table.sets;
   for (Set& set : out.sets) {
-    const auto listed = std::ranges::find(listing.sets, set.name, &ListedSet::name);
-    if (listed != listing.sets.end() && !set.is_dynamic()) set.elements = listed->elements;
+    const auto listed = std::ranges::find(sets, set.name, &ListedSet::name);
+    if (listed != sets.end() && !set.is_dynamic()) set.elements = listed->elements;
   }
   std::ranges::sort(out.sets, {}, &Set::name);
   for (const KernelChain& chain : table.chains) {

@@ -43,8 +43,8 @@ struct KernelTable {
 
 [[nodiscard]] config::value::Result<std::vector<KernelTable>, std::string> read_ruleset(std::string_view text);
 
-// The table as passing.h reads it: hooks in our writing, and the elements of `listing`.
-[[nodiscard]] RuleSet installed(const KernelTable& table, const Listing& listing);
+// The table as passing.h reads it: hooks in our writing, and the elements of `sets`.
+[[nodiscard]] RuleSet installed(const KernelTable& table, const std::vector<ListedSet>& sets);
 // "type filter hook forward priority 0; policy drop;"; empty for a jump target.
 [[nodiscard]] std::string hook_text(const KernelChain& chain);
 

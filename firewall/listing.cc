@@ -83,9 +83,18 @@ std::string element_text(const json& element, const Types& types, bool map) {
   return value_text(element[0], types, 0) + " : " + value_text(element[1], {"mark"}, 0);
 }
 
+std::string joined(const Types& words, const char* between) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : between) + word;
+  return out;
+}
+
 ListedSet set_of(const json& object, const char* kind) {
-  ListedSet out{text_of(member(object, "name")), kind, {}};
+  ListedSet out{text_of(member(object, "name")), kind};
   const Types types = types_of(member(object, "type"));
+  out.type = joined(types, " . ");
+  if (out.kind == "map") out.type += " : " + text_of(member(object, "map"));
+  out.flags = joined(types_of(member(object, "flags")), ",");
   const json& elements = member(object, "elem");
   if (elements.is_array())
     for (const json& element : elements)
@@ -166,6 +175,7 @@ void compare_sets(const RuleSet& wanted, const Listing& present, std::vector<std
     if (at == listed.end() || at->second->kind != set.kind) {
       out.push_back(set.kind + " " + set.name + " is missing");
     } else if (!set.is_dynamic()) {
+      if (!has_form(*at->second, set)) out.push_back(set.kind + " " + set.name + " is of another form");
       compare_elements(set, *at->second, out);
     }
     if (at != listed.end()) listed.erase(at);
@@ -218,6 +228,10 @@ config::value::Result<Listing, std::string> read_names(const std::vector<std::st
   Reader reader;
   for (const std::string& each : documents) TRY(take_all(each, reader));
   return reader.names();
+}
+
+bool has_form(const ListedSet& present, const Set& wanted) {
+  return present.kind == wanted.kind && present.type == wanted.type && present.flags == wanted.flags;
 }
 
 std::vector<std::string> differences(const RuleSet& wanted, const Listing& present) {

@@ -69,10 +69,9 @@ class LiveProver {
     const auto tables = firewall::read_ruleset(state_.kernel.ruleset);
     if (!tables) return not_read(tables.error());
     const auto table = own_table(*tables);
-    if (!table) return not_read(table.error());
     wanted_ = firewall::compile(plan_);
     declared_ = policy::declared_by(plan_, state_.now);
-    compare_table(*tables, *table);
+    compare_table(*tables, table);
     compare_foreign(*tables);
     compare_legacy(*tables);
     take(route_differences(plan_, state_.kernel.routes));
@@ -81,7 +80,7 @@ class LiveProver {
     compare_parameters();
     const auto tunnels = installed_tunnels(plan_, state_.tunnels, state_.now);
     take(tunnels.differences);
-    prove_theorems(*table, tunnels);
+    prove_theorems(table, tunnels);
     return std::move(verdict_);
   }
 
@@ -109,11 +108,10 @@ class LiveProver {
   }
 
   // Without one everything passes that the other layers let pass: an empty table says so.
-  Result<firewall::RuleSet, std::string> own_table(const std::vector<KernelTable>& tables) const {
+  firewall::RuleSet own_table(const std::vector<KernelTable>& tables) const {
     const auto own = std::ranges::find_if(tables, is_own);
     if (own == tables.end() || firewall::is_dormant(*own)) return firewall::RuleSet();
-    const auto listing = TRY(firewall::read_listing(state_.kernel.elements));
-    return firewall::installed(*own, listing);
+    return firewall::installed(*own, state_.kernel.sets);
   }
 
   void compare_table(const std::vector<KernelTable>& tables, const firewall::RuleSet& found) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "firewall/listing.h"
 #include "gateway/core/messages.h"
 #include "gateway/core/permission_table.h"
 #include "policy/kernel_routes.h"
@@ -46,10 +47,10 @@ struct TableWriter {
 
 struct KernelState {
   std::uint64_t id = 0;
-  std::string error;     // why it could not be read; then the rest is empty
-  bool closed = false;   // nothing is to be forwarded: there is no plan in force
-  std::string ruleset;   // nft -a -s -t list ruleset, then firewall::legacy_table() of each that is there
-  std::string elements;  // nft -j list table inet sekisho; empty: there is no such table
+  std::string error;    // why it could not be read; then the rest is empty
+  bool closed = false;  // nothing is to be forwarded: there is no plan in force
+  std::string ruleset;  // nft -a -s -t list ruleset, then firewall::legacy_table() of each that is there
+  std::vector<firewall::ListedSet> sets;  // of table inet sekisho
   policy::KernelRoutes routes;
   std::vector<KernelLink> links;
   std::vector<KernelAddress> addresses;
@@ -94,7 +95,7 @@ template <class Ar> void fields(Ar& ar, KernelLink& m) { transfer_all(ar, m.name
 template <class Ar> void fields(Ar& ar, KernelAddress& m) { transfer_all(ar, m.interface, m.address, m.length); }
 template <class Ar> void fields(Ar& ar, KernelParameter& m) { transfer_all(ar, m.path, m.value, m.wanted, m.ours); }
 template <class Ar> void fields(Ar& ar, TableWriter& m) { transfer_all(ar, m.table, m.by); }
-template <class Ar> void fields(Ar& ar, KernelState& m) { transfer_all(ar, m.id, m.error, m.closed, m.ruleset, m.elements, m.routes, m.links, m.addresses, m.parameters, m.tun_index, m.writers); }
+template <class Ar> void fields(Ar& ar, KernelState& m) { transfer_all(ar, m.id, m.error, m.closed, m.ruleset, m.sets, m.routes, m.links, m.addresses, m.parameters, m.tun_index, m.writers); }
 template <class Ar> void fields(Ar& ar, ReadTunnels& m) { transfer_all(ar, m.id); }
 template <class Ar> void fields(Ar& ar, TunnelFact& m) { transfer_all(ar, m.facility, m.both_ends, m.networks, m.near, m.far, m.guarded); }
 template <class Ar> void fields(Ar& ar, PermissionRow& m) { transfer_all(ar, m.source, m.destination, m.protocol, m.first, m.last, m.until); }
@@ -107,6 +108,13 @@ template <> struct EnumLimit<config::value::Family> { static constexpr bool vali
 // clang-format on
 
 }  // namespace gateway::core
+
+namespace firewall {
+template <class Ar>
+void fields(Ar& ar, ListedSet& m) {
+  gateway::core::transfer_all(ar, m.name, m.kind, m.elements, m.type, m.flags);
+}
+}  // namespace firewall
 
 namespace policy {
 template <class Ar>

@@ -18,7 +18,7 @@
 
 namespace gateway::core {
 
-inline constexpr std::uint16_t kMessageVersion = 3;
+inline constexpr std::uint16_t kMessageVersion = 4;
 
 enum class MessageType : std::uint16_t {
   // supervisor <-> child

@@ -45,9 +45,9 @@ firewall::RuleSet NetdKernel::rules_wanted_now() const {
   return firewall::closed_rule_set(plan_ ? plan_->outside_interface : "");
 }
 
-OsResult<NetdKernel> NetdKernel::open() {
+OsResult<NetdKernel> NetdKernel::open(NetdRules::Differences read) {
   auto watch = TRY(os::KernelWatch::open());
-  auto rules = TRY(NetdRules::open());
+  auto rules = TRY(NetdRules::open(std::move(read)));
   auto routing = TRY(os::Routing::open());
   NetdKernel kernel(std::move(rules), std::move(routing), std::move(watch));
   if (TRY(kernel.rules_.empty()))

@@ -24,7 +24,7 @@ class NetdKernel {
  public:
   // Claims the table. An empty one is closed at once, with forwarding off; one that a dead netd left stays as it is, so
   // that the flows it lets through go on until the plan comes.
-  [[nodiscard]] static os::OsResult<NetdKernel> open();
+  [[nodiscard]] static os::OsResult<NetdKernel> open(NetdRules::Differences read = listed_differences);
 
   [[nodiscard]] NetdDescriptors& descriptors() { return descriptors_; }
   [[nodiscard]] const os::KernelWatch& watch() const { return watch_; }

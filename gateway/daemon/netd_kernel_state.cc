@@ -28,7 +28,7 @@ std::function<core::KernelState()> NetdKernel::state_reader() const {
     auto state = known;
     auto listed = NetdRules::listed();
     if (!listed) return state.error = listed.error().to_string(), state;
-    state.ruleset = std::move(listed->rules), state.elements = std::move(listed->elements);
+    state.ruleset = std::move(listed->rules), state.sets = std::move(listed->sets);
     auto legacy = os::legacy_tables();
     if (!legacy) return state.error = legacy.error().to_string(), state;
     for (const auto& [family, name] : *legacy) state.ruleset += firewall::legacy_table(family, name);

@@ -9,7 +9,9 @@
 
 #include "firewall/diff.h"
 #include "firewall/render.h"
+#include "firewall/stages.h"
 #include "gateway/core/codec.h"
+#include "gateway/daemon/netd_listing.h"
 #include "gateway/os/clock.h"
 
 namespace gateway::daemon {
@@ -20,30 +22,14 @@ using os::OsResult;
 
 constexpr int kClaims = 40;  // a killed predecessor's socket goes away within milliseconds
 constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
-constexpr std::size_t kReadBackAtOnce = 4'000;  // elements: a tenth of a second or two
-
-// Of `wanted` and what `table` lists now; nothing is changed.
-OsResult<std::vector<std::string>> listed_differences(os::NftablesTable& table, const firewall::RuleSet& wanted) {
-  constexpr std::size_t kMostTold = 20;
-  const auto json = table.list_json();
-  if (!json && json.error().number == ENOENT) return std::vector<std::string>{"table inet sekisho missing"};
-  if (!json && json.error().number == EOPNOTSUPP) return std::vector<std::string>{json.error().to_string()};
-  if (!json) return std::unexpected(json.error());
-  const auto listing = firewall::read_listing(*json);
-  if (!listing) return std::unexpected(OsError{0, listing.error()});
-  auto wrong = firewall::differences(wanted, *listing);
-  if (wrong.size() <= kMostTold) return wrong;
-  const std::size_t more = wrong.size() - kMostTold;
-  wrong.resize(kMostTold);
-  wrong.push_back("and " + std::to_string(more) + " more differences of the table");
-  return wrong;
-}
+constexpr std::size_t kReadBackAtOnce = 20'000;  // elements: some hundredths of a second
+constexpr std::size_t kLong = 4'000;
 
 // In a process of its own, so with a socket of its own. First why nothing was read, or nothing; then the differences.
-std::vector<std::string> differences_beside(const firewall::RuleSet& wanted) {
+std::vector<std::string> differences_beside(const NetdRules::Differences& read, const firewall::RuleSet& wanted) {
   auto table = os::NftablesTable::open();
   if (!table) return {table.error().to_string()};
-  const auto wrong = listed_differences(*table, wanted);
+  const auto wrong = read(*table, wanted);
   if (!wrong) return {wrong.error().to_string()};
   std::vector<std::string> told{""};
   told.insert(told.end(), wrong->begin(), wrong->end());
@@ -52,12 +38,12 @@ std::vector<std::string> differences_beside(const firewall::RuleSet& wanted) {
 
 }  // namespace
 
-OsResult<NetdRules> NetdRules::open() {
+OsResult<NetdRules> NetdRules::open(Differences read) {
   auto table = TRY(os::NftablesTable::open());
   for (int i = 1;; ++i) {
     auto claimed = table.claim();
     if (claimed) {
-      NetdRules rules(std::move(table));
+      NetdRules rules(std::move(table), std::move(read));
       if (auto awake = rules.wake(); !awake) return std::unexpected(awake.error());
       return rules;
     }
@@ -66,41 +52,31 @@ OsResult<NetdRules> NetdRules::open() {
   }
 }
 
-OsResult<firewall::Listing> NetdRules::listing() {
-  auto json = table_.list_json();
-  if (!json && json.error().number == ENOENT) {  // somebody deleted it
+// Somebody deleted it: claimed again.
+OsResult<void> NetdRules::be_there() {
+  if (const auto asleep = table_.asleep(); !asleep && asleep.error().number == ENOENT)
     if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
-    json = table_.list_json();
-  }
-  if (!json && json.error().number == EOPNOTSUPP) {  // it is listed awake only
-    if (auto awake = wake(); !awake) return std::unexpected(awake.error());
-    json = table_.list_json();
-  }
-  if (!json) return std::unexpected(json.error());
-  auto listing = firewall::read_listing(*json);
-  if (!listing) return std::unexpected(OsError{0, listing.error()});
-  return *std::move(listing);
+  return {};
 }
 
-// Claimed again when somebody deleted it. What is there, without elements.
+// Of what is there, awake.
+OsResult<std::vector<std::string>> NetdRules::differences_to(const firewall::RuleSet& wanted) {
+  if (auto there = be_there(); !there) return std::unexpected(there.error());
+  if (auto awake = wake(); !awake) return std::unexpected(awake.error());
+  return read_(table_, wanted);
+}
+
 OsResult<firewall::Listing> NetdRules::names() {
-  if (const auto flags = table_.flags(); !flags && flags.error().number == ENOENT)
-    if (auto claimed = table_.claim(); !claimed) return std::unexpected(claimed.error());
-  auto names = firewall::read_names(TRY(table_.list_names_json()));
-  if (!names) return std::unexpected(OsError{0, names.error()});
-  for (const auto& counter : TRY(os::NftablesTable::counters()))
-    names->counters.push_back({counter.name, counter.packets, counter.bytes});
-  return *std::move(names);
+  if (auto there = be_there(); !there) return std::unexpected(there.error());
+  return listed_names(table_);
 }
 
 OsResult<NetdRules::Listed> NetdRules::listed() {
   auto table = TRY(os::NftablesTable::open());
-  Listed out{TRY(table.list_rules()), ""};
-  auto elements = table.list_json();
-  // Of a table that sleeps the elements are nobody's question.
-  if (!elements && elements.error().number != ENOENT && elements.error().number != EOPNOTSUPP)
-    return std::unexpected(elements.error());
-  if (elements) out.elements = *std::move(elements);
+  Listed out{TRY(table.list_rules()), {}};
+  auto listing = listed_table(table);
+  if (listing) return out.sets = std::move(listing->sets), out;
+  if (listing.error().number != ENOENT) return std::unexpected(listing.error());
   return out;
 }
 
@@ -111,7 +87,7 @@ std::size_t NetdRules::elements_of(const firewall::RuleSet& rules) {
 }
 
 bool NetdRules::is_long(std::size_t elements) {
-  return elements > kReadBackAtOnce;
+  return elements > kLong;
 }
 
 std::size_t NetdRules::elements() const {
@@ -119,12 +95,12 @@ std::size_t NetdRules::elements() const {
 }
 
 bool NetdRules::quick_to_list() const {
-  return !is_long(elements());
+  return elements() <= kReadBackAtOnce;
 }
 
 OsResult<std::vector<std::string>> NetdRules::differences() {
   if (!installed_) return std::vector<std::string>();
-  return listed_differences(table_, *installed_);
+  return read_(table_, *installed_);
 }
 
 OsResult<bool> NetdRules::empty() {
@@ -139,25 +115,74 @@ OsResult<void> NetdRules::wake() {
   return table_.run(firewall::render_create_table());
 }
 
-OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted) {
+// Sets that are not there yet, with nothing in them.
+OsResult<void> NetdRules::add_missing_sets(const firewall::Listing& present, const firewall::RuleSet& wanted) {
+  firewall::RuleSet empty;
+  for (const firewall::Set& set : wanted.sets)
+    if (!set.is_dynamic() &&
+        std::ranges::find(present.sets, set.name, &firewall::ListedSet::name) == present.sets.end())
+      empty.sets.push_back({set.name, set.kind, set.type, set.flags, {}, set.limits});
+  return table_.run(firewall::render(firewall::diff({}, empty)));
+}
+
+// Names of the sets that hold what is wanted now: by the kernel's own elements, past all text.
+OsResult<std::set<std::string>> NetdRules::fill(const firewall::Listing& present, const firewall::RuleSet& wanted) {
+  std::set<std::string> filled;
+  std::vector<firewall::ElementChange> changes;
+  for (const firewall::Set& set : wanted.sets) {
+    const auto listed = std::ranges::find(present.sets, set.name, &firewall::ListedSet::name);
+    if (set.is_dynamic() || listed == present.sets.end() || !firewall::has_form(*listed, set)) continue;
+    const auto form = firewall::ElementForm::of(set);
+    if (!form) continue;
+    auto change = firewall::element_change(set, form->decode(TRY(table_.elements(set.name))));
+    if (!change) continue;  // something that we would never write: the set is made anew
+    filled.insert(set.name);
+    changes.push_back(std::move(*change));
+  }
+  if (auto done = table_.change_elements(changes); !done) return std::unexpected(done.error());
+  return filled;
+}
+
+// With kAhead elements are right before the rules are: not where other rules may go on if the second step fails.
+OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted, Elements elements) {
   if (auto awake = wake(); !awake) return awake;
-  const auto present = TRY(names());
-  return table_.run(firewall::render(firewall::replace(present, wanted)));
+  auto present = TRY(names());
+  std::set<std::string> kept;
+  if (elements == Elements::kAhead && is_long(elements_of(wanted))) {
+    if (auto added = add_missing_sets(present, wanted); !added) return added;
+    present = TRY(names());
+    if (auto filled = fill(present, wanted)) kept = *std::move(filled);
+  }
+  return table_.run(firewall::render(firewall::replace(present, wanted, kept)));
+}
+
+// In one transaction, of elements or of text; where many elements are new, sets that no rule names yet are filled
+// first.
+OsResult<void> NetdRules::change_to(const firewall::RuleSet& wanted) {
+  const auto transaction = firewall::diff(*installed_, wanted);
+  const auto stages = firewall::stages(transaction, wanted.sets);
+  if (!stages) return table_.run(firewall::render(transaction));
+  auto done = table_.run(firewall::render(stages->before));
+  if (done) done = table_.change_elements(stages->elements);
+  if (done) done = table_.run(firewall::render(stages->after));
+  // Sets that no rule names may be left, with elements in them: the next change must not take them for empty ones.
+  if (!done && !stages->before.empty()) distrust();
+  return done;
 }
 
 OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
   const bool by_difference = installed_.has_value();
-  auto done = installed_ ? table_.run(firewall::render(firewall::diff(*installed_, wanted))) : replace_with(wanted);
+  auto done = installed_ ? change_to(wanted) : replace_with(wanted, Elements::kAhead);
   // A difference to something that is no longer there: start from what is.
-  if (!done && installed_) done = replace_with(wanted);
+  if (!done && by_difference) done = replace_with(wanted, Elements::kInOne);
   if (!done && !installed_) uncertain_ = true;
   if (!done) return done;
   look_anew();
-  if (!is_long(elements_of(wanted))) {
+  if (elements_of(wanted) <= kReadBackAtOnce) {
     auto held = read_back(wanted);
     if (held || !by_difference) return held;
     // A stranger's change whose event is not read yet: it must not make a cut fail, and with it close everybody.
-    if (auto replaced = replace_with(wanted); !replaced) return replaced;
+    if (auto replaced = replace_with(wanted, Elements::kAhead); !replaced) return replaced;
     return read_back(wanted);
   }
   installed_ = std::move(wanted);
@@ -167,7 +192,7 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
 
 OsResult<void> NetdRules::read_back(const firewall::RuleSet& wanted) {
   distrust();
-  const auto wrong = firewall::differences(wanted, TRY(listing()));
+  const auto wrong = TRY(differences_to(wanted));
   if (!wrong.empty()) return std::unexpected(OsError{0, "nftables does not hold what was installed: " + wrong.front()});
   installed_ = wanted;
   uncertain_ = false;
@@ -187,7 +212,7 @@ void NetdRules::read_back_beside() {
   if (!reader_.running()) {
     if (now < look_at_) return;
     const auto haste = unread_times_ == 0 ? os::ForkedWorker::Haste::kBehind : os::ForkedWorker::Haste::kNow;
-    auto started = os::ForkedWorker::start([this] { return core::encode(differences_beside(*installed_)); }, now,
+    auto started = os::ForkedWorker::start([this] { return core::encode(differences_beside(read_, *installed_)); }, now,
                                            os::ForkedWorker::May::kAskTheKernel, haste);
     if (started) return void(reader_ = std::move(*started));
     return look_later(started.error().to_string());
@@ -226,11 +251,11 @@ OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
     unconfirmed_ = true;
     return wrong;
   }
-  if (quick_to_list()) wrong = firewall::differences(*installed_, TRY(listing()));
+  if (quick_to_list()) wrong = TRY(differences_to(*installed_));
   if (wrong.empty() && !surely) return wrong;
   if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
   uncertain_ = true;
-  if (auto replaced = replace_with(*installed_); !replaced) return std::unexpected(replaced.error());
+  if (auto replaced = replace_with(*installed_, Elements::kAhead); !replaced) return std::unexpected(replaced.error());
   look_anew();
   uncertain_ = false;
   unconfirmed_ = true;  // reading back takes as long again; the repair must be quick

@@ -1,12 +1,15 @@
 // The table `inet sekisho` as netd keeps it: what was installed, what must be, and the transaction between.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "firewall/listing.h"
 #include "firewall/rule_set.h"
+#include "gateway/daemon/netd_listing.h"
 #include "gateway/os/forked_worker.h"
 #include "gateway/os/nftables_table.h"
 
@@ -14,8 +17,11 @@ namespace gateway::daemon {
 
 class NetdRules {
  public:
+  // How what the table holds differs from what it must, as it is read back.
+  using Differences =
+      std::function<os::OsResult<std::vector<std::string>>(os::NftablesTable&, const firewall::RuleSet&)>;
   // Owns the table: creates it, or adopts the one a dead netd left, with its content.
-  [[nodiscard]] static os::OsResult<NetdRules> open();
+  [[nodiscard]] static os::OsResult<NetdRules> open(Differences read = listed_differences);
 
   // True when the table has no chain at all: nothing protects, so the closed set must be installed at once.
   [[nodiscard]] os::OsResult<bool> empty();
@@ -36,7 +42,8 @@ class NetdRules {
   // As the kernel lists it now, and every other table: rules, and the elements of ours (empty: there is no such table).
   // By a socket of its own.
   struct Listed {
-    std::string rules, elements;
+    std::string rules;
+    std::vector<firewall::ListedSet> sets;
   };
   [[nodiscard]] static os::OsResult<Listed> listed();
   // A listing of what was installed takes some tenths of a second at most; of thousands of facilities seconds, while
@@ -57,11 +64,17 @@ class NetdRules {
   [[nodiscard]] os::NftablesTable::Protection protection() const { return table_.protection(); }
 
  private:
-  explicit NetdRules(os::NftablesTable table) : table_(std::move(table)) {}
-  [[nodiscard]] os::OsResult<firewall::Listing> listing();
+  NetdRules(os::NftablesTable table, Differences read) : table_(std::move(table)), read_(std::move(read)) {}
+  [[nodiscard]] os::OsResult<void> be_there();
+  [[nodiscard]] os::OsResult<std::vector<std::string>> differences_to(const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<firewall::Listing> names();
+  [[nodiscard]] os::OsResult<void> add_missing_sets(const firewall::Listing& present, const firewall::RuleSet& wanted);
+  [[nodiscard]] os::OsResult<std::set<std::string>> fill(const firewall::Listing& present,
+                                                         const firewall::RuleSet& wanted);
+  [[nodiscard]] os::OsResult<void> change_to(const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<void> wake();
-  [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted);
+  enum class Elements : std::uint8_t { kInOne, kAhead };  // one transaction with the rules, or one before them
+  [[nodiscard]] os::OsResult<void> replace_with(const firewall::RuleSet& wanted, Elements elements);
 
   [[nodiscard]] os::OsResult<void> read_back(const firewall::RuleSet& wanted);
   void read_back_beside();
@@ -69,6 +82,7 @@ class NetdRules {
   void look_later(const std::string& why);
 
   os::NftablesTable table_;
+  Differences read_;
   std::optional<firewall::RuleSet> installed_;  // none: the content is not known to be ours
   bool uncertain_ = false;
   bool unconfirmed_ = false;

@@ -93,6 +93,35 @@ class Attributes {
   std::array<const nlattr*, kMost> found_{};
 };
 
+bool is_inet(const nlmsghdr& message) {
+  return static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(&message))->nfgen_family == NFPROTO_INET;
+}
+
+// All messages of a list; from the start again where it changed while it was read.
+template <class Restart, class Take>
+OsResult<void> listed(const Question& question, Restart restart, Take take) {
+  for (int i = 1;; ++i) {
+    restart();
+    const auto asked = question.ask(take);
+    if (asked || asked.error().number != EINTR || i == kTries) return asked;
+  }
+}
+
+// NFTA_SET_ELEM_KEY and its likes: octets in a nest.
+std::string data_of(const nlattr* nest) {
+  const Attributes<NFTA_DATA_MAX + 1> data(nest);
+  const nlattr* const value = data.of(NFTA_DATA_VALUE);
+  if (value == nullptr) return {};
+  return {static_cast<const char*>(mnl_attr_get_payload(value)), mnl_attr_get_payload_len(value)};
+}
+
+firewall::ElementOctets element_of(const nlattr* nest) {
+  const Attributes<NFTA_SET_ELEM_MAX + 1> element(nest);
+  return {data_of(element.of(NFTA_SET_ELEM_KEY)), data_of(element.of(NFTA_SET_ELEM_KEY_END)),
+          data_of(element.of(NFTA_SET_ELEM_DATA)),
+          (element.number(NFTA_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END) != 0};
+}
+
 }  // namespace
 
 OsResult<std::uint32_t> nftables_flags(const std::string& table) {
@@ -109,20 +138,58 @@ OsResult<std::vector<NftablesCounter>> nftables_counters(const std::string& tabl
   Question question(NFT_MSG_GETOBJ, NLM_F_DUMP);
   question.put(NFTA_OBJ_TABLE, table);
   question.put(NFTA_OBJ_TYPE, std::uint32_t{NFT_OBJECT_COUNTER});
-  for (int i = 1;; ++i) {
-    std::vector<NftablesCounter> found;
-    const auto asked = question.ask([&](const nlmsghdr& message) {
-      const Attributes<NFTA_OBJ_MAX + 1> object(message);
-      if (object.number(NFTA_OBJ_TYPE) != NFT_OBJECT_COUNTER || object.text(NFTA_OBJ_TABLE) != table) return;
-      const Attributes<NFTA_COUNTER_MAX + 1> counter(object.of(NFTA_OBJ_DATA));
-      found.push_back({object.text(NFTA_OBJ_NAME), counter.long_number(NFTA_COUNTER_PACKETS),
-                       counter.long_number(NFTA_COUNTER_BYTES)});
-    });
-    if (!asked && asked.error().number == EINTR && i < kTries) continue;
-    if (!asked) return std::unexpected(asked.error());
-    std::ranges::sort(found, {}, &NftablesCounter::name);
-    return found;
-  }
+  std::vector<NftablesCounter> found;
+  TRY(listed(
+      question, [&] { found.clear(); },
+      [&](const nlmsghdr& message) {
+        const Attributes<NFTA_OBJ_MAX + 1> object(message);
+        if (object.number(NFTA_OBJ_TYPE) != NFT_OBJECT_COUNTER || object.text(NFTA_OBJ_TABLE) != table) return;
+        const Attributes<NFTA_COUNTER_MAX + 1> counter(object.of(NFTA_OBJ_DATA));
+        found.push_back({object.text(NFTA_OBJ_NAME), counter.long_number(NFTA_COUNTER_PACKETS),
+                         counter.long_number(NFTA_COUNTER_BYTES)});
+      }));
+  std::ranges::sort(found, {}, &NftablesCounter::name);
+  return found;
+}
+
+OsResult<std::uint32_t> nftables_generation() {
+  const Question question(NFT_MSG_GETGEN, 0);
+  std::uint32_t generation = 0;
+  TRY(question.ask(
+      [&](const nlmsghdr& message) { generation = Attributes<NFTA_GEN_MAX + 1>(message).number(NFTA_GEN_ID); }));
+  return generation;
+}
+
+OsResult<std::map<std::string, std::size_t>> nftables_rule_counts(const std::string& table) {
+  Question question(NFT_MSG_GETRULE, NLM_F_DUMP);
+  question.put(NFTA_RULE_TABLE, table);
+  std::map<std::string, std::size_t> found;
+  TRY(listed(
+      question, [&] { found.clear(); },
+      [&](const nlmsghdr& message) {
+        const Attributes<NFTA_RULE_MAX + 1> rule(message);
+        if (is_inet(message) && rule.text(NFTA_RULE_TABLE) == table) ++found[rule.text(NFTA_RULE_CHAIN)];
+      }));
+  return found;
+}
+
+OsResult<std::vector<firewall::ElementOctets>> nftables_elements(const std::string& table, const std::string& set) {
+  Question question(NFT_MSG_GETSETELEM, NLM_F_DUMP);
+  question.put(NFTA_SET_ELEM_LIST_TABLE, table);
+  question.put(NFTA_SET_ELEM_LIST_SET, set);
+  std::vector<firewall::ElementOctets> found;
+  TRY(listed(
+      question, [&] { found.clear(); },
+      [&](const nlmsghdr& message) {
+        const Attributes<NFTA_SET_ELEM_LIST_MAX + 1> list(message);
+        const auto each = [](const nlattr* element, void* to) {
+          static_cast<decltype(found)*>(to)->push_back(element_of(element));
+          return MNL_CB_OK;
+        };
+        if (const nlattr* const nest = list.of(NFTA_SET_ELEM_LIST_ELEMENTS); nest != nullptr)
+          (void)mnl_attr_parse_nested(nest, each, &found);
+      }));
+  return found;
 }
 
 }  // namespace gateway::os

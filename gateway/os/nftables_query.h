@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "firewall/element_octets.h"
 #include "gateway/os/error.h"
 
 namespace gateway::os {
@@ -19,5 +21,15 @@ struct NftablesCounter {
 };
 // The named counters of table inet `table`, by name; none when there is no such table.
 [[nodiscard]] OsResult<std::vector<NftablesCounter>> nftables_counters(const std::string& table);
+
+// NFTA_GEN_ID: another number after each transaction of anybody.
+[[nodiscard]] OsResult<std::uint32_t> nftables_generation();
+
+// How many rules each chain of table inet `table` has; of a chain without rules nothing.
+[[nodiscard]] OsResult<std::map<std::string, std::size_t>> nftables_rule_counts(const std::string& table);
+
+// The elements of one set or map of table inet `table`, as the kernel gives them. ENOENT: there is no such set.
+[[nodiscard]] OsResult<std::vector<firewall::ElementOctets>> nftables_elements(const std::string& table,
+                                                                               const std::string& set);
 
 }  // namespace gateway::os

@@ -2,23 +2,18 @@
 // table goes through it, because the kernel binds ownership to a socket.
 #include "gateway/os/nftables_table.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <libmnl/libmnl.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <set>
+
+#include "gateway/os/nftables_batch.h"
 
 namespace gateway::os {
 namespace {
@@ -26,7 +21,6 @@ namespace {
 constexpr const char* kTable = "sekisho";
 constexpr std::uint32_t kOwner = 2;    // NFT_TABLE_F_OWNER
 constexpr std::uint32_t kPersist = 4;  // NFT_TABLE_F_PERSIST, Linux 6.9: newer than the headers of Debian 12
-constexpr int kAnswerMilliseconds = 2000;
 
 bool is_netfilter_socket(int descriptor) {
   int domain = 0, protocol = 0;
@@ -48,45 +42,6 @@ std::set<int> netfilter_sockets() {
   return found;
 }
 
-void put_batch_mark(mnl_nlmsg_batch* batch, std::uint16_t type, std::uint32_t sequence) {
-  nlmsghdr* header = mnl_nlmsg_put_header(mnl_nlmsg_batch_current(batch));
-  header->nlmsg_type = type;
-  header->nlmsg_flags = NLM_F_REQUEST;
-  header->nlmsg_seq = sequence;
-  auto* family = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
-  *family = {AF_UNSPEC, NFNETLINK_V0, htons(NFNL_SUBSYS_NFTABLES)};
-  mnl_nlmsg_batch_next(batch);
-}
-
-void put_new_table(mnl_nlmsg_batch* batch, std::uint32_t flags, std::uint32_t sequence) {
-  nlmsghdr* header = mnl_nlmsg_put_header(mnl_nlmsg_batch_current(batch));
-  header->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE;
-  header->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK;
-  header->nlmsg_seq = sequence;
-  auto* family = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
-  *family = {NFPROTO_INET, NFNETLINK_V0, 0};
-  mnl_attr_put_strz(header, NFTA_TABLE_NAME, kTable);
-  if (flags != 0) mnl_attr_put_u32(header, NFTA_TABLE_FLAGS, htonl(flags));
-  mnl_nlmsg_batch_next(batch);
-}
-
-// Reads acknowledgements until the one of `sequence`; its errno, 0 for success.
-int answer_to(int socket, std::uint32_t sequence) {
-  std::array<char, 8192> octets;
-  for (;;) {
-    pollfd readable{socket, POLLIN, 0};
-    if (poll(&readable, 1, kAnswerMilliseconds) <= 0) return ETIMEDOUT;
-    auto left = static_cast<int>(recv(socket, octets.data(), octets.size(), MSG_DONTWAIT));
-    if (left < 0) return errno;
-    for (auto* header = reinterpret_cast<nlmsghdr*>(octets.data()); mnl_nlmsg_ok(header, left);
-         header = mnl_nlmsg_next(header, &left)) {
-      if (header->nlmsg_type != NLMSG_ERROR || header->nlmsg_len < mnl_nlmsg_size(sizeof(nlmsgerr))) continue;
-      const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(header));
-      if (header->nlmsg_seq == sequence || error->error != 0) return -error->error;
-    }
-  }
-}
-
 }  // namespace
 
 void NftablesTable::FreeContext::operator()(nft_ctx* context) const {
@@ -105,19 +60,10 @@ OsResult<NftablesTable> NftablesTable::open() {
 }
 
 OsResult<void> NftablesTable::create(std::uint32_t flags) {
-  static std::uint32_t sequence = 0x5e710000;
-  alignas(nlmsghdr) std::array<char, 4096> octets{};
-  mnl_nlmsg_batch* batch = mnl_nlmsg_batch_start(octets.data(), octets.size() / 2);
-  if (batch == nullptr) return std::unexpected(OsError{ENOMEM, "mnl_nlmsg_batch_start"});
-  sequence += 3;
-  put_batch_mark(batch, NFNL_MSG_BATCH_BEGIN, sequence);
-  put_new_table(batch, flags, sequence + 1);
-  put_batch_mark(batch, NFNL_MSG_BATCH_END, sequence + 2);
-  const auto sent = send(socket_, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch), 0);
-  mnl_nlmsg_batch_stop(batch);
-  if (sent < 0) return std::unexpected(OsError{errno, "send to nf_tables"});
-  if (const int number = answer_to(socket_, sequence + 1); number != 0)
-    return std::unexpected(OsError{number, "create table inet sekisho"});
+  NftablesBatch batch(kTable);
+  batch.new_table(flags);
+  if (auto done = batch.send(socket_); !done)
+    return std::unexpected(OsError{done.error().number, "create table inet sekisho"});
   return {};
 }
 
@@ -148,12 +94,11 @@ OsResult<void> NftablesTable::run(const std::string& text) {
   return {};
 }
 
-OsResult<std::string> NftablesTable::list_json() {
-  if (const auto set = nftables_flags(kTable); !set)
-    return std::unexpected(set.error());
-  else if (std::has_single_bit(*set))
-    return std::unexpected(OsError{EOPNOTSUPP, "table inet sekisho was put to sleep, or has another flag alone"});
-  return command("list table inet sekisho", NFT_CTX_OUTPUT_JSON);
+OsResult<void> NftablesTable::change_elements(const std::vector<firewall::ElementChange>& changes) {
+  NftablesBatch batch(kTable);
+  for (const auto& change : changes) batch.delete_elements(change.set, change.gone);  // first what would overlap
+  for (const auto& change : changes) batch.new_elements(change.set, change.added);
+  return batch.send(socket_);
 }
 
 OsResult<std::vector<std::string>> NftablesTable::list_names_json() {
@@ -168,12 +113,20 @@ OsResult<std::string> NftablesTable::list_rules() {
   return command("list ruleset", NFT_CTX_OUTPUT_HANDLE | NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
 }
 
-OsResult<std::uint32_t> NftablesTable::flags() {
-  return nftables_flags(kTable);
+OsResult<bool> NftablesTable::asleep() {
+  return (TRY(nftables_flags(kTable)) & NFT_TABLE_F_DORMANT) != 0;
 }
 
 OsResult<std::vector<NftablesCounter>> NftablesTable::counters() {
   return nftables_counters(kTable);
+}
+
+OsResult<std::map<std::string, std::size_t>> NftablesTable::rule_counts() {
+  return nftables_rule_counts(kTable);
+}
+
+OsResult<std::vector<firewall::ElementOctets>> NftablesTable::elements(const std::string& set) {
+  return nftables_elements(kTable, set);
 }
 
 }  // namespace gateway::os

@@ -2,10 +2,12 @@
 // stranger's `nft flush ruleset` does not touch it and our death does not remove it. Text comes from `firewall` only.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "firewall/stages.h"
 #include "gateway/os/error.h"
 #include "gateway/os/nftables_query.h"
 
@@ -30,17 +32,19 @@ class NftablesTable {
 
   // One batch, all or nothing. Empty text does nothing.
   [[nodiscard]] OsResult<void> run(const std::string& text);
-  // `nft -j list table inet sekisho`. Fails with ENOENT when there is no such table, and with EOPNOTSUPP when it has
-  // exactly one flag, as one that was put to sleep: libnftables before 1.0.9 prints that from memory it has given back.
-  [[nodiscard]] OsResult<std::string> list_json();
+  // The same for elements alone, in octets.
+  [[nodiscard]] OsResult<void> change_elements(const std::vector<firewall::ElementChange>& changes);
+  // The kernel asks none of its chains: somebody put it to sleep. ENOENT: there is no such table.
+  [[nodiscard]] static OsResult<bool> asleep();
   // `nft -j -t list chains inet`, then `sets`, then `maps`: what there is, without elements. Quick whatever their
   // number: `list table` reads all of them also where it prints none.
   [[nodiscard]] OsResult<std::vector<std::string>> list_names_json();
   // `nft -a -s -t list ruleset`: the rules of every table, without elements and counts.
   [[nodiscard]] OsResult<std::string> list_rules();
-  [[nodiscard]] static OsResult<std::uint32_t> flags();
   // Its named counters: cheap, whatever the number of facilities (`nft list counters` reads every element).
   [[nodiscard]] static OsResult<std::vector<NftablesCounter>> counters();
+  [[nodiscard]] static OsResult<std::map<std::string, std::size_t>> rule_counts();  // by chain
+  [[nodiscard]] static OsResult<std::vector<firewall::ElementOctets>> elements(const std::string& set);
 
  private:
   struct FreeContext {

@@ -39,7 +39,7 @@ std::vector<KernelTable> tables(const std::string& name) {
 RuleSet found(const std::string& name) {
   const auto listing = firewall::read_listing(file("fuzz/seeds/listing/sample.json"));
   if (!listing) FAIL(listing.error());
-  return firewall::installed(tables(name).at(0), *listing);
+  return firewall::installed(tables(name).at(0), listing->sets);
 }
 
 const firewall::Interfaces kInterfaces{"sekisho0", "dc0", "wan0"};

@@ -6,15 +6,17 @@
 #include <array>
 #include <catch2/catch.hpp>
 
-#include "firewall/listing.h"
+#include "firewall/rule_set.h"
 #include "gateway/daemon/netd_kernel.h"
+#include "gateway/daemon/netd_listing.h"
 #include "gateway/os/nftables_table.h"
 #include "tests/gateway/patience.h"
 
 namespace gateway::tests {
 
-inline daemon::NetdKernel opened(const policy::Plan& plan) {
-  auto kernel = daemon::NetdKernel::open();
+inline daemon::NetdKernel opened(const policy::Plan& plan,
+                                 daemon::NetdRules::Differences read = daemon::listed_differences) {
+  auto kernel = daemon::NetdKernel::open(std::move(read));
   REQUIRE(kernel.has_value());
   const auto applied = kernel->apply(plan);
   INFO((applied ? std::string() : applied.error().to_string()));
@@ -34,10 +36,8 @@ inline daemon::NetdKernel::Repairs repaired(daemon::NetdKernel& kernel) {
 // Does the kernel list just that?
 inline bool holds(const firewall::RuleSet& wanted) {
   auto table = os::NftablesTable::open();
-  const auto json = table->list_json();
-  if (!json) return false;
-  const auto listing = firewall::read_listing(*json);
-  return listing && firewall::differences(wanted, *listing).empty();
+  const auto wrong = daemon::listed_differences(*table, wanted);
+  return wrong && wrong->empty();
 }
 
 }  // namespace gateway::tests

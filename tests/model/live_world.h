@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "firewall/compile.h"
 #include "gateway/core/ike_peers.h"
@@ -19,7 +18,6 @@ using gateway::core::LiveState;
 using gateway::core::LiveVerdict;
 using policy::KernelRoute;
 using policy::KernelRule;
-using Json = nlohmann::json;
 
 inline const config::WallTime kNow = at_second(kExchangeEnds - 1);
 
@@ -46,20 +44,10 @@ inline std::string listing_of(const firewall::RuleSet& table, bool asleep) {
   return out + "}\n";
 }
 
-inline std::string elements_of(const firewall::RuleSet& table) {
-  Json all = Json::array({{{"table", {{"family", "inet"}, {"name", "sekisho"}}}}});
-  for (const auto& set : table.sets) {
-    Json one{{"family", "inet"}, {"table", "sekisho"}, {"name", set.name}, {"type", "mark"}, {"elem", Json::array()}};
-    for (const auto& element : set.elements) {
-      const auto colon = element.rfind(" : ");
-      if (set.kind == "map")
-        one["elem"].push_back({element.substr(0, colon), element.substr(colon + 3)});
-      else
-        one["elem"].push_back(element);
-    }
-    all.push_back({{set.kind, one}});
-  }
-  return Json{{"nftables", all}}.dump();
+inline std::vector<firewall::ListedSet> listed_of(const firewall::RuleSet& table) {
+  std::vector<firewall::ListedSet> all;
+  for (const auto& set : table.sets) all.push_back({set.name, set.kind, set.elements, set.type, set.flags});
+  return all;
 }
 
 inline gateway::core::TunnelState tunnels_of(const policy::Plan& whole) {
@@ -128,7 +116,7 @@ struct World {
   LiveVerdict prove() {
     state.plan = plan;
     state.kernel.ruleset = listing_of(table, asleep) + more_tables;
-    state.kernel.elements = elements_of(table);
+    state.kernel.sets = listed_of(table);
     return gateway::core::prove_live(state);
   }
 
