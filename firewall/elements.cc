@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -280,6 +281,22 @@ class SetBuilder {
 
 std::vector<Set> sets_of(const policy::Plan& plan) {
   return SetBuilder(plan).take();
+}
+
+// The numbers of classes and facilities come from all of them, whatever the rows.
+std::vector<Set> elements_of_parties(const policy::Plan& plan, const std::vector<policy::FacilityName>& parties) {
+  const std::set<policy::FacilityName> names(parties.begin(), parties.end());
+  policy::Plan some;
+  some.facilities = plan.facilities;
+  std::ranges::copy_if(plan.permissions, std::back_inserter(some.permissions), [&](const Permission& row) {
+    return names.contains(row.from_facility) || names.contains(row.to_facility);
+  });
+  auto sets = sets_of(some);
+  std::erase_if(sets, [](const Set& set) {
+    constexpr const char* kOfOthersToo[] = {"facility", "reach", "source", "fragments", "class", "site", "flows"};
+    return std::ranges::any_of(kOfOthersToo, [&](const char* stem) { return set.name.starts_with(stem); });
+  });
+  return sets;
 }
 
 }  // namespace firewall

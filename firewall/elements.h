@@ -27,4 +27,9 @@ namespace firewall {
 //              rule number . facility number of the facility that is a party of the rule: for ICMP errors about a flow
 [[nodiscard]] std::vector<Set> sets_of(const policy::Plan& plan);
 
+// What of them the rows bring in of which one of `parties` is an end; without hosts inside that other rows name too
+// ("reach"). With these elements gone nothing of the parties passes.
+[[nodiscard]] std::vector<Set> elements_of_parties(const policy::Plan& plan,
+                                                   const std::vector<policy::FacilityName>& parties);
+
 }  // namespace firewall

@@ -260,6 +260,7 @@ class Controller {
   void renew(Target& wanted);
   void isolate(Target& wanted) const;
   void cut(Instant now, Actions& out);
+  static constexpr std::size_t kLongPlan = 20'000;  // rows: a tenth of a second or more in each process
   void push_cut(const Target& wanted, Instant now, Actions& out);
   void look_at_cut(Actions& out);
   void cut_in_kernel(const Target& wanted, Actions& out);

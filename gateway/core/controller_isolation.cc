@@ -174,6 +174,7 @@ void Controller::cut(Instant now, Actions& out) {
 
 // Both at once, and neither behind the keys: the order of a change is for what it opens.
 void Controller::push_cut(const Target& wanted, Instant now, Actions& out) {
+  if (wanted.whole->permissions.size() > kLongPlan) cut_in_kernel(wanted, out);  // seconds before the plan is there
   (void)netd_there(wanted, now, out);
   if (!bound_.empty()) (void)tunneld_there(wanted, now, out);  // else there is nothing to hand over yet
 }
@@ -183,7 +184,7 @@ void Controller::push_cut(const Target& wanted, Instant now, Actions& out) {
 void Controller::cut_in_kernel(const Target& wanted, Actions& out) {
   if (!process(ProcessRole::kNetd).present || cut_in_kernel_ == wanted.generation) return;
   cut_in_kernel_ = wanted.generation;
-  CutFacilities order{wanted.generation, policy::all_isolated(*wanted.plan), {}};
+  CutFacilities order{wanted.generation, policy::all_isolated(*wanted.plan), {}, wanted.recorded};
   for (const auto& facility : wanted.plan->facilities)
     if (facility.isolated && !order.all) order.facilities.push_back(facility.name);
   out.push_back(action::CutInKernel{std::move(order)});
@@ -192,14 +193,17 @@ void Controller::cut_in_kernel(const Target& wanted, Actions& out) {
 // The kernel lets nothing of it pass any more; the rest follows with the plan.
 void Controller::on_facilities_cut(const FacilitiesCut& reply, Actions& out) {
   const Target* wanted = target();
-  if (!cutting_ || wanted == nullptr || wanted->recorded || reply.generation != wanted->generation) return;
+  if (!cutting_ || wanted == nullptr || reply.generation != wanted->generation) return;
   if (!reply.good) return out.push_back(action::RaiseAlarm{"an isolation failed in the kernel: " + reply.error});
-  cut_by_.reset();
+  if (!wanted->recorded) cut_by_.reset();  // else the rest is late, too, when it is late
+  const char* const rest =
+      wanted->recorded ? "cut in the kernel; its tunnel and its routes end when all processes have the plan"
+                       : "cut in the kernel; its tunnel ends when the start of the gateway can be put on record";
   for (CutWaiter& waiter : cut_waiters_) {
     IsolationOutcome outcome;
     outcome.good = true, outcome.already = waiter.already, outcome.generation = wanted->generation;
     outcome.orders = {waiter.order};
-    outcome.notes = {"cut in the kernel; its tunnel ends when the start of the gateway can be put on record"};
+    outcome.notes = {rest};
     if (const auto id = std::exchange(waiter.request, 0); id != 0)
       out.push_back(action::AnswerIsolation{id, std::move(outcome)});
   }

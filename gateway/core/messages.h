@@ -113,6 +113,8 @@ struct CutFacilities {
   config::value::Generation generation;  // comes back with the answer
   bool all = false;
   std::vector<config::value::FacilityName> facilities;
+  // The plan that says so too comes behind this: then only what takes milliseconds is done, and answered when it is.
+  bool plan_follows = false;
 };
 struct FacilitiesCut {
   config::value::Generation generation;
@@ -336,7 +338,7 @@ template <class Ar> void fields(Ar& ar, ApplyPlanOf& m) { transfer_all(ar, m.gen
 template <class Ar> void fields(Ar& ar, PlanApplied& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, OpenDescriptors& m) { transfer_all(ar, m.unused); }
 template <class Ar> void fields(Ar& ar, CloseAll& m) { transfer_all(ar, m.unused); }
-template <class Ar> void fields(Ar& ar, CutFacilities& m) { transfer_all(ar, m.generation, m.all, m.facilities); }
+template <class Ar> void fields(Ar& ar, CutFacilities& m) { transfer_all(ar, m.generation, m.all, m.facilities, m.plan_follows); }
 template <class Ar> void fields(Ar& ar, FacilitiesCut& m) { transfer_all(ar, m.generation, m.good, m.error); }
 template <class Ar> void fields(Ar& ar, RepairKernel& m) { transfer_all(ar, m.unused); }
 template <class Ar> void fields(Ar& ar, KernelWriter& m) { transfer_all(ar, m.pid, m.program); }

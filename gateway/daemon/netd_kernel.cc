@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "firewall/compile.h"
+#include "firewall/elements.h"
 #include "gateway/daemon/netd_sysctls.h"
 #include "gateway/os/conntrack_forget.h"
 #include "gateway/os/record_sockets.h"
@@ -136,6 +137,25 @@ OsResult<void> NetdKernel::cut(const core::CutFacilities& order) {
     marks.facilities.back().isolated = true;
   }
   return isolate_in_force(marks) ? OsResult<void>() : close_all();
+}
+
+// The emergency stop is that nothing is forwarded any more. plan_ says so too, so that no repair opens it again.
+bool NetdKernel::cut_at_once(const core::CutFacilities& order) {
+  if (!plan_ || closed_ || rules_left_ || !NetdRules::is_long(rules_.elements())) return false;
+  policy::Plan marks;
+  for (const auto& facility : plan_->facilities) {
+    const bool named = order.all || std::ranges::find(order.facilities, facility.name) != order.facilities.end();
+    if (!named || facility.isolated) continue;
+    marks.facilities.emplace_back().name = facility.name;
+    marks.facilities.back().isolated = true;
+    marks.facilities.back().networks = facility.networks;
+  }
+  const auto done = order.all ? set_forwarding(false, plan_->outside_interface)
+                              : rules_.take_away(firewall::elements_of_parties(*plan_, order.facilities));
+  if (!done) return false;
+  forget_cut_flows(marks);
+  plan_ = policy::isolate_as(*std::exchange(plan_, std::nullopt), marks);
+  return true;
 }
 
 // The rules have stopped the packets already.

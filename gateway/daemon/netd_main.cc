@@ -157,6 +157,10 @@ class Netd {
   bool cut(const Message& message) {
     const auto order = core::decode<core::CutFacilities>(message.payload);
     if (!order) return false;
+    if (order->plan_follows) {
+      if (!kernel_.cut_at_once(*order)) return true;  // with the plan
+      return accessd().send(MessageType::kFacilitiesCut, core::FacilitiesCut{order->generation, true, ""}).has_value();
+    }
     const auto done = kernel_.cut(*order);
     const core::FacilitiesCut answer{order->generation, done.has_value(), done ? "" : done.error().to_string()};
     return accessd().send(MessageType::kFacilitiesCut, answer).has_value();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -187,6 +189,29 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
   }
   installed_ = std::move(wanted);
   uncertain_ = false, unconfirmed_ = true;
+  return {};
+}
+
+OsResult<void> NetdRules::take_away(const std::vector<firewall::Set>& sets) {
+  if (!installed_ || uncertain_) return std::unexpected(OsError{0, "what the table holds is not known"});
+  std::vector<firewall::ElementChange> changes;
+  std::map<firewall::Set*, std::vector<std::string>> left;
+  for (const firewall::Set& set : sets) {
+    const auto held = std::ranges::find(installed_->sets, set.name, &firewall::Set::name);
+    if (held == installed_->sets.end()) continue;
+    std::vector<std::string> gone, kept;
+    std::ranges::set_intersection(held->elements, set.elements, std::back_inserter(gone));
+    if (gone.empty()) continue;
+    std::ranges::set_difference(held->elements, gone, std::back_inserter(kept));
+    auto change = firewall::element_change({set.name, set.kind, set.type, set.flags, {}}, gone);
+    if (!change) return std::unexpected(OsError{0, change.error()});
+    changes.push_back(*std::move(change));
+    left[&*held] = std::move(kept);
+  }
+  if (auto done = table_.change_elements(changes); !done) return done;
+  for (auto& [set, elements] : left) set->elements = std::move(elements);
+  look_anew();
+  unconfirmed_ = true;
   return {};
 }
 

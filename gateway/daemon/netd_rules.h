@@ -29,6 +29,9 @@ class NetdRules {
   // seconds, by confirm() in a process beside this one. On error the kernel holds what it held, except that a failed
   // comparison is an error too, and then the next install() replaces everything.
   [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
+  // Takes those elements of `sets` away that are there, in one transaction of milliseconds, whatever else the table
+  // holds. The error: nothing was changed.
+  [[nodiscard]] os::OsResult<void> take_away(const std::vector<firewall::Set>& sets);
   // Puts back what was last installed where a stranger changed it. `surely`: a stranger's transaction touched the
   // table, so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet:
   // none.

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <iterator>
 
+#include "firewall/elements.h"
 #include "firewall/reasons.h"
 #include "firewall/render.h"
 #include "policy/compile.h"
+#include "policy/isolation.h"
 #include "tests/policy/sample_config.h"
 
 using namespace tests;
@@ -236,4 +239,31 @@ TEST_CASE("compile: classes are unique, and 0.0.0.0/8-like networks get one that
   std::sort(classes.begin(), classes.end());
   CHECK(std::adjacent_find(classes.begin(), classes.end()) == classes.end());
   CHECK_FALSE(mentions(classes, "0x00000000"));
+}
+
+TEST_CASE("compile: without the elements of one party the sets are those of the plan that isolates it") {
+  auto config = sample_config();
+  for (int i = 0; i < 40; ++i)
+    config.facilities.push_back(
+        facility("z" + std::to_string(100 + i), {network("10.9." + std::to_string(i) + ".0/24")}, {"karte", "yoyaku"}));
+  const auto plan = policy::compile(config, at_second(1)).plan;
+  const auto whole = firewall::compile(plan);
+  for (const auto& facility : plan.facilities) {
+    CAPTURE(facility.name.text);
+    policy::Plan marks;
+    marks.facilities = {facility};
+    marks.facilities[0].isolated = true;
+    const auto cut = firewall::compile(policy::isolate_as(plan, marks));
+    std::size_t gone = 0;
+    for (const auto& set : firewall::elements_of_parties(plan, {facility.name})) {
+      CHECK_FALSE(set.name.starts_with("reach"));
+      std::vector<std::string> left;
+      std::ranges::set_difference(elements(whole, set.name), set.elements, std::back_inserter(left));
+      CHECK(left == elements(cut, set.name));
+      gone += set.elements.size();
+    }
+    CHECK(gone > 0);
+  }
+  CHECK(firewall::elements_of_parties(plan, {{"nobody"}}).size() > 0);
+  for (const auto& set : firewall::elements_of_parties(plan, {{"nobody"}})) CHECK(set.elements.empty());
 }

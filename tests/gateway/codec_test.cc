@@ -106,7 +106,7 @@ TEST_CASE("codec: every message keeps its value and refuses every other length")
   check_form(PlanApplied{{5}, false, "why"});
   check_form(OpenDescriptors{});
   check_form(CloseAll{});
-  check_form(CutFacilities{{5}, true, {{"hakodate"}, {"matsumae"}}});
+  check_form(CutFacilities{{5}, true, {{"hakodate"}, {"matsumae"}}, true});
   check_form(FacilitiesCut{{5}, false, "why"});
   check_form(RepairKernel{});
   check_form(KernelTouched{{12, "nft"}});

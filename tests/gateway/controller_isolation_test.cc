@@ -357,3 +357,52 @@ TEST_CASE("isolation: with a record that can be had a start is cut like a change
   world.isolate("a");
   CHECK_FALSE(world.kernel_cut);
 }
+
+namespace {
+
+Candidate with_many_rows(const std::vector<std::string>& names) {
+  auto wanted = of(names);
+  wanted.plan.permissions.resize(30'000, wanted.plan.permissions.back());
+  return wanted;
+}
+
+}  // namespace
+
+TEST_CASE("isolation: of a long plan the kernel is told alone, first, and whoever waits knows it when that is done") {
+  IsolationWorld world;
+  world.give(with_many_rows({"a", "b"}), ChangeReason::kStart, 0);
+  world.greet_all();
+  world.log.clear();
+  SECTION("before any process has the plan") {
+    world.tunneld_answers = false;
+    world.isolate("a");
+    REQUIRE(world.kernel_cut);
+    CHECK((world.kernel_cut->plan_follows && !world.kernel_cut->all));
+    CHECK(world.kernel_cut->facilities == std::vector<config::value::FacilityName>{{"a"}});
+    CHECK(std::ranges::find(world.log, "cut") < std::ranges::find(world.log, "netd"));
+    REQUIRE(world.isolation_answers.size() == 1);
+    CHECK(world.isolation_answers[0].good);
+    CHECK(world.isolation_answers[0].notes.size() == 1);
+    CHECK(world.controller.cutting());
+    CHECK(world.steps() == Steps{kOrdered});  // not everywhere yet
+    const int before = world.alarms;
+    world.pass(seconds(4));
+    CHECK(world.alarms > before);  // the rest is late, and that is told
+    CHECK(world.isolation_answers.size() == 1);
+  }
+  SECTION("and where it is everywhere a moment later that is on record") {
+    world.isolate("a");
+    CHECK(world.cut("a"));
+    CHECK_FALSE(world.controller.cutting());
+    CHECK(world.steps() == Steps{kOrdered, kInForce});
+    CHECK(world.isolation_answers.size() == 1);
+  }
+  SECTION("a word of it that the kernel does not answer changes nothing") {
+    world.netd_answers = false;
+    world.isolate("a");
+    CHECK(world.isolation_answers.empty());
+    world.pass(seconds(4));
+    REQUIRE(world.isolation_answers.size() == 1);
+    CHECK_FALSE(world.isolation_answers[0].good);
+  }
+}

@@ -11,6 +11,7 @@
 
 #include "firewall/compile.h"
 #include "firewall/diff.h"
+#include "firewall/elements.h"
 #include "firewall/kernel_listing.h"
 #include "firewall/table_edits.h"
 #include "gateway/core/codec.h"
@@ -21,6 +22,7 @@
 #include "gateway/os/kernel_facts.h"
 #include "gateway/os/sysctl.h"
 #include "policy/compile.h"
+#include "policy/isolation.h"
 #include "tests/gateway/network_namespace.h"
 #include "tests/gateway/opened_kernel.h"
 #include "tests/gateway/patience.h"
@@ -335,6 +337,80 @@ TEST_CASE("netd: a cut of a table that was left changed cuts one facility, and n
   for (const auto& set : state_of(kernel).sets)
     for (const char* row : {"10.80.0.77", "10.80.0.78"}) CHECK(std::ranges::count(set.elements, row) == 0);
   CHECK(holds(firewall::compile(*kernel.plan())));
+}
+
+namespace {
+
+// Of so many facilities that their table is not made anew in a moment.
+policy::Plan plan_of_many() {
+  auto config = ::tests::sample_config();
+  for (int i = 0; i < 700; ++i)
+    config.facilities.push_back(::tests::facility(
+        "z" + std::to_string(1000 + i),
+        {::tests::network("10." + std::to_string(100 + i / 256) + "." + std::to_string(i % 256) + ".0/24")},
+        {"karte", "yoyaku"}));
+  return policy::compile(config, ::tests::at_second(1)).plan;
+}
+
+bool names_isolated(const policy::Plan& plan, const std::string& name) {
+  const auto found = std::ranges::find(plan.facilities, name, [](const auto& each) { return each.name.text; });
+  return found != plan.facilities.end() && found->isolated;
+}
+
+}  // namespace
+
+TEST_CASE("netd: of a long table one facility is cut at once, before the plan that says so", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = plan_of_many();
+  auto kernel = opened(plan);
+  const core::CutFacilities order{{2}, false, {{"z1005"}}, true};
+  policy::Plan marks;
+  marks.facilities = plan.facilities;
+  for (auto& facility : marks.facilities) facility.isolated = facility.name.text == "z1005";
+  const auto isolated = policy::isolate_as(plan, marks);
+  const auto missing = [&] {
+    std::size_t count = 0;
+    const auto state = state_of(kernel);
+    for (const auto& set : firewall::elements_of_parties(plan, order.facilities)) {
+      const auto held = std::ranges::find(state.sets, set.name, &firewall::ListedSet::name);
+      REQUIRE(held != state.sets.end());
+      for (const auto& element : set.elements) count += std::ranges::count(held->elements, element) == 0 ? 1 : 0;
+      if (set.elements.empty()) continue;
+      CHECK_FALSE(held->elements.empty());  // of others
+    }
+    return count;
+  };
+  CHECK(missing() == 0);
+  REQUIRE(kernel.cut_at_once(order));
+  CHECK(missing() > 3);
+  CHECK(names_isolated(*kernel.plan(), "z1005"));
+  CHECK_FALSE(names_isolated(*kernel.plan(), "z1006"));
+  CHECK(kernel.check_parameters().drifts.empty());  // nothing of it is put back
+  CHECK(missing() > 3);
+  REQUIRE(kernel.apply(isolated).has_value());
+  CHECK(holds(firewall::compile(isolated)));
+  REQUIRE(kernel.apply(plan).has_value());  // and again
+  CHECK(holds(firewall::compile(plan)));
+}
+
+TEST_CASE("netd: the emergency stop of a long table is that nothing is forwarded", "[osn]") {
+  const NetworkNamespace space;
+  auto kernel = opened(plan_of_many());
+  CHECK(os::read_sysctl("net/ipv4/ip_forward") == "1");
+  REQUIRE(kernel.cut_at_once({{2}, true, {}, true}));
+  CHECK(os::read_sysctl("net/ipv4/ip_forward") == "0");
+  CHECK(kernel.check_parameters().drifts.empty());
+  CHECK(os::read_sysctl("net/ipv4/ip_forward") == "0");
+}
+
+TEST_CASE("netd: where a plan is there in a moment, or the table is not known, nothing is cut ahead of it", "[osn]") {
+  const NetworkNamespace space;
+  const auto plan = sample_plan();
+  auto kernel = opened(plan);
+  CHECK_FALSE(kernel.cut_at_once({{2}, false, {plan.facilities[0].name}, true}));
+  CHECK_FALSE(kernel.cut_at_once({{2}, true, {}, true}));
+  CHECK(*kernel.plan() == plan);
+  CHECK(holds(firewall::compile(plan)));
 }
 
 TEST_CASE("netd state: events that were lost may have been of others, too", "[osn]") {
