@@ -41,8 +41,8 @@ class Builder {
     // A set cannot go, or change its form, while a rule refers to it: then all chains are built anew.
     rebuild_ = form_changed(installed);
     for (const Chain& chain : installed.chains) release(chain);
+    remove_sets(installed);  // first: a stranger's map may go to one of the chains
     for (const Chain& chain : installed.chains) remove(chain);
-    remove_sets(installed);
     for (const std::string& name : minus(old_counters_, wanted.counters)) push(Operation::kDeleteCounter, name);
   }
 

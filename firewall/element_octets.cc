@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "firewall/rule_text.h"
@@ -124,6 +125,11 @@ bool has_word(std::string_view words, std::string_view word) {
     words = comma == std::string_view::npos ? std::string_view() : words.substr(comma + 1);
   }
   return false;
+}
+
+std::string unread_element(const ElementOctets& each) {
+  return "? " + hex(each.key) + (each.key_end.empty() ? "" : "-" + hex(each.key_end)) + (each.ends ? " ends" : "") +
+         (each.more ? " and more" : "") + (each.value.empty() ? "" : " : " + hex(each.value));
 }
 
 std::string not_of_its_type(std::string_view element) {
@@ -260,11 +266,26 @@ std::string ElementForm::write(Field field, std::string_view first, std::string_
   return "?";
 }
 
+std::vector<std::uint32_t> ElementForm::field_sizes() const {
+  std::vector<std::uint32_t> sizes;
+  for (const Field field : key_) sizes.push_back(static_cast<std::uint32_t>(octets_of(field)));
+  return key_.size() < 2 ? std::vector<std::uint32_t>() : sizes;
+}
+
+// Nothing but zeros between the fields: other octets there are another key, that no packet has.
+bool ElementForm::is_well_formed(const std::string& key) const {
+  if (key.size() != key_size()) return false;
+  std::size_t at = 0;
+  for (const Field field : key_) {
+    const std::size_t end = at + octets_of(field);
+    at = (end + kAlignment - 1) / kAlignment * kAlignment;
+    if (key_.size() > 1 && key.find_first_not_of('\0', end) < at) return false;
+  }
+  return true;
+}
+
 std::string ElementForm::text_of(const std::string& first, const std::string& last, const std::string& value) const {
-  const std::size_t size = key_size();
   if (first.empty() && last.empty()) return "*" + (map_ ? " : " + hex(value) : "");
-  if (first.size() != size || last.size() != size || (map_ && value.size() != sizeof(std::uint32_t)))
-    return "? " + hex(first) + (first == last ? "" : "-" + hex(last)) + (value.empty() ? "" : " : " + hex(value));
   std::string out;
   std::size_t at = 0;
   for (const Field field : key_) {
@@ -285,37 +306,47 @@ std::vector<std::string> ElementForm::decode_intervals(std::vector<ElementOctets
   std::vector<std::string> out;
   const ElementOctets* open = nullptr;
   for (const ElementOctets& each : elements) {
-    const bool odd = each.key.size() != key_size();
-    if (!odd && open != nullptr) {
+    if (open != nullptr) {
       std::string last = each.key;
       step_down(last);
       out.push_back(text_of(open->key, last, open->value));
-      open = nullptr;
-    } else if (odd || (each.ends && each.key.find_first_not_of('\0') != std::string::npos)) {
-      out.push_back(each.key.empty() ? text_of({}, {}, each.value) : "? " + hex(each.key));  // ends nothing
+    } else if (each.ends && each.key.find_first_not_of('\0') != std::string::npos) {
+      out.push_back(unread_element(each));  // ends nothing
     }
-    if (!odd && !each.ends) open = &each;
+    open = each.ends ? nullptr : &each;
   }
   if (open != nullptr) out.push_back(text_of(open->key, std::string(key_size(), '\xff'), open->value));
-  std::ranges::sort(out);
   return out;
 }
 
 std::vector<std::string> unread_elements(const std::vector<ElementOctets>& elements) {
   std::vector<std::string> out;
-  for (const ElementOctets& each : elements)
-    out.push_back("? " + hex(each.key) + (each.key_end.empty() ? "" : "-" + hex(each.key_end)) +
-                  (each.ends ? " ends" : "") + (each.value.empty() ? "" : " : " + hex(each.value)));
+  for (const ElementOctets& each : elements) out.push_back(unread_element(each));
   std::ranges::sort(out);
   return out;
 }
 
 std::vector<std::string> ElementForm::decode(std::vector<ElementOctets> elements) const {
-  if (simple_interval()) return decode_intervals(std::move(elements));
-  std::vector<std::string> out;
-  out.reserve(elements.size());
-  for (const ElementOctets& each : elements)
-    out.push_back(text_of(each.key, each.key_end.empty() ? each.key : each.key_end, each.value));
+  const auto readable = [this](const ElementOctets& each) {
+    if (each.more || (each.ends && !simple_interval())) return false;
+    if (each.key.empty()) return each.key_end.empty() && !each.ends;  // all other keys
+    const bool interval_end = !each.key_end.empty();
+    if (interval_end && (key_.size() < 2 || !interval_ || !is_well_formed(each.key_end))) return false;
+    const std::size_t value = map_ && !each.ends ? sizeof(std::uint32_t) : 0;
+    return is_well_formed(each.key) && each.value.size() == value;
+  };
+  const auto odd = std::ranges::partition(elements, readable);
+  std::vector<std::string> out = unread_elements({odd.begin(), odd.end()});
+  elements.erase(odd.begin(), odd.end());
+  out.reserve(out.size() + elements.size());
+  const auto others = std::ranges::partition(elements, [](const ElementOctets& each) { return !each.key.empty(); });
+  for (const ElementOctets& each : others) out.push_back(text_of({}, {}, each.value));
+  elements.erase(others.begin(), others.end());
+  if (simple_interval())
+    std::ranges::move(decode_intervals(std::move(elements)), std::back_inserter(out));
+  else
+    for (const ElementOctets& each : elements)
+      out.push_back(text_of(each.key, each.key_end.empty() ? each.key : each.key_end, each.value));
   std::ranges::sort(out);
   out.erase(std::ranges::unique(out).begin(), out.end());  // the kernel may list one twice
   return out;

@@ -22,6 +22,9 @@ struct ElementOctets {
   // Of intervals of one field: not the first key, but the first one behind it (NFT_SET_ELEM_INTERVAL_END). An interval
   // that reaches to the last key has none.
   bool ends = false;
+  // It has more than that: an expression, an object, a time. We write none; with one the element may not match what its
+  // key says.
+  bool more = false;
   friend auto operator<=>(const ElementOctets&, const ElementOctets&) = default;
 };
 
@@ -37,6 +40,9 @@ class ElementForm {
   // Sorted and each once, as Set::elements. Others may have written the set: what cannot be read is an element too, "?
   // 0a0b", that no plan has.
   [[nodiscard]] std::vector<std::string> decode(std::vector<ElementOctets> elements) const;
+  // As nf_tables describes a set of this form: octets of a key, and of each of its fields where there are several.
+  [[nodiscard]] std::size_t key_size() const;
+  [[nodiscard]] std::vector<std::uint32_t> field_sizes() const;
 
  private:
   enum class Field : std::uint8_t { kAddress4, kAddress6, kMark, kProtocol, kPort };
@@ -47,7 +53,7 @@ class ElementForm {
   static config::value::Result<Ends, std::string> read(Field field, std::string_view text);
   static std::string write(Field field, std::string_view first, std::string_view last);
   [[nodiscard]] bool simple_interval() const { return interval_ && key_.size() == 1; }
-  [[nodiscard]] std::size_t key_size() const;
+  [[nodiscard]] bool is_well_formed(const std::string& key) const;
   [[nodiscard]] std::string text_of(const std::string& first, const std::string& last, const std::string& value) const;
   [[nodiscard]] std::vector<std::string> decode_intervals(std::vector<ElementOctets> elements) const;
 

@@ -251,7 +251,9 @@ RuleSet installed(const KernelTable& table, const std::vector<ListedSet>& sets) 
   out.sets = table.sets;
   for (Set& set : out.sets) {
     const auto listed = std::ranges::find(sets, set.name, &ListedSet::name);
-    if (listed != sets.end() && !set.is_dynamic()) set.elements = listed->elements;
+    if (listed == sets.end() || set.is_dynamic()) continue;
+    set.elements = listed->elements;
+    if (listed->type.starts_with(set.type)) set.type = listed->type;  // whoever read the elements may know more of it
   }
   std::ranges::sort(out.sets, {}, &Set::name);
   for (const KernelChain& chain : table.chains) {

@@ -31,8 +31,8 @@ void put_elements(std::string& out, const char* verb, const Command& command) {
   }
 }
 
-void put_set(std::string& out, const Set& set) {
-  out += "add " + set.kind + " " + table() + " " + set.name + " { type " + set.type + ";";
+void put_set(std::string& out, const Set& set, bool must_be_new) {
+  out += (must_be_new ? "create " : "add ") + set.kind + " " + table() + " " + set.name + " { type " + set.type + ";";
   if (!set.flags.empty()) out += " flags " + set.flags + ";";
   if (!set.limits.empty()) out += " " + set.limits;
   out += " }\n";
@@ -56,7 +56,7 @@ void put(std::string& out, const Command& command) {
       out += "add counter " + object + "\n";
       return;
     case Operation::kAddSet:
-      return put_set(out, command.set);
+      return put_set(out, command.set, command.text == kMustBeNew);
     case Operation::kAddElements:
       return put_elements(out, "add", command);
     case Operation::kAddChain:
@@ -75,6 +75,10 @@ void put(std::string& out, const Command& command) {
 
 std::string render_create_table() {
   return "add table " + table() + "\n";
+}
+
+std::string render_new_table() {
+  return render_create_table() + "delete table " + table() + "\n" + render_create_table();
 }
 
 std::string render(const Transaction& transaction) {

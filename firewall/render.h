@@ -13,6 +13,9 @@ inline constexpr const char* kTableName = "sekisho";
 
 // "add table inet sekisho": only where netd could not create it with its flags (kernels before 6.9), and in tests.
 [[nodiscard]] std::string render_create_table();
+// The same, with nothing of one that is there: only for a table that strangers may write to. Of one that was owned the
+// flags would be gone.
+[[nodiscard]] std::string render_new_table();
 
 // Empty text for an empty transaction. Elements are split over several `add element` commands of the same batch.
 [[nodiscard]] std::string render(const Transaction& transaction);

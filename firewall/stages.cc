@@ -52,7 +52,10 @@ std::optional<Stages> stages(const Transaction& transaction, const std::vector<S
   std::map<std::string, ElementChange> changes;
   for (const Command& command : transaction.commands) {
     if (!is_of_elements(command)) {
-      (is_before(command) ? out.before : out.after).commands.push_back(command);
+      auto& to = is_before(command) ? out.before : out.after;
+      to.commands.push_back(command);
+      // One of that name that is there is a stranger's, with his elements in it.
+      if (command.operation == Operation::kAddSet) to.commands.back().text = kMustBeNew;
       continue;
     }
     const auto set = by_name.find(command.name);

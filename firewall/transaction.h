@@ -16,12 +16,15 @@ enum class Operation : std::uint8_t {
   kDeleteSet,       // name, kind
   kDeleteElements,  // name = set, items
   kAddCounter,      // name
-  kAddSet,          // set
+  kAddSet,          // set; text = kMustBeNew or nothing
   kAddElements,     // name = set, items
   kAddChain,        // name, text = hook
   kAddRules,        // name = chain, items in order
   kDeleteCounter,   // name
 };
+
+// Command::text of a kAddSet: the transaction is refused where there is one of that name.
+inline constexpr const char* kMustBeNew = "new";
 
 struct Command {
   Operation operation = Operation::kFlushChain;

@@ -19,9 +19,22 @@ constexpr int kTries = 8;
 constexpr auto kBetweenReadings = std::chrono::milliseconds(20);
 constexpr std::size_t kSteady = 100;  // elements: within one part
 constexpr std::size_t kMostTold = 20;
+constexpr const char* kOtherLayout = " of another layout";  // behind a type: it is not what it says
 
+// The plan has no elements of them, and they may be many.
 bool is_filled_by_rules(const firewall::ListedSet& set) {
-  return set.flags.find("dynamic") != std::string::npos && set.flags.find("interval") == std::string::npos;
+  const bool named = set.name == "flows" || set.name.starts_with("fragments");
+  return named && set.flags.find("dynamic") != std::string::npos && set.flags.find("interval") == std::string::npos;
+}
+
+// libnftables prints neither the lengths of a key's fields nor what else a set may have. With other ones the same
+// octets are another key.
+bool is_laid_out(const os::NftablesSet& set, const firewall::ElementForm& form, const firewall::ListedSet& listed) {
+  const auto fields = form.field_sizes();
+  const bool concatenated = set.field_sizes == fields || (fields.empty() && set.field_sizes.size() <= 1) ||
+                            (set.field_sizes.empty() && !set.has_intervals);
+  return !set.more && set.is_map == (listed.kind == "map") && set.has_intervals == (listed.flags == "interval") &&
+         set.key_size == form.key_size() && set.value_size == (set.is_map ? sizeof(std::uint32_t) : 0) && concatenated;
 }
 
 OsResult<firewall::Listing> read_once(os::NftablesTable& table) {
@@ -33,7 +46,8 @@ OsResult<firewall::Listing> read_once(os::NftablesTable& table) {
     if (is_filled_by_rules(set)) continue;
     auto elements = TRY(os::NftablesTable::elements(set.name));
     const auto form = firewall::ElementForm::of({set.name, set.kind, set.type, set.flags, {}});
-    set.elements = form ? form->decode(std::move(elements)) : firewall::unread_elements(elements);
+    const bool readable = form && set.type.find(kOtherLayout) == std::string::npos;
+    set.elements = readable ? form->decode(std::move(elements)) : firewall::unread_elements(elements);
   }
   return listing;
 }
@@ -65,6 +79,13 @@ bool same_elements(const firewall::Listing& a, const firewall::Listing& b) {
 OsResult<firewall::Listing> listed_names(os::NftablesTable& table) {
   auto names = firewall::read_names(TRY(table.list_names_json()));
   if (!names) return std::unexpected(OsError{0, names.error()});
+  const auto described = TRY(os::NftablesTable::sets());
+  for (firewall::ListedSet& set : names->sets) {
+    if (is_filled_by_rules(set)) continue;
+    const auto form = firewall::ElementForm::of({set.name, set.kind, set.type, set.flags, {}});
+    const auto at = described.find(set.name);
+    if (form && (at == described.end() || !is_laid_out(at->second, *form, set))) set.type += kOtherLayout;
+  }
   for (const auto& counter : TRY(os::NftablesTable::counters()))
     names->counters.push_back({counter.name, counter.packets, counter.bytes});
   return *std::move(names);

@@ -26,6 +26,7 @@ constexpr int kClaims = 40;  // a killed predecessor's socket goes away within m
 constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
 constexpr std::size_t kReadBackAtOnce = 20'000;  // elements: some hundredths of a second
 constexpr std::size_t kLong = 4'000;
+constexpr int kListings = 3;  // of rules and elements together
 
 // In a process of its own, so with a socket of its own. First why nothing was read, or nothing; then the differences.
 std::vector<std::string> differences_beside(const NetdRules::Differences& read, const firewall::RuleSet& wanted) {
@@ -75,11 +76,17 @@ OsResult<firewall::Listing> NetdRules::names() {
 
 OsResult<NetdRules::Listed> NetdRules::listed() {
   auto table = TRY(os::NftablesTable::open());
-  Listed out{TRY(table.list_rules()), {}};
-  auto listing = listed_table(table);
-  if (listing) return out.sets = std::move(listing->sets), out;
-  if (listing.error().number != ENOENT) return std::unexpected(listing.error());
-  return out;
+  for (int i = 0; i < kListings; ++i) {
+    const auto before = TRY(os::nftables_generation());
+    Listed out{TRY(table.list_rules()), {}};
+    auto listing = listed_table(table);
+    if (!listing && listing.error().number != ENOENT && listing.error().number != EAGAIN)
+      return std::unexpected(listing.error());
+    if (listing) out.sets = std::move(listing->sets);
+    const bool read = listing || listing.error().number == ENOENT;
+    if (read && TRY(os::nftables_generation()) == before) return out;
+  }
+  return std::unexpected(OsError{EAGAIN, "nf_tables was changed each time it was read"});
 }
 
 std::size_t NetdRules::elements_of(const firewall::RuleSet& rules) {
@@ -117,45 +124,74 @@ OsResult<void> NetdRules::wake() {
   return table_.run(firewall::render_create_table());
 }
 
-// Sets that are not there yet, with nothing in them.
-OsResult<void> NetdRules::add_missing_sets(const firewall::Listing& present, const firewall::RuleSet& wanted) {
+namespace {
+
+// Both, so that nothing more passes before the rules are there than passes afterwards.
+struct Filling {
+  std::vector<firewall::ElementChange> before;  // what is not wanted goes; sets that are new come with all they have
+  std::vector<firewall::ElementChange> after;   // what is missing comes
+  std::set<std::string> kept;
+};
+
+// Of sets of `present` that are of the right form, or in `made`.
+OsResult<Filling> filling(const firewall::Listing& present, const std::set<std::string>& made,
+                          const firewall::RuleSet& wanted) {
+  Filling out;
+  for (const firewall::Set& set : wanted.sets) {
+    const auto listed = std::ranges::find(present.sets, set.name, &firewall::ListedSet::name);
+    const bool is_new = made.contains(set.name);
+    if (set.is_dynamic() || (!is_new && (listed == present.sets.end() || !firewall::has_form(*listed, set)))) continue;
+    auto change = firewall::element_change(set, is_new ? std::vector<std::string>() : listed->elements);
+    if (!change) continue;  // something that we would never write: the set is made anew
+    out.kept.insert(set.name);
+    (is_new ? out.before : out.after).push_back({set.name, {}, std::move(change->added)});
+    if (!is_new) out.before.push_back({set.name, std::move(change->gone), {}});
+  }
+  return out;
+}
+
+// Sets that are not there, with nothing in them.
+firewall::RuleSet missing_sets(const firewall::Listing& present, const firewall::RuleSet& wanted) {
   firewall::RuleSet empty;
   for (const firewall::Set& set : wanted.sets)
     if (!set.is_dynamic() &&
         std::ranges::find(present.sets, set.name, &firewall::ListedSet::name) == present.sets.end())
       empty.sets.push_back({set.name, set.kind, set.type, set.flags, {}, set.limits});
-  return table_.run(firewall::render(firewall::diff({}, empty)));
+  return empty;
 }
 
-// Names of the sets that hold what is wanted now: by the kernel's own elements, past all text.
-OsResult<std::set<std::string>> NetdRules::fill(const firewall::Listing& present, const firewall::RuleSet& wanted) {
-  std::set<std::string> filled;
-  std::vector<firewall::ElementChange> changes;
-  for (const firewall::Set& set : wanted.sets) {
-    const auto listed = std::ranges::find(present.sets, set.name, &firewall::ListedSet::name);
-    if (set.is_dynamic() || listed == present.sets.end() || !firewall::has_form(*listed, set)) continue;
-    const auto form = firewall::ElementForm::of(set);
-    if (!form) continue;
-    auto change = firewall::element_change(set, form->decode(TRY(table_.elements(set.name))));
-    if (!change) continue;  // something that we would never write: the set is made anew
-    filled.insert(set.name);
-    changes.push_back(std::move(*change));
-  }
-  if (auto done = table_.change_elements(changes); !done) return std::unexpected(done.error());
-  return filled;
+}  // namespace
+
+// What is not wanted goes before the rules are made anew, what is missing comes after them.
+OsResult<void> NetdRules::replace_ahead(const firewall::RuleSet& wanted) {
+  const auto found = TRY(listed_table(table_));
+  const auto empty = missing_sets(found, wanted);
+  std::set<std::string> made;
+  for (const firewall::Set& set : empty.sets) made.insert(set.name);
+  auto adding = firewall::stages(firewall::diff({}, empty), empty.sets);
+  if (!adding) return std::unexpected(OsError{EOPNOTSUPP, "sets of a form that is not written in octets"});
+  if (auto added = table_.run(firewall::render(adding->before)); !added) return added;
+  const auto generation = TRY(os::nftables_generation());
+  const auto present = TRY(listed_table(table_));
+  const auto steps = TRY(filling(present, made, wanted));
+  if (auto done = table_.change_elements(steps.before, generation); !done) return done;
+  auto replaced = table_.run(firewall::render(firewall::replace(present, wanted, steps.kept)));
+  if (replaced) replaced = table_.change_elements(steps.after);
+  return replaced;
 }
 
-// With kAhead elements are right before the rules are: not where other rules may go on if the second step fails.
+// What a stranger made may keep all of ours from being taken away: then the table goes with it, in one transaction. Not
+// one that we own, which nobody else has written to.
+OsResult<void> NetdRules::replace_table(const firewall::RuleSet& wanted) {
+  return table_.run(firewall::render_new_table() + firewall::render(wanted));
+}
+
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted, Elements elements) {
   if (auto awake = wake(); !awake) return awake;
-  auto present = TRY(names());
-  std::set<std::string> kept;
-  if (elements == Elements::kAhead && is_long(elements_of(wanted))) {
-    if (auto added = add_missing_sets(present, wanted); !added) return added;
-    present = TRY(names());
-    if (auto filled = fill(present, wanted)) kept = *std::move(filled);
-  }
-  return table_.run(firewall::render(firewall::replace(present, wanted, kept)));
+  if (elements == Elements::kAhead && is_long(elements_of(wanted)) && replace_ahead(wanted)) return {};
+  auto done = table_.run(firewall::render(firewall::replace(TRY(names()), wanted)));
+  if (!done && table_.protection() == os::NftablesTable::Protection::kWatched) done = replace_table(wanted);
+  return done;
 }
 
 // In one transaction, of elements or of text; where many elements are new, sets that no rule names yet are filled
@@ -167,8 +203,10 @@ OsResult<void> NetdRules::change_to(const firewall::RuleSet& wanted) {
   auto done = table_.run(firewall::render(stages->before));
   if (done) done = table_.change_elements(stages->elements);
   if (done) done = table_.run(firewall::render(stages->after));
-  // Sets that no rule names may be left, with elements in them: the next change must not take them for empty ones.
-  if (!done && !stages->before.empty()) distrust();
+  // Sets that no rule names may be left, with elements in them: the next change must not take them for empty ones. And
+  // without an answer nobody knows what was done.
+  const bool unknown = !done && (done.error().number == ENOBUFS || done.error().number == ETIMEDOUT);
+  if (!done && (!stages->before.empty() || unknown)) distrust();
   return done;
 }
 
@@ -182,11 +220,18 @@ OsResult<void> NetdRules::install(firewall::RuleSet wanted) {
   look_anew();
   if (elements_of(wanted) <= kReadBackAtOnce) {
     auto held = read_back(wanted);
+    if (!held && held.error().number == EAGAIN) return leave_unread(std::move(wanted));
     if (held || !by_difference) return held;
     // A stranger's change whose event is not read yet: it must not make a cut fail, and with it close everybody.
     if (auto replaced = replace_with(wanted, Elements::kAhead); !replaced) return replaced;
-    return read_back(wanted);
+    held = read_back(wanted);
+    return !held && held.error().number == EAGAIN ? leave_unread(std::move(wanted)) : held;
   }
+  return leave_unread(std::move(wanted));
+}
+
+// It was taken, and is read back later: somebody who writes to other tables all the time makes no cut fail.
+OsResult<void> NetdRules::leave_unread(firewall::RuleSet wanted) {
   installed_ = std::move(wanted);
   uncertain_ = false, unconfirmed_ = true;
   return {};
@@ -264,8 +309,9 @@ void NetdRules::confirm() {
   if (!unconfirmed_ || !installed_) return;
   if (!quick_to_list()) return read_back_beside();
   unconfirmed_ = false;
-  const auto wanted = *installed_;
-  (void)read_back(wanted);  // what is wrong makes it uncertain
+  auto wanted = *installed_;
+  const auto held = read_back(wanted);  // what is wrong makes it uncertain
+  if (!held && held.error().number == EAGAIN) (void)leave_unread(std::move(wanted));
 }
 
 OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -71,9 +70,9 @@ class NetdRules {
   [[nodiscard]] os::OsResult<void> be_there();
   [[nodiscard]] os::OsResult<std::vector<std::string>> differences_to(const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<firewall::Listing> names();
-  [[nodiscard]] os::OsResult<void> add_missing_sets(const firewall::Listing& present, const firewall::RuleSet& wanted);
-  [[nodiscard]] os::OsResult<std::set<std::string>> fill(const firewall::Listing& present,
-                                                         const firewall::RuleSet& wanted);
+  [[nodiscard]] os::OsResult<void> replace_ahead(const firewall::RuleSet& wanted);
+  [[nodiscard]] os::OsResult<void> replace_table(const firewall::RuleSet& wanted);
+  [[nodiscard]] os::OsResult<void> leave_unread(firewall::RuleSet wanted);
   [[nodiscard]] os::OsResult<void> change_to(const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<void> wake();
   enum class Elements : std::uint8_t { kInOne, kAhead };  // one transaction with the rules, or one before them

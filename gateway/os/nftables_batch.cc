@@ -82,7 +82,9 @@ int read_answers(int socket, std::uint32_t first, std::uint32_t last) {
   bool acknowledged = false, missed = false;
   for (int wait = kAnswerMilliseconds;; wait = 0) {
     pollfd readable{socket, POLLIN, 0};
-    if (poll(&readable, 1, wait) <= 0) break;
+    const int ready = poll(&readable, 1, wait);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
     auto left = static_cast<int>(recv(socket, octets.data(), octets.size(), MSG_DONTWAIT));
     if (left < 0 && errno == ENOBUFS) missed = true;
     if (left < 0 && errno != ENOBUFS && errno != EINTR) break;
@@ -96,18 +98,19 @@ int read_answers(int socket, std::uint32_t first, std::uint32_t last) {
     }
   }
   if (refused) return *refused;
-  return missed ? ENOBUFS : acknowledged ? 0 : ETIMEDOUT;
+  return acknowledged ? 0 : missed ? ENOBUFS : ETIMEDOUT;  // all answers are there before the first is read
 }
 
 }  // namespace
 
-NftablesBatch::NftablesBatch(std::string table)
+NftablesBatch::NftablesBatch(std::string table, std::optional<std::uint32_t> generation)
     : table_(std::move(table)), first_sequence_(next_sequences(0)), sequence_(first_sequence_) {
-  put_mark(NFNL_MSG_BATCH_BEGIN);
+  put_mark(NFNL_MSG_BATCH_BEGIN, generation);
 }
 
-void NftablesBatch::put_mark(std::uint16_t type) {
-  const NetlinkMessage message(type, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, sequence_++);
+void NftablesBatch::put_mark(std::uint16_t type, std::optional<std::uint32_t> generation) {
+  NetlinkMessage message(type, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, sequence_++);
+  if (generation) mnl_attr_put_u32(message.header(), NFNL_BATCH_GENID, htonl(*generation));
   octets_.insert(octets_.end(), message.octets().begin(), message.octets().end());
 }
 

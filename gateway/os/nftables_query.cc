@@ -117,9 +117,39 @@ std::string data_of(const nlattr* nest) {
 
 firewall::ElementOctets element_of(const nlattr* nest) {
   const Attributes<NFTA_SET_ELEM_MAX + 1> element(nest);
-  return {data_of(element.of(NFTA_SET_ELEM_KEY)), data_of(element.of(NFTA_SET_ELEM_KEY_END)),
-          data_of(element.of(NFTA_SET_ELEM_DATA)),
-          (element.number(NFTA_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END) != 0};
+  const std::uint32_t flags = element.number(NFTA_SET_ELEM_FLAGS);
+  firewall::ElementOctets out{data_of(element.of(NFTA_SET_ELEM_KEY)), data_of(element.of(NFTA_SET_ELEM_KEY_END)),
+                              data_of(element.of(NFTA_SET_ELEM_DATA)), (flags & NFT_SET_ELEM_INTERVAL_END) != 0};
+  constexpr int kMore[] = {NFTA_SET_ELEM_TIMEOUT, NFTA_SET_ELEM_EXPIRATION, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_OBJREF,
+                           NFTA_SET_ELEM_EXPRESSIONS};
+  for (const int each : kMore) out.more = out.more || element.of(static_cast<std::size_t>(each)) != nullptr;
+  out.more = out.more || (flags & ~std::uint32_t{NFT_SET_ELEM_INTERVAL_END | NFT_SET_ELEM_CATCHALL}) != 0;
+  return out;
+}
+
+// NFTA_SET_DESC_CONCAT: a list of fields, each with its length.
+std::vector<std::uint32_t> fields_of(const nlattr* concat) {
+  std::vector<std::uint32_t> sizes;
+  const auto each = [](const nlattr* field, void* to) {
+    static_cast<std::vector<std::uint32_t>*>(to)->push_back(
+        Attributes<NFTA_SET_FIELD_MAX + 1>(field).number(NFTA_SET_FIELD_LEN));
+    return MNL_CB_OK;
+  };
+  if (concat != nullptr) (void)mnl_attr_parse_nested(concat, each, &sizes);
+  return sizes;
+}
+
+NftablesSet set_of(const Attributes<NFTA_SET_MAX + 1>& set) {
+  const Attributes<NFTA_SET_DESC_MAX + 1> description(set.of(NFTA_SET_DESC));
+  const std::uint32_t flags = set.number(NFTA_SET_FLAGS);
+  NftablesSet out{(flags & NFT_SET_MAP) != 0, (flags & NFT_SET_INTERVAL) != 0, set.number(NFTA_SET_KEY_LEN),
+                  set.number(NFTA_SET_DATA_LEN), fields_of(description.of(NFTA_SET_DESC_CONCAT))};
+  out.more = (flags & ~std::uint32_t{NFT_SET_MAP | NFT_SET_INTERVAL | NFT_SET_CONCAT}) != 0;
+  constexpr int kMore[] = {NFTA_SET_TIMEOUT, NFTA_SET_GC_INTERVAL, NFTA_SET_OBJ_TYPE, NFTA_SET_EXPR,
+                           NFTA_SET_EXPRESSIONS};
+  for (const int each : kMore) out.more = out.more || set.of(static_cast<std::size_t>(each)) != nullptr;
+  out.more = out.more || description.of(NFTA_SET_DESC_SIZE) != nullptr;
+  return out;
 }
 
 }  // namespace
@@ -169,6 +199,19 @@ OsResult<std::map<std::string, std::size_t>> nftables_rule_counts(const std::str
       [&](const nlmsghdr& message) {
         const Attributes<NFTA_RULE_MAX + 1> rule(message);
         if (is_inet(message) && rule.text(NFTA_RULE_TABLE) == table) ++found[rule.text(NFTA_RULE_CHAIN)];
+      }));
+  return found;
+}
+
+OsResult<std::map<std::string, NftablesSet>> nftables_sets(const std::string& table) {
+  Question question(NFT_MSG_GETSET, NLM_F_DUMP);
+  question.put(NFTA_SET_TABLE, table);
+  std::map<std::string, NftablesSet> found;
+  TRY(listed(
+      question, [&] { found.clear(); },
+      [&](const nlmsghdr& message) {
+        const Attributes<NFTA_SET_MAX + 1> set(message);
+        if (is_inet(message) && set.text(NFTA_SET_TABLE) == table) found[set.text(NFTA_SET_NAME)] = set_of(set);
       }));
   return found;
 }

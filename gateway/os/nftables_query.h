@@ -28,6 +28,15 @@ struct NftablesCounter {
 // How many rules each chain of table inet `table` has; of a chain without rules nothing.
 [[nodiscard]] OsResult<std::map<std::string, std::size_t>> nftables_rule_counts(const std::string& table);
 
+// A set or map of table inet `table` as nf_tables has it: what libnftables does not print of it, too.
+struct NftablesSet {
+  bool is_map = false, has_intervals = false;
+  std::uint32_t key_size = 0, value_size = 0;  // octets
+  std::vector<std::uint32_t> field_sizes;      // of a concatenated key
+  bool more = false;                           // other flags, a size, a time, expressions, objects
+};
+[[nodiscard]] OsResult<std::map<std::string, NftablesSet>> nftables_sets(const std::string& table);
+
 // The elements of one set or map of table inet `table`, as the kernel gives them. ENOENT: there is no such set.
 [[nodiscard]] OsResult<std::vector<firewall::ElementOctets>> nftables_elements(const std::string& table,
                                                                                const std::string& set);

@@ -70,8 +70,8 @@ OsResult<void> NftablesTable::create(std::uint32_t flags) {
 OsResult<NftablesTable::Protection> NftablesTable::claim() {
   if (auto owned = create(kOwner | kPersist); owned)
     return protection_ = Protection::kOwned;
-  else if (owned.error().number == EPERM)
-    return std::unexpected(owned.error());  // another living process owns it
+  else if (owned.error().number != EOPNOTSUPP && owned.error().number != EINVAL)
+    return std::unexpected(owned.error());  // EPERM: another living process owns it
   if (auto plain = create(0); !plain) return std::unexpected(plain.error());
   return protection_ = Protection::kWatched;
 }
@@ -94,8 +94,9 @@ OsResult<void> NftablesTable::run(const std::string& text) {
   return {};
 }
 
-OsResult<void> NftablesTable::change_elements(const std::vector<firewall::ElementChange>& changes) {
-  NftablesBatch batch(kTable);
+OsResult<void> NftablesTable::change_elements(const std::vector<firewall::ElementChange>& changes,
+                                              std::optional<std::uint32_t> generation) {
+  NftablesBatch batch(kTable, generation);
   for (const auto& change : changes) batch.delete_elements(change.set, change.gone);  // first what would overlap
   for (const auto& change : changes) batch.new_elements(change.set, change.added);
   return batch.send(socket_);
@@ -123,6 +124,10 @@ OsResult<std::vector<NftablesCounter>> NftablesTable::counters() {
 
 OsResult<std::map<std::string, std::size_t>> NftablesTable::rule_counts() {
   return nftables_rule_counts(kTable);
+}
+
+OsResult<std::map<std::string, NftablesSet>> NftablesTable::sets() {
+  return nftables_sets(kTable);
 }
 
 OsResult<std::vector<firewall::ElementOctets>> NftablesTable::elements(const std::string& set) {

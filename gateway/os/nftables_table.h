@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ class NftablesTable {
 
   // One batch, all or nothing. Empty text does nothing.
   [[nodiscard]] OsResult<void> run(const std::string& text);
-  // The same for elements alone, in octets.
-  [[nodiscard]] OsResult<void> change_elements(const std::vector<firewall::ElementChange>& changes);
+  // The same for elements alone, in octets. `generation`: as for NftablesBatch.
+  [[nodiscard]] OsResult<void> change_elements(const std::vector<firewall::ElementChange>& changes,
+                                               std::optional<std::uint32_t> generation = std::nullopt);
   // The kernel asks none of its chains: somebody put it to sleep. ENOENT: there is no such table.
   [[nodiscard]] static OsResult<bool> asleep();
   // `nft -j -t list chains inet`, then `sets`, then `maps`: what there is, without elements. Quick whatever their
@@ -44,6 +46,7 @@ class NftablesTable {
   // Its named counters: cheap, whatever the number of facilities (`nft list counters` reads every element).
   [[nodiscard]] static OsResult<std::vector<NftablesCounter>> counters();
   [[nodiscard]] static OsResult<std::map<std::string, std::size_t>> rule_counts();  // by chain
+  [[nodiscard]] static OsResult<std::map<std::string, NftablesSet>> sets();
   [[nodiscard]] static OsResult<std::vector<firewall::ElementOctets>> elements(const std::string& set);
 
  private:

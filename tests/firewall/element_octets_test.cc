@@ -130,6 +130,30 @@ TEST_CASE("element octets: ranges that are no prefix, others' protocols and ever
   CHECK(firewall::unread_elements({{octets({1}), octets({2}), octets({3}), true}}) == Texts{"? 01-02 ends : 03"});
 }
 
+TEST_CASE("element octets: what only looks like one of ours is not one") {
+  const Set service{"service4", "map", "ipv4_addr . inet_proto . inet_service : mark", "", {}};
+  const auto good = octets({10, 80, 0, 10, 6, 0, 0, 0, 1, 0xbb, 0, 0});
+  CHECK(decoded(service, {{good, "", mark(1)}}) == Texts{"10.80.0.10 . tcp . 443 : 0x00000001"});
+  const auto padded = octets({10, 80, 0, 10, 6, 0, 0, 1, 1, 0xbb, 0, 0});
+  const auto is_odd = [](const Set& set, const ElementOctets& element) {
+    const auto texts = decoded(set, {element});
+    return texts.size() == 1 && texts[0].starts_with("? ");
+  };
+  CHECK(is_odd(service, {padded, "", mark(1)}));
+  CHECK(is_odd(service, {good, good, mark(1)}));  // an interval, in a set that has none
+  CHECK(is_odd(service, {good, "", mark(1), true}));
+  CHECK(is_odd(service, {good, "", mark(1), false, true}));
+  CHECK(is_odd(service, {good, "", ""}));
+  const Set range{"service_range4", "map", service.type, "interval", {}};
+  CHECK(decoded(range, {{good, good, mark(1)}}) == Texts{"10.80.0.10 . tcp . 443 : 0x00000001"});
+  CHECK(is_odd(range, {good, padded, mark(1)}));
+  CHECK(is_odd(kNetworks, {octets({10, 0, 0, 0}), octets({10, 0, 0, 9}), ""}));
+  CHECK(is_odd(kNetworks, {octets({10, 0, 0, 0}), "", mark(1)}));
+  CHECK(ElementForm::of(service)->field_sizes() == std::vector<std::uint32_t>{4, 1, 2});
+  CHECK(ElementForm::of(service)->key_size() == 12);
+  CHECK(ElementForm::of(kNetworks)->field_sizes().empty());
+}
+
 TEST_CASE("element octets: what is not of its set's type is refused, and says so") {
   const Set service{"service4", "map", "mark . ipv4_addr . inet_proto . inet_service : mark", "", {}};
   const auto refuses = [](const Set& set, const std::string& element) {

@@ -309,4 +309,58 @@ TEST_CASE("netd rules: a long table whose content is not known is made right, wh
   CHECK(holds(long_rules()));
 }
 
+TEST_CASE("netd rules: of a change that is refused nothing more passes than before, also where the table was not known",
+          "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  {
+    auto before = daemon::NetdRules::open();
+    REQUIRE(before.has_value());
+    REQUIRE(before->install(long_rules()).has_value());
+  }
+  auto rules = daemon::NetdRules::open();
+  REQUIRE(rules.has_value());
+  auto broken = long_rules();
+  broken.sets.back().elements.emplace_back("192.0.2.99");
+  broken.chains.push_back({"extra", "", {"no rule of anybody"}});
+  REQUIRE_FALSE(rules->install(broken).has_value());
+  CHECK(rules->uncertain());
+  CHECK(holds(long_rules()));
+}
+
+TEST_CASE("netd rules: a stranger's map that goes to a chain of ours does not keep it from being made anew", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  auto rules = daemon::NetdRules::open();
+  REQUIRE(rules.has_value());
+  const auto wanted = firewall::compile(sample_plan());
+  REQUIRE(rules->install(wanted).has_value());
+  REQUIRE(
+      stranger(
+          "nft add map inet sekisho x { type ipv4_addr : verdict; elements = { 192.0.2.1 : goto drop_detour }; }") ==
+      0);
+  REQUIRE(rules->repair(true).has_value());
+  CHECK(holds(wanted));
+}
+
+TEST_CASE("netd rules: somebody who writes to other tables all the time makes no change fail", "[fw]") {
+  const NetworkNamespace space;
+  bool disturbed = true;
+  auto rules = daemon::NetdRules::open([&](os::NftablesTable& table, const firewall::RuleSet& wanted) {
+    if (disturbed) return os::OsResult<std::vector<std::string>>(std::unexpected(os::OsError{EAGAIN, "changed"}));
+    return daemon::listed_differences(table, wanted);
+  });
+  REQUIRE(rules.has_value());
+  const auto wanted = firewall::compile(sample_plan());
+  REQUIRE(rules->install(wanted).has_value());
+  CHECK_FALSE(rules->uncertain());
+  rules->confirm();
+  CHECK_FALSE(rules->uncertain());
+  REQUIRE(rules->install(firewall::closed_rule_set("")).has_value());
+  disturbed = false;
+  rules->confirm();
+  CHECK_FALSE(rules->uncertain());
+  CHECK(holds(firewall::closed_rule_set("")));
+}
+
 }  // namespace gateway::tests

@@ -15,6 +15,7 @@
 #include "firewall/render.h"
 #include "firewall/stages.h"
 #include "gateway/daemon/netd_listing.h"
+#include "gateway/os/nftables_query.h"
 #include "gateway/os/nftables_table.h"
 #include "policy/compile.h"
 #include "tests/gateway/network_namespace.h"
@@ -108,6 +109,60 @@ TEST_CASE("nftables batch: all or nothing", "[fw]") {
   CHECK(table.change_elements({added}).has_value());  // no answer to a batch of before is taken for its own
   CHECK(table.change_elements({added}).has_value());  // it is there already: no error
   CHECK(differences_to_what_nft_lists(rules).size() == 1);
+}
+
+TEST_CASE("nftables batch: a value is changed, and whole families are written, in one transaction", "[fw]") {
+  const NetworkNamespace space;
+  RuleSet rules;
+  rules.sets.push_back(
+      {"class4", "map", "ipv4_addr : mark", "interval", {"0.0.0.0/1 : 0x00000001", "240.0.0.0/4 : 0x00000002"}});
+  rules.sets.push_back({"facility6", "set", "ipv6_addr", "interval", {"::/0"}});
+  auto table = table_with(without_elements(rules));
+  REQUIRE(table.change_elements(all_elements(rules)).has_value());
+  CHECK(differences_to_what_nft_lists(rules) == std::vector<std::string>{});
+  auto other = rules;
+  other.sets[0].elements = {"0.0.0.0/1 : 0x00000003", "128.0.0.0/1 : 0x00000002"};
+  REQUIRE(table.change_elements({*firewall::element_change(other.sets[0], rules.sets[0].elements)}).has_value());
+  CHECK(differences_to_what_nft_lists(other) == std::vector<std::string>{});
+  CHECK(*daemon::listed_differences(table, other) == std::vector<std::string>{});
+}
+
+TEST_CASE("nftables batch: one that is bound to a generation is refused after anybody's change", "[fw]") {
+  const NetworkNamespace space;
+  const auto rules = sample_rules();
+  auto table = table_with(rules);
+  const ElementChange added{"reach4", {}, {{std::string("\x0a\x50\x09\x09", 4), "", ""}}};
+  const auto before = os::nftables_generation();
+  REQUIRE(before.has_value());
+  REQUIRE(stranger("nft add table inet other") == 0);
+  const auto refused = table.change_elements({added}, *before);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().number == ERESTART);
+  CHECK(*daemon::listed_differences(table, rules) == std::vector<std::string>{});
+  CHECK(table.change_elements({added}, *os::nftables_generation()).has_value());
+}
+
+TEST_CASE("nftables batch: a set that looks like ours and is another, and an element with more in it, are differences",
+          "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  RuleSet rules;
+  rules.sets.push_back({"reach4", "set", "ipv4_addr", "", {"10.80.0.10"}});
+  auto table = table_with(rules);
+  CHECK(*daemon::listed_differences(table, rules) == std::vector<std::string>{});
+  SECTION("a size") {
+    REQUIRE(stranger("nft delete set inet sekisho reach4") == 0);
+    REQUIRE(stranger("nft add set inet sekisho reach4 { type ipv4_addr; size 70000; elements = { 10.80.0.10 }; }") ==
+            0);
+  }
+  SECTION("an expression in the element") {
+    REQUIRE(stranger("nft delete element inet sekisho reach4 { 10.80.0.10 }") == 0);
+    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.10 limit rate 1/day }") == 0);
+  }
+  SECTION("all other keys") {
+    REQUIRE(stranger("nft add element inet sekisho reach4 { * }") == 0);
+  }
+  CHECK_FALSE(daemon::listed_differences(table, rules)->empty());
 }
 
 TEST_CASE("nftables batch: a hundred thousand elements in one transaction", "[fw]") {
