@@ -150,12 +150,10 @@ bool NetdKernel::cut_at_once(const core::CutFacilities& order) {
     marks.facilities.back().isolated = true;
     marks.facilities.back().networks = facility.networks;
   }
-  const auto done = order.all ? set_forwarding(false, plan_->outside_interface)
-                              : rules_.take_away(firewall::elements_of_parties(*plan_, order.facilities));
-  if (!done) return false;
+  if (!order.all && !rules_.take_away(firewall::elements_of_parties(*plan_, order.facilities))) return false;
   forget_cut_flows(marks);
   plan_ = policy::isolate_as(*std::exchange(plan_, std::nullopt), marks);
-  return true;
+  return !order.all || switch_forwarding(false).has_value();
 }
 
 // The rules have stopped the packets already.

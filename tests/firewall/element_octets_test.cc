@@ -126,7 +126,7 @@ TEST_CASE("element octets: ranges that are no prefix, others' protocols and ever
   CHECK(decoded(kNetworks, {{"", "", ""}}) == Texts{"*"});
   CHECK(decoded(reach, {{octets({1, 2, 3}), "", ""}}) == Texts{"? 010203"});
   CHECK(decoded(kNetworks, {{octets({1, 2, 3}), "", ""}, {octets({9, 9, 9, 9}), "", "", true}}) ==
-        Texts{"? 010203", "? 09090909"});  // the end of nothing
+        Texts{"? 010203", "? 09090909 ends"});  // the end of nothing
   CHECK(firewall::unread_elements({{octets({1}), octets({2}), octets({3}), true}}) == Texts{"? 01-02 ends : 03"});
 }
 

@@ -155,9 +155,13 @@ TEST_CASE("nftables batch: a set that looks like ours and is another, and an ele
     REQUIRE(stranger("nft add set inet sekisho reach4 { type ipv4_addr; size 70000; elements = { 10.80.0.10 }; }") ==
             0);
   }
-  SECTION("an expression in the element") {
-    REQUIRE(stranger("nft delete element inet sekisho reach4 { 10.80.0.10 }") == 0);
-    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.10 limit rate 1/day }") == 0);
+  SECTION("an expression in each element") {
+    REQUIRE(stranger("nft delete set inet sekisho reach4") == 0);
+    REQUIRE(stranger("nft add set inet sekisho reach4 { type ipv4_addr; limit rate 1/day; }") == 0);
+    REQUIRE(stranger("nft add element inet sekisho reach4 { 10.80.0.10 }") == 0);
+    const auto elements = os::nftables_elements("sekisho", "reach4");
+    CHECK((elements && elements->size() == 1 && elements->at(0).more));
+    CHECK(os::nftables_sets("sekisho")->at("reach4").more);
   }
   SECTION("all other keys") {
     REQUIRE(stranger("nft add element inet sekisho reach4 { * }") == 0);
