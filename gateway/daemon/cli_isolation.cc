@@ -37,13 +37,16 @@ std::string since(const Json& order) {
                      reason.empty() ? "" : ": " + reason);
 }
 
+// With a note something follows, and the note says what.
 void print_cut(const Json& result) {
+  const bool whole = !result.contains("notes") || result["notes"].empty();
+  const char* const done = whole ? "no tunnel, no route, no permission, no open flow" : "no permission, no open flow";
   for (const auto& order : result["orders"]) {
     if (text_at(result, "already") == "true")
       fmt::print("{} was isolated already, {}; nothing changed\n", printable(whose(order)), printable(since(order)));
     else
-      fmt::print("{} is isolated: no tunnel, no route, no permission, no open flow (generation {}, {} ms)\n",
-                 printable(whose(order)), text_at(result, "generation"), text_at(result, "milliseconds"));
+      fmt::print("{} is isolated: {} (generation {}, {} ms)\n", printable(whose(order)), done,
+                 text_at(result, "generation"), text_at(result, "milliseconds"));
   }
 }
 
