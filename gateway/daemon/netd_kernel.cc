@@ -141,7 +141,11 @@ OsResult<void> NetdKernel::cut(const core::CutFacilities& order) {
 
 // The emergency stop is that nothing is forwarded any more. plan_ says so too, so that no repair opens it again.
 bool NetdKernel::cut_at_once(const core::CutFacilities& order) {
-  if (!plan_ || closed_ || rules_left_ || !NetdRules::is_long(rules_.elements())) return false;
+  if (!plan_ || closed_ || !NetdRules::is_long(rules_.elements())) return false;
+  // By another name it may be here already: then the plan says whom it holds.
+  for (const auto& name : order.facilities)
+    if (std::ranges::find(plan_->facilities, name, &policy::FacilityPlan::name) == plan_->facilities.end())
+      return false;
   policy::Plan marks;
   for (const auto& facility : plan_->facilities) {
     const bool named = order.all || std::ranges::find(order.facilities, facility.name) != order.facilities.end();
@@ -153,7 +157,8 @@ bool NetdKernel::cut_at_once(const core::CutFacilities& order) {
   if (!order.all && !rules_.take_away(firewall::elements_of_parties(*plan_, order.facilities))) return false;
   forget_cut_flows(marks);
   plan_ = policy::isolate_as(*std::exchange(plan_, std::nullopt), marks);
-  return !order.all || switch_forwarding(false).has_value();
+  if (order.all) return switch_forwarding(false).has_value();
+  return !rules_left_;  // what a stranger did, and was left, may let it through
 }
 
 // The rules have stopped the packets already.

@@ -40,7 +40,7 @@ class NetdKernel {
   // In the plan that is in force; without one, or when it fails, everything is closed. An error: not even that.
   [[nodiscard]] os::OsResult<void> cut(const core::CutFacilities& order);
   // Where the table is so long that making it anew takes seconds: lets nothing of them pass from now on, in
-  // milliseconds; routes and the rest come with the plan. False: it does not, and nothing was changed.
+  // milliseconds; routes and the rest come with the plan. False: it is not known to do so, and the plan must.
   [[nodiscard]] bool cut_at_once(const core::CutFacilities& order);
   // Forwarding off, then the closed rules, then the routes unreachable. Goes on after an error and returns the first.
   [[nodiscard]] os::OsResult<void> close_all();

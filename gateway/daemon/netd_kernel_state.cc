@@ -53,11 +53,16 @@ void NetdKernel::note_writers(const os::KernelChanges& changes) {
 void NetdKernel::tell_rules(const os::KernelChanges& changes, Repairs& repairs) {
   rules_left_ = true;
   auto wrong = rules_.quick_to_list() ? rules_.differences() : std::vector<std::string>();
-  if (!wrong) return repairs.drifts.push_back({"rules cannot be read: " + wrong.error().to_string(), false, 0, {}});
+  const core::KernelDrift touched{"table inet sekisho was changed", false, changes.rules_by.pid,
+                                  changes.rules_by.program};
+  if (!wrong) {
+    repairs.drifts.push_back({"rules cannot be read: " + wrong.error().to_string(), false, 0, {}});
+    if (changes.rules_by.pid != 0) repairs.drifts.push_back(touched);
+    return;
+  }
   const bool seen = !wrong->empty();
   tell_once("rules", *wrong, changes.rules_by, repairs);
-  if (!seen && changes.rules_by.pid != 0)  // every time: the listing cannot tell such changes apart
-    repairs.drifts.push_back({"table inet sekisho was changed", false, changes.rules_by.pid, changes.rules_by.program});
+  if (!seen && changes.rules_by.pid != 0) repairs.drifts.push_back(touched);  // every time: no listing tells them apart
 }
 
 void NetdKernel::tell_routing(const os::KernelChanges& changes, Repairs& repairs) {

@@ -55,11 +55,12 @@ OsResult<firewall::Listing> read_once(os::NftablesTable& table) {
 // EAGAIN: somebody changed nf_tables meanwhile.
 OsResult<firewall::Listing> read_generation(os::NftablesTable& table) {
   const auto before = TRY(os::nftables_generation());
-  (void)TRY(os::NftablesTable::asleep());  // is there one?
+  const bool owned = TRY(os::NftablesTable::owned());  // then others' changes are of other tables
   auto listing = read_once(table);
   const bool gone = !listing && (listing.error().number == ENOENT || listing.error().number == EINTR);
   if (!listing && !gone) return listing;
-  if (gone || TRY(os::nftables_generation()) != before) return std::unexpected(OsError{EAGAIN, "it was changed"});
+  if (gone || (!owned && TRY(os::nftables_generation()) != before))
+    return std::unexpected(OsError{EAGAIN, "it was changed"});
   return listing;
 }
 

@@ -26,7 +26,12 @@ constexpr int kClaims = 40;  // a killed predecessor's socket goes away within m
 constexpr auto kBetweenClaims = std::chrono::milliseconds(50);
 constexpr std::size_t kReadBackAtOnce = 20'000;  // elements: some hundredths of a second
 constexpr std::size_t kLong = 4'000;
-constexpr int kListings = 3;  // of rules and elements together
+constexpr int kTries = 3;  // where others come in between
+
+// There was no answer: it may have been done.
+bool is_unknown(const OsError& error) {
+  return error.number == ENOBUFS || error.number == ETIMEDOUT;
+}
 
 // In a process of its own, so with a socket of its own. First why nothing was read, or nothing; then the differences.
 std::vector<std::string> differences_beside(const NetdRules::Differences& read, const firewall::RuleSet& wanted) {
@@ -76,7 +81,7 @@ OsResult<firewall::Listing> NetdRules::names() {
 
 OsResult<NetdRules::Listed> NetdRules::listed() {
   auto table = TRY(os::NftablesTable::open());
-  for (int i = 0; i < kListings; ++i) {
+  for (int i = 0; i < kTries; ++i) {
     const auto before = TRY(os::nftables_generation());
     Listed out{TRY(table.list_rules()), {}};
     auto listing = listed_table(table);
@@ -84,7 +89,8 @@ OsResult<NetdRules::Listed> NetdRules::listed() {
       return std::unexpected(listing.error());
     if (listing) out.sets = std::move(listing->sets);
     const bool read = listing || listing.error().number == ENOENT;
-    if (read && TRY(os::nftables_generation()) == before) return out;
+    const auto owned = os::NftablesTable::owned();  // what netd owns nobody changes while it is read
+    if (read && ((owned && *owned) || TRY(os::nftables_generation()) == before)) return out;
   }
   return std::unexpected(OsError{EAGAIN, "nf_tables was changed each time it was read"});
 }
@@ -171,13 +177,22 @@ OsResult<void> NetdRules::replace_ahead(const firewall::RuleSet& wanted) {
   auto adding = firewall::stages(firewall::diff({}, empty), empty.sets);
   if (!adding) return std::unexpected(OsError{EOPNOTSUPP, "sets of a form that is not written in octets"});
   if (auto added = table_.run(firewall::render(adding->before)); !added) return added;
-  const auto generation = TRY(os::nftables_generation());
+  std::optional<std::uint32_t> generation;  // what we own nobody else changes
+  if (table_.protection() != os::NftablesTable::Protection::kOwned) generation = TRY(os::nftables_generation());
   const auto present = TRY(listed_table(table_));
   const auto steps = TRY(filling(present, made, wanted));
   if (auto done = table_.change_elements(steps.before, generation); !done) return done;
   auto replaced = table_.run(firewall::render(firewall::replace(present, wanted, steps.kept)));
   if (replaced) replaced = table_.change_elements(steps.after);
   return replaced;
+}
+
+bool NetdRules::has_others(const firewall::Listing& present, const firewall::RuleSet& wanted) {
+  const auto among = [](const auto& all, const std::string& name) {
+    return std::ranges::any_of(all, [&](const auto& each) { return each.name == name; });
+  };
+  return std::ranges::any_of(present.sets, [&](const auto& set) { return !among(wanted.sets, set.name); }) ||
+         std::ranges::any_of(present.chains, [&](const auto& chain) { return !among(wanted.chains, chain.name); });
 }
 
 // What a stranger made may keep all of ours from being taken away: then the table goes with it, in one transaction. Not
@@ -188,9 +203,16 @@ OsResult<void> NetdRules::replace_table(const firewall::RuleSet& wanted) {
 
 OsResult<void> NetdRules::replace_with(const firewall::RuleSet& wanted, Elements elements) {
   if (auto awake = wake(); !awake) return awake;
-  if (elements == Elements::kAhead && is_long(elements_of(wanted)) && replace_ahead(wanted)) return {};
-  auto done = table_.run(firewall::render(firewall::replace(TRY(names()), wanted)));
-  if (!done && table_.protection() == os::NftablesTable::Protection::kWatched) done = replace_table(wanted);
+  if (elements == Elements::kAhead && is_long(elements_of(wanted)))
+    for (int i = 0; i < kTries; ++i) {
+      const auto done = replace_ahead(wanted);
+      if (done) return {};
+      if (done.error().number != ERESTART && done.error().number != EAGAIN) break;  // somebody came in between
+    }
+  const auto present = TRY(names());
+  auto done = table_.run(firewall::render(firewall::replace(present, wanted)));
+  const bool watched = table_.protection() == os::NftablesTable::Protection::kWatched;
+  if (!done && watched && has_others(present, wanted)) done = replace_table(wanted);
   return done;
 }
 
@@ -205,8 +227,7 @@ OsResult<void> NetdRules::change_to(const firewall::RuleSet& wanted) {
   if (done) done = table_.run(firewall::render(stages->after));
   // Sets that no rule names may be left, with elements in them: the next change must not take them for empty ones. And
   // without an answer nobody knows what was done.
-  const bool unknown = !done && (done.error().number == ENOBUFS || done.error().number == ETIMEDOUT);
-  if (!done && (!stages->before.empty() || unknown)) distrust();
+  if (!done && (!stages->before.empty() || is_unknown(done.error()))) distrust();
   return done;
 }
 
@@ -253,7 +274,10 @@ OsResult<void> NetdRules::take_away(const std::vector<firewall::Set>& sets) {
     changes.push_back(*std::move(change));
     left[&*held] = std::move(kept);
   }
-  if (auto done = table_.change_elements(changes); !done) return done;
+  if (auto done = table_.change_elements(changes); !done) {
+    if (is_unknown(done.error())) distrust();
+    return done;
+  }
   for (auto& [set, elements] : left) set->elements = std::move(elements);
   look_anew();
   unconfirmed_ = true;
@@ -308,10 +332,16 @@ void NetdRules::look_later(const std::string& why) {
 void NetdRules::confirm() {
   if (!unconfirmed_ || !installed_) return;
   if (!quick_to_list()) return read_back_beside();
-  unconfirmed_ = false;
+  if (os::boot_now() < look_at_) return;
   auto wanted = *installed_;
   const auto held = read_back(wanted);  // what is wrong makes it uncertain
-  if (!held && held.error().number == EAGAIN) (void)leave_unread(std::move(wanted));
+  if (held || held.error().number != EAGAIN) {
+    look_anew();
+    unconfirmed_ = false;
+    return;
+  }
+  (void)leave_unread(std::move(wanted));
+  look_later(held.error().to_string());
 }
 
 OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
@@ -322,14 +352,16 @@ OsResult<std::vector<std::string>> NetdRules::repair(bool surely) {
     unconfirmed_ = true;
     return wrong;
   }
-  if (quick_to_list()) wrong = TRY(differences_to(*installed_));
+  const auto found = quick_to_list() ? differences_to(*installed_) : OsResult<std::vector<std::string>>(wrong);
+  if (!found && !surely) return unconfirmed_ = true, wrong;  // confirm() looks again, and tells why it cannot
+  if (found) wrong = *found;
   if (wrong.empty() && !surely) return wrong;
   if (wrong.empty()) wrong.emplace_back("table inet sekisho was changed");
-  uncertain_ = true;
-  if (auto replaced = replace_with(*installed_, Elements::kAhead); !replaced) return std::unexpected(replaced.error());
+  const auto wanted = *installed_;
+  distrust();  // until it is there again: what is tried next starts from what is there
+  if (auto replaced = replace_with(wanted, Elements::kAhead); !replaced) return std::unexpected(replaced.error());
   look_anew();
-  uncertain_ = false;
-  unconfirmed_ = true;  // reading back takes as long again; the repair must be quick
+  (void)leave_unread(wanted);  // reading back takes as long again; the repair must be quick
   return wrong;
 }
 

@@ -29,7 +29,7 @@ class NetdRules {
   // comparison is an error too, and then the next install() replaces everything.
   [[nodiscard]] os::OsResult<void> install(firewall::RuleSet wanted);
   // Takes those elements of `sets` away that are there, in one transaction of milliseconds, whatever else the table
-  // holds. The error: nothing was changed.
+  // holds. The error: nothing was changed, or the table is uncertain().
   [[nodiscard]] os::OsResult<void> take_away(const std::vector<firewall::Set>& sets);
   // Puts back what was last installed where a stranger changed it. `surely`: a stranger's transaction touched the
   // table, so that even what the listing cannot tell apart is replaced. The differences found; nothing installed yet:
@@ -72,6 +72,7 @@ class NetdRules {
   [[nodiscard]] os::OsResult<firewall::Listing> names();
   [[nodiscard]] os::OsResult<void> replace_ahead(const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<void> replace_table(const firewall::RuleSet& wanted);
+  [[nodiscard]] static bool has_others(const firewall::Listing& present, const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<void> leave_unread(firewall::RuleSet wanted);
   [[nodiscard]] os::OsResult<void> change_to(const firewall::RuleSet& wanted);
   [[nodiscard]] os::OsResult<void> wake();

@@ -118,6 +118,10 @@ OsResult<bool> NftablesTable::asleep() {
   return (TRY(nftables_flags(kTable)) & NFT_TABLE_F_DORMANT) != 0;
 }
 
+OsResult<bool> NftablesTable::owned() {
+  return (TRY(nftables_flags(kTable)) & kOwner) != 0;
+}
+
 OsResult<std::vector<NftablesCounter>> NftablesTable::counters() {
   return nftables_counters(kTable);
 }

@@ -38,6 +38,8 @@ class NftablesTable {
                                                std::optional<std::uint32_t> generation = std::nullopt);
   // The kernel asks none of its chains: somebody put it to sleep. ENOENT: there is no such table.
   [[nodiscard]] static OsResult<bool> asleep();
+  // By one process, or by one that is dead: nobody else changes it.
+  [[nodiscard]] static OsResult<bool> owned();
   // `nft -j -t list chains inet`, then `sets`, then `maps`: what there is, without elements. Quick whatever their
   // number: `list table` reads all of them also where it prints none.
   [[nodiscard]] OsResult<std::vector<std::string>> list_names_json();

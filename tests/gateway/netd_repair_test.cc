@@ -363,4 +363,48 @@ TEST_CASE("netd rules: somebody who writes to other tables all the time makes no
   CHECK(holds(firewall::closed_rule_set("")));
 }
 
+TEST_CASE("netd rules: what a stranger is known to have changed is put back also where nothing can be listed", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  bool disturbed = false;
+  auto rules = daemon::NetdRules::open([&](os::NftablesTable& table, const firewall::RuleSet& wanted) {
+    if (disturbed) return os::OsResult<std::vector<std::string>>(std::unexpected(os::OsError{EAGAIN, "changed"}));
+    return daemon::listed_differences(table, wanted);
+  });
+  REQUIRE(rules.has_value());
+  const auto wanted = firewall::compile(sample_plan());
+  REQUIRE(rules->install(wanted).has_value());
+  REQUIRE(stranger("nft add rule inet sekisho forward accept") == 0);
+  CHECK_FALSE(holds(wanted));
+  disturbed = true;
+  CHECK(rules->repair(false).has_value());  // nothing is known: it is looked at later, and why not now is told
+  rules->confirm();
+  CHECK_FALSE(rules->unread().empty());
+  CHECK_FALSE(holds(wanted));
+  CHECK(rules->repair(true)->size() == 1);
+  CHECK(holds(wanted));
+}
+
+TEST_CASE("netd rules: a repair that fails is not forgotten", "[fw]") {
+  const NetworkNamespace space;
+  REQUIRE(stranger("nft add table inet sekisho") == 0);
+  auto rules = daemon::NetdRules::open();
+  REQUIRE(rules.has_value());
+  const auto wanted = firewall::compile(sample_plan());
+  REQUIRE(rules->install(wanted).has_value());
+  REQUIRE(stranger("nft add rule inet sekisho forward accept") == 0);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);  // nothing can be asked
+  CHECK_FALSE(rules->repair(true).has_value());
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(rules->uncertain());
+  rules->confirm();
+  CHECK(rules->uncertain());
+  REQUIRE(rules->install(wanted).has_value());
+  CHECK(holds(wanted));
+}
+
 }  // namespace gateway::tests

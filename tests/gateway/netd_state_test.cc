@@ -413,6 +413,18 @@ TEST_CASE("netd: where a plan is there in a moment, or the table is not known, n
   CHECK(holds(firewall::compile(plan)));
 }
 
+TEST_CASE("netd: who is here by another name, or may be let through by what was left, waits for the plan", "[osn]") {
+  const NetworkNamespace space;
+  auto plan = plan_of_many();
+  plan.live.repair = false;
+  auto kernel = opened(plan);
+  REQUIRE(kernel.apply(plan).has_value());  // from here on nobody knows what a stranger did meanwhile
+  CHECK_FALSE(kernel.cut_at_once({{2}, false, {{"z1005"}, {"another"}}, true}));
+  CHECK_FALSE(names_isolated(*kernel.plan(), "z1005"));
+  CHECK_FALSE(kernel.cut_at_once({{2}, false, {{"z1005"}}, true}));  // it was done, and is not the whole truth
+  CHECK(names_isolated(*kernel.plan(), "z1005"));
+}
+
 TEST_CASE("netd state: events that were lost may have been of others, too", "[osn]") {
   const NetworkNamespace space;
   auto watch = os::KernelWatch::open();
